@@ -41,6 +41,7 @@ pub mod rerank;
 pub mod response;
 pub mod responses;
 pub mod shared;
+pub mod spoken;
 pub mod usage;
 pub mod wire;
 mod words;

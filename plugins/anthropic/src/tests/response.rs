@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use weir_sdk::testing::events::{delta, finish, start, stop};
 use weir_sdk::types::{
-    Candidate, ChatEvent, ChatResponse, Citation, Context, Finish, FinishReason, Frame, Opaque, Part, PartCitation,
-    PartKind, ReasoningPart, Signature, TextPart, ToolCall, Usage,
+    Candidate, ChatEvent, ChatResponse, Citation, Context, Finish, FinishReason, Frame, MediaKind, MediaPart,
+    MediaSource, Opaque, Part, PartCitation, PartKind, ReasoningPart, Signature, TextPart, ToolCall, Usage,
 };
 
 use super::{answered, parsed, shown};
@@ -58,6 +58,15 @@ fn c42_empty_texts_are_not_shown() {
     assert_eq!(body["content"], json!([{"type": "text", "text": "x"}]));
     let nothing = ChatResponse { candidates: Vec::new(), ..response(Vec::new(), FinishReason::Complete) };
     assert_eq!(shown(nothing).0["content"], json!([]));
+}
+
+#[test]
+fn what_another_models_audio_says_is_shown_and_the_sound_is_reported() {
+    let words = Part::Text(weir_sdk::compat::spoken::transcript("Hi.".into()));
+    let sound = Part::Media(MediaPart::new(MediaKind::Audio, MediaSource::Base64("AAAA".into())));
+    let (body, losses) = shown(response(vec![words, sound], FinishReason::Complete));
+    assert_eq!(body["content"], json!([{"type": "text", "text": "Hi."}]));
+    assert_eq!(losses, ["content[1]"]);
 }
 
 #[test]

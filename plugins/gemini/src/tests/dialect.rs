@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use weir_sdk::losses::extension;
 use weir_sdk::testing::events::mixed_stream;
 use weir_sdk::types::{
-    AllowedTools, Candidate, ChatEvent, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, PartKind,
-    ReasoningMode, ReasoningPart, ResponseStart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
+    AllowedTools, Candidate, ChatEvent, ChatResponse, Citation, Finish, FinishReason, MediaKind, MediaPart,
+    MediaSource, Part, PartKind, ReasoningMode, ReasoningPart, ResponseStart, Role, Signature, TextPart, Tool,
+    ToolCall, ToolChoice, Usage,
 };
 
 use super::{asked, context, encoded, sent, written};
@@ -70,6 +71,27 @@ fn the_newer_member_for_the_answers_format_is_read_and_comes_back() {
     assert_eq!(lost, 1);
     assert_eq!(config(&json!([{"text": {"mimeType": "TEXT_PLAIN"}}])).0, Some(weir_sdk::types::OutputFormat::Plain));
     assert_eq!(config(&json!([{"image": {}}])), (None, 1));
+}
+
+#[test]
+fn what_another_models_audio_says_stands_before_the_sound() {
+    let words = Part::Text(weir_sdk::compat::spoken::transcript("Hi.".into()));
+    let sound = MediaPart {
+        mime: Some("audio/wav".into()),
+        ..MediaPart::new(MediaKind::Audio, MediaSource::Base64("AAAA".into()))
+    };
+    let (body, losses) = written(&context("m"), answer(vec![words, Part::Media(sound)], FinishReason::Complete));
+    let expected = json!([{"text": "Hi."}, {"inlineData": {"mimeType": "audio/wav", "data": "AAAA"}}]);
+    assert_eq!((&body["candidates"][0]["content"]["parts"], losses), (&expected, Vec::new()));
+}
+
+#[test]
+fn the_item_that_a_refusal_of_responses_begins_is_no_part() {
+    let item = r#"{"type":"message","role":"assistant","id":"msg_1","content":[{"type":"refusal","refusal":"No."}]}"#;
+    let raw: &weir_sdk::json::RawValue = weir_sdk::json::parse(item).unwrap();
+    let message = weir_sdk::compat::responses::read::item(raw, None);
+    let (body, losses) = written(&context("m"), answer(message.parts, FinishReason::Refusal));
+    assert_eq!((&body["candidates"][0]["content"]["parts"], losses), (&json!([{"text": "No."}]), Vec::new()));
 }
 
 #[test]

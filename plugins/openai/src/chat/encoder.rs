@@ -6,8 +6,8 @@
 mod candidate;
 
 use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::compat::usage;
 use weir_sdk::compat::wire::FORMAT;
+use weir_sdk::compat::{spoken, usage};
 use weir_sdk::json::{self, Rest};
 use weir_sdk::losses::{Losses, extension, is_note};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
@@ -231,9 +231,17 @@ impl ChatEncoder {
             Words::Text => self.text_chunk(at, "content", text),
             Words::Reasoning => self.text_chunk(at, "reasoning_content", text),
             Words::Refusal => self.text_chunk(at, "refusal", text),
+            Words::Spoken => self.transcript(at, text),
             Words::Call { number, custom } => self.arguments(at, number, custom, text),
             Words::Silent => {}
         }
+    }
+
+    fn transcript(&mut self, at: usize, words: &str) {
+        let mut members = "\"audio\":{\"transcript\":".to_owned();
+        json::quote(&mut members, words);
+        members.push('}');
+        self.chunk(at, &members, None);
     }
 
     fn arguments(&mut self, at: usize, number: u32, custom: bool, text: &str) {
@@ -266,13 +274,17 @@ impl ChatEncoder {
     }
 
     fn opaque(&mut self, opaque: &Opaque) {
+        if let Some(index) = spoken::candidate(opaque) {
+            let at = self.candidate(index);
+            return self.candidates.get_mut(at).map_or((), |candidate| candidate.speaks_next = true);
+        }
         let inner = opaque.json.strip_prefix('{').and_then(|json| json.strip_suffix('}'));
         match (opaque.format == FORMAT, opaque.kind.as_str(), inner) {
             (true, "chunk", Some(members)) if !members.is_empty() => {
                 self.extra.push(',');
                 self.extra.push_str(members);
             }
-            (true, "choice", Some(members)) => self.choice_members(members, &opaque.json),
+            (true, "choice" | "audio", Some(members)) => self.choice_members(members, &opaque.json),
             // A note of another format is not a loss.
             _ if is_note(opaque) => {}
             _ => self.losses.dropped(opaque.kind.as_str(), "only its own format has such events"),

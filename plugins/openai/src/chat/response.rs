@@ -5,7 +5,7 @@ use std::fmt;
 
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::wire::FORMAT;
-use weir_sdk::compat::{reasoning, usage};
+use weir_sdk::compat::{reasoning, spoken, usage};
 use weir_sdk::json::{self, Array, Object};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
@@ -92,6 +92,8 @@ struct Sorted<'p> {
     calls: Vec<&'p ToolCall>,
     refusal: String,
     media: Vec<&'p MediaPart>,
+    /// What the audio says.
+    transcript: String,
 }
 
 impl Writer<'_> {
@@ -128,11 +130,16 @@ impl Writer<'_> {
     fn sort<'p>(&mut self, place: Place, parts: &'p [Part]) -> Sorted<'p> {
         let mut sorted = Sorted::default();
         let is_own = |part: &Part| matches!(part, Part::Opaque(opaque) if opaque.format == FORMAT);
+        let is_sound = |part: &Part| matches!(part, Part::Media(media) if media.kind == MediaKind::Audio);
+        let speaks = parts.iter().any(is_sound);
+        let is_said = |part: &Part| matches!(part, Part::Text(text) if speaks && spoken::is_spoken(text));
         if parts.iter().any(is_own) {
-            sorted.content.extend(parts.iter().filter(|part| matches!(part, Part::Text(_)) || is_own(part)));
+            let is_content = |part: &&Part| is_own(part) || matches!(part, Part::Text(_)) && !is_said(part);
+            sorted.content.extend(parts.iter().filter(is_content));
         }
         for part in parts {
             match part {
+                Part::Text(text) if is_said(part) => sorted.transcript.push_str(&text.text),
                 Part::Text(text) => {
                     self.lose_members(place, &text.extensions);
                     sorted.texts.push(text);
@@ -185,7 +192,7 @@ impl Writer<'_> {
         if let Some(signature) = sorted.texts.iter().rev().find_map(|text| text.signature.as_ref()) {
             reasoning::write_extra(o, signature);
         }
-        self.media(o, place, &sorted.media);
+        self.media(o, place, &sorted.media, &sorted.transcript);
         self.calls(o, place, &sorted.calls);
     }
 
@@ -232,11 +239,14 @@ impl Writer<'_> {
         }
     }
 
-    fn media(&mut self, o: &mut Object<'_>, place: Place, media: &[&MediaPart]) {
-        let mut images = Vec::new();
+    fn media(&mut self, o: &mut Object<'_>, place: Place, media: &[&MediaPart], transcript: &str) {
+        let (mut images, mut speaks) = (Vec::new(), false);
         for medium in media {
             match (medium.kind, &medium.source) {
-                (MediaKind::Audio, MediaSource::Base64(data)) => self.audio(o, medium, data),
+                (MediaKind::Audio, MediaSource::Base64(data)) if !speaks => {
+                    speaks = true;
+                    self.audio(o, medium, data, transcript);
+                }
                 (MediaKind::Image, MediaSource::Base64(data)) => {
                     images.push(to_data_url(&mime(self.ctx, medium), data));
                 }
@@ -251,12 +261,14 @@ impl Writer<'_> {
         }
     }
 
-    fn audio(&self, o: &mut Object<'_>, medium: &MediaPart, data: &str) {
+    fn audio(&self, o: &mut Object<'_>, medium: &MediaPart, data: &str, transcript: &str) {
         o.object("audio", |o| {
             if extension(&medium.extensions, FORMAT, "id").is_none() {
                 o.str("id", &format!("audio_{}", self.ctx.request_id));
                 o.num("expires_at", self.ctx.now_seconds());
-                o.str("transcript", "");
+            }
+            if extension(&medium.extensions, FORMAT, "transcript").is_none() {
+                o.str("transcript", transcript);
             }
             o.str("data", data);
             write_extensions(o, &medium.extensions, &[]);

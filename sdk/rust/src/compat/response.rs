@@ -6,7 +6,7 @@ use crate::compat::decoder::calls::is_cut_off;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
-use crate::compat::{error, finish, logprobs, reasoning, usage};
+use crate::compat::{error, finish, logprobs, reasoning, spoken, usage};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::{extension, extensions};
 use crate::types::{
@@ -123,7 +123,7 @@ impl Reader<'_> {
             with_last_text(&mut parts, |text| text.citations.push(citation(raw)));
         }
         parts.extend(message.refusal.filter(|words| !words.is_empty()).map(|words| Part::Refusal(words.into_string())));
-        parts.extend(message.audio.and_then(|raw| audio(raw.get())).map(Part::Media));
+        parts.extend(message.audio.map(|raw| audio(raw.get())).into_iter().flatten());
         parts.extend(message.images.unwrap_or_default().0.into_iter().map(read_part));
         let legacy = message.function_call.map(|function| *function);
         let legacy = legacy.map(|function| wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
@@ -244,13 +244,18 @@ pub fn referred(reference: Opaque) -> Citation {
     Citation { url: None, title: None, quote: None, start: None, end: None, source: Some(reference) }
 }
 
-/// Parses the audio of an answer; its id, transcript and time of expiry are kept as extensions.
-fn audio(text: &str) -> Option<MediaPart> {
-    let mut wire = Rest::parse(text).ok()?;
-    let data = wire.str("data").filter(|data| !data.is_empty())?;
-    let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(data.into_string()));
-    media.extensions = extensions(FORMAT, wire);
-    Some(media)
+/// Parses the audio of an answer: its words, and the sound, whose id and time of expiry are kept as extensions.
+fn audio(text: &str) -> Vec<Part> {
+    let mut wire = Rest::parse(text).unwrap_or_default();
+    let words = wire.str("transcript").filter(|words| !words.is_empty());
+    let data = wire.str("data").filter(|data| !data.is_empty());
+    let mut parts: Vec<Part> = Vec::new();
+    parts.extend(words.map(|words| Part::Text(spoken::transcript(words.into_string()))));
+    if let Some(data) = data {
+        let media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(data.into_string()));
+        parts.push(Part::Media(MediaPart { extensions: extensions(FORMAT, wire), ..media }));
+    }
+    parts
 }
 
 #[cfg(test)]

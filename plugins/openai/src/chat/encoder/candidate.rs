@@ -18,6 +18,8 @@ use super::ChatEncoder;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Words {
     Text,
+    /// What the audio says.
+    Spoken,
     Reasoning,
     Refusal,
     Call {
@@ -50,6 +52,8 @@ pub(super) struct Candidate {
     pub(super) calls: u32,
     /// Log probabilities for the next chunk.
     pub(super) logprobs: Vec<String>,
+    /// Whether the next text is what the audio says.
+    pub(super) speaks_next: bool,
     parts: Vec<PartState>,
     characters: u32,
     thoughts: u32,
@@ -57,7 +61,8 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub(super) fn new(index: u32) -> Self {
-        Self { index, spoke: false, calls: 0, logprobs: Vec::new(), parts: Vec::new(), characters: 0, thoughts: 0 }
+        let (logprobs, parts) = (Vec::new(), Vec::new());
+        Self { index, spoke: false, calls: 0, logprobs, speaks_next: false, parts, characters: 0, thoughts: 0 }
     }
 
     /// Whether a choice has nothing but its delta to tell: it is the first, its role was sent, and no probabilities wait.
@@ -131,6 +136,7 @@ impl ChatEncoder {
         let at = self.candidate(start.candidate);
         let Some(candidate) = self.candidates.get_mut(at) else { return };
         match start.kind {
+            PartKind::Text if std::mem::take(&mut candidate.speaks_next) => candidate.open(start.part, Words::Spoken),
             PartKind::Text => candidate.open(start.part, Words::Text),
             PartKind::Reasoning => candidate.open(start.part, Words::Reasoning),
             PartKind::Refusal => candidate.open(start.part, Words::Refusal),

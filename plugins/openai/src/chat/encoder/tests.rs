@@ -165,9 +165,11 @@ fn chunk(delta: &serde_json::Value, logprobs: &serde_json::Value) -> serde_json:
 #[test]
 fn audio_comes_in_the_pieces_that_the_provider_sent() {
     let pieces = [
-        serde_json::json!({"id": "audio_1", "transcript": "Hi"}),
+        serde_json::json!({"id": "audio_1"}),
+        serde_json::json!({"transcript": "Hi"}),
         serde_json::json!({"data": "AAAA"}),
-        serde_json::json!({"data": "BBBB", "transcript": " there"}),
+        serde_json::json!({"data": "BBBB"}),
+        serde_json::json!({"transcript": " there"}),
         serde_json::json!({"expires_at": 1_729_234_747}),
     ];
     let role = chunk(&serde_json::json!({"role": "assistant", "content": null}), &serde_json::Value::Null);
@@ -176,6 +178,18 @@ fn audio_comes_in_the_pieces_that_the_provider_sent() {
     let heard = got.iter().filter_map(|choice| choice["delta"].get("audio")).cloned().collect::<Vec<_>>();
     assert_eq!(heard, pieces, "{got:?}");
     assert_eq!(got[0]["delta"]["role"], "assistant");
+    // What one piece brings at once comes in two, and the text that follows is no part of what was said.
+    let both = audio(serde_json::json!({"data": "AAAA", "transcript": "Hi"}));
+    let text = chunk(&serde_json::json!({"content": "read"}), &serde_json::Value::Null);
+    let got = translated(&[both, text]);
+    let deltas: Vec<_> =
+        got.iter().map(|choice| choice["delta"].clone()).filter(|delta| delta["role"].is_null()).collect();
+    let expected = [
+        serde_json::json!({"audio": {"data": "AAAA"}}),
+        serde_json::json!({"audio": {"transcript": "Hi"}}),
+        serde_json::json!({"content": "read"}),
+    ];
+    assert_eq!(deltas, expected);
 }
 
 #[test]

@@ -159,6 +159,24 @@ fn media_of_the_model_are_shown() {
 }
 
 #[test]
+fn what_the_audio_says_is_its_transcript() {
+    let sound = || MediaPart::new(MediaKind::Audio, MediaSource::Base64("BB".into()));
+    let said = || Part::Text(spoken::transcript("Hi.".into()));
+    let (body, losses) = rendered("", vec![said(), Part::Media(sound())], FinishReason::Complete);
+    let message = &body["choices"][0]["message"];
+    assert_eq!((message["audio"]["transcript"].as_str(), message["audio"]["data"].as_str()), (Some("Hi."), Some("BB")));
+    assert!(message["content"].is_null() && losses.is_empty(), "{body} {losses:?}");
+    // Without the sound, the words are what is left.
+    let (body, _) = rendered("", vec![said()], FinishReason::Complete);
+    let message = &body["choices"][0]["message"];
+    assert_eq!((message["content"].as_str(), message.get("audio")), (Some("Hi."), None));
+    // An answer has one sound.
+    let (body, losses) = rendered("", vec![Part::Media(sound()), Part::Media(sound())], FinishReason::Complete);
+    assert_eq!(body.to_string().matches("\"audio\"").count(), 1);
+    assert_eq!(losses, ["choices[0].message.media"]);
+}
+
+#[test]
 fn chunks_that_refer_to_sources_keep_their_places_between_the_texts() {
     let reference = || {
         let json = r#"{"type":"reference","reference_ids":[0]}"#.into();

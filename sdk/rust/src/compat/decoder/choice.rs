@@ -1,5 +1,7 @@
 //! One candidate of a streamed answer: its open parts, and the events of each delta.
 
+mod audio;
+
 use super::calls::{Call, CallPiece, gather};
 use super::choice_members;
 use crate::compat::content::{owned, read_part};
@@ -9,7 +11,6 @@ use crate::compat::reasoning;
 use crate::compat::response::citation;
 use crate::compat::wire::{self, Choice, Content, Delta, Detail};
 use crate::compat::{finish, logprobs, response};
-use crate::json::{RawValue, Str};
 use crate::losses::Losses;
 use crate::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Citation, Context, Extension, Finish, FinishReason, Part,
@@ -30,6 +31,8 @@ pub(super) struct Exchange<'t> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
     Text,
+    /// What the audio says, which is a text as well.
+    Spoken,
     Reasoning,
     Refusal,
 }
@@ -199,7 +202,7 @@ impl Candidate {
         self.stop_words(events);
         self.settle(events);
         let kind = match words {
-            Words::Text => PartKind::Text,
+            Words::Text | Words::Spoken => PartKind::Text,
             Words::Reasoning => PartKind::Reasoning,
             Words::Refusal => PartKind::Refusal,
         };
@@ -259,14 +262,6 @@ impl Candidate {
         let part = self.start(events, kind);
         let stop = PartStop { candidate: self.index, part, extensions: Vec::new() };
         events.push(ChatEvent::PartStop(stop));
-    }
-
-    /// Passes on pieces of audio unchanged; only this format has them.
-    fn audio(&self, events: &mut Vec<ChatEvent>, audio: Option<&RawValue>) {
-        let Some(audio) = audio else { return };
-        let rest = crate::json::Rest(vec![(Str("audio".into()), audio)]);
-        let members = choice_members(self.index, crate::json::Rest::default(), rest, &[]);
-        events.extend(members.map(ChatEvent::Opaque));
     }
 
     /// Reads an entry of `reasoning_details`; returns whether it had text.

@@ -140,3 +140,19 @@ fn calls_of_several_choices_have_ids_of_their_own() {
     let ids: Vec<String> = answer.candidates.iter().map(id).collect();
     assert_eq!(ids, ["call_0_0_r", "call_1_0_r", "call_2_0_r"]);
 }
+
+#[test]
+fn the_words_of_an_answers_audio_are_a_text_and_its_sound_a_medium() {
+    let audio =
+        |members: &str| message(&format!(r#"{{"role":"assistant","content":null,"audio":{{{members}}}}}"#)).parts;
+    let parts = audio(r#""id":"audio_1","data":"AAAA","expires_at":1729234747,"transcript":"Guten Tag""#);
+    let [Part::Text(text), Part::Media(media)] = parts.as_slice() else { panic!("{parts:?}") };
+    assert_eq!((text.text.as_str(), spoken::is_spoken(text)), ("Guten Tag", true));
+    assert_eq!((media.kind, &media.source), (MediaKind::Audio, &MediaSource::Base64("AAAA".into())));
+    let kept: Vec<&str> = media.extensions.iter().map(|own| own.key.as_str()).collect();
+    assert_eq!(kept, ["id", "expires_at"]);
+    // Either may be missing.
+    assert!(matches!(audio(r#""id":"audio_1","transcript":"a""#).as_slice(), [Part::Text(_)]));
+    assert!(matches!(audio(r#""id":"audio_1","data":"AAAA","transcript":"""#).as_slice(), [Part::Media(_)]));
+    assert!(audio("").is_empty());
+}
