@@ -150,7 +150,11 @@ export interface UsagePlace {
    */
   pointers: string[];
   merge: Merge;
-  /** Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. */
+  /**
+   * Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. Of a bucket that
+   * has places beside the same value as this one's, it includes only these: audio includes the cached audio. A figure that
+   * includes its own bucket is the total of the bucket's other places.
+   */
   includes: Bucket[];
   /**
    * Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that

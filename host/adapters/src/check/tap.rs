@@ -13,6 +13,9 @@ pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
     }
     for usage in &tap.usage {
         check_usage(usage, place, p);
+        let of_bucket = tap.usage.iter().filter(|other| other.bucket == usage.bucket).count();
+        let is_whole = !usage.includes.contains(&usage.bucket) || of_bucket > 1;
+        p.unless(is_whole, place, format_args!("{:?} includes itself, and has no other place", usage.bucket));
     }
     for units in &tap.units {
         match &units.source {
@@ -36,7 +39,6 @@ pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
 
 fn check_usage(usage: &UsagePlace, place: &str, p: &mut Problems) {
     p.unless(!usage.pointers.is_empty(), place, format_args!("{:?} has no pointer", usage.bucket));
-    p.unless(!usage.includes.contains(&usage.bucket), place, format_args!("{:?} includes itself", usage.bucket));
     for text in &usage.pointers {
         pointer(text, place, p);
     }

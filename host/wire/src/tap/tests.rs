@@ -281,6 +281,48 @@ fn a_figure_counts_under_a_condition_on_its_neighbour() {
 }
 
 #[test]
+fn a_figure_of_one_kind_includes_what_is_of_its_kind() {
+    let kind = |json: &str| Some(PointerEquals { pointer: "/kind".to_owned(), json: json.to_owned() });
+    let part = |bucket, pointer: &str, includes: &[Bucket]| UsagePlace {
+        beside: kind("\"sound\""),
+        ..place(bucket, &[pointer], Merge::Last, includes)
+    };
+    let tap = Tap {
+        usage: vec![
+            place(Bucket::Input, &["/bill/in"], Merge::Last, &[Bucket::CacheRead, Bucket::InputAudio]),
+            part(Bucket::InputAudio, "/bill/parts/*/n", &[Bucket::CacheRead]),
+            // The total of the cached tokens, of which the next place has a part.
+            place(Bucket::CacheRead, &["/bill/cached"], Merge::Last, &[Bucket::CacheRead]),
+            part(Bucket::CacheRead, "/bill/kept/*/n", &[]),
+        ],
+        ..Tap::default()
+    };
+    let of = |input: u32, audio: Option<u32>, cached: u32| {
+        let tokens = Tokens::default().with(Bucket::Input, Some(input)).with(Bucket::CacheRead, Some(cached));
+        tokens.with(Bucket::InputAudio, audio)
+    };
+    let parts = r#""parts":[{"kind":"words","n":90},{"kind":"sound","n":110}]"#;
+    for (cached, expected) in [
+        // 50 words and 100 of sound come from the cache.
+        (r#""cached":150,"kept":[{"kind":"words","n":50},{"kind":"sound","n":100}]"#, of(40, Some(10), 150)),
+        // None of the sound does.
+        (r#""cached":50,"kept":[{"kind":"words","n":50}]"#, of(40, Some(110), 50)),
+        (r#""cached":50"#, of(40, Some(110), 50)),
+        // All of it does, and the report of the parts is greater than its total.
+        (r#""cached":100,"kept":[{"kind":"sound","n":110}]"#, of(100, Some(0), 100)),
+        // The total is not told.
+        (r#""kept":[{"kind":"sound","n":100}]"#, of(90, Some(10), 100)),
+    ] {
+        let answer = format!(r#"{{"bill":{{{parts},{cached},"in":200}}}}"#);
+        assert_eq!(body(&tap, &[answer.as_bytes()]).usage, expected, "{answer}");
+        assert_eq!(stream(&tap, &[("", &answer), ("", &answer)]).usage, expected, "{answer}");
+    }
+    // What is cached of another kind is not taken from the sound, and the buckets are disjoint all the same.
+    let answer = r#"{"bill":{"parts":[{"kind":"sound","n":30}],"cached":20,"kept":[{"kind":"sight","n":20}],"in":40}}"#;
+    assert_eq!(body(&tap, &[answer.as_bytes()]).usage, of(0, Some(20), 20));
+}
+
+#[test]
 fn units_tier_and_batch_are_read_beside_the_tokens() {
     let number =
         |unit, pointer: &str| UnitPlace { unit, source: UnitSource::Number(texts(&[pointer])), merge: Merge::Last };

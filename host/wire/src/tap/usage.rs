@@ -5,6 +5,9 @@
 //! report totals that are smaller than their parts: the parts are then cut, so that together they are no more than the
 //! total. A bucket that no figure names stays unknown.
 //!
+//! Of a bucket that is told apart as a figure is (audio of the prompt, audio of its cached part), the figure includes the part of
+//! its own kind alone. A figure that includes its own bucket is the total of the bucket's other places.
+//!
 //! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole: its figures
 //! replace earlier ones, also greater ones. What the answer's beginning reported may be in the list as one of the parts.
 
@@ -27,10 +30,28 @@ pub(super) struct Places {
 struct Place {
     bucket: Bucket,
     merge: Merge,
-    includes: Vec<Bucket>,
+    includes: Vec<Included>,
     headers: Vec<String>,
     /// Whether it is a sum over the parts of a report.
     is_of_parts: bool,
+}
+
+/// What a figure includes.
+#[derive(Debug)]
+struct Included {
+    bucket: Bucket,
+    /// The places of the bucket whose figures count beside the same value as this one. Empty if there are none: the figure then
+    /// includes the whole bucket.
+    alike: Vec<usize>,
+}
+
+impl Included {
+    fn of(place: &UsagePlace, bucket: Bucket, all: &[UsagePlace]) -> Self {
+        let is_alike = |other: &UsagePlace| other.bucket == bucket && other.beside == place.beside;
+        let is_told_apart = place.beside.is_some() && bucket != place.bucket;
+        let numbers = all.iter().enumerate().filter(|(_, other)| is_told_apart && is_alike(other));
+        Self { bucket, alike: numbers.map(|(number, _)| number).collect() }
+    }
 }
 
 /// The count that a value is: a number, or a text of digits, as which some write large numbers.
@@ -82,6 +103,11 @@ impl Figures {
         }
     }
 
+    fn sum(&self, places: &[usize]) -> u32 {
+        let told = places.iter().filter_map(|place| self.tokens.get(*place).copied().flatten());
+        told.fold(0, u32::saturating_add)
+    }
+
     /// Merges a number of units that was found at a place; one that is no number, or negative, is ignored.
     pub(super) fn add_units(&mut self, places: &Places, place: usize, number: Option<f64>) {
         let Some(number) = number.filter(|number| *number >= 0.0) else { return };
@@ -97,14 +123,21 @@ impl Figures {
     }
 }
 
+impl Place {
+    /// Whether its figure is the total of its bucket's other places.
+    fn is_total(&self) -> bool {
+        self.includes.iter().any(|included| included.bucket == self.bucket)
+    }
+}
+
 impl Places {
     pub(super) fn new(usage: &[UsagePlace], units: &[UnitPlace]) -> Result<Self, TapError> {
         let mut places = Vec::new();
         for place in usage {
-            let mut includes: Vec<Bucket> = Vec::new();
+            let mut includes: Vec<Included> = Vec::new();
             for bucket in &place.includes {
-                if !includes.contains(bucket) {
-                    includes.push(*bucket);
+                if !includes.iter().any(|known| known.bucket == *bucket) {
+                    includes.push(Included::of(place, *bucket, usage));
                 }
             }
             let headers = place.headers.clone();
@@ -114,8 +147,9 @@ impl Places {
         let buckets = order(&places).ok_or(TapError::Circle)?;
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_by_key(|number| {
-            let bucket = places.get(*number).map(|place| place.bucket);
-            buckets.iter().position(|known| Some(*known) == bucket)
+            let place = places.get(*number);
+            let bucket = place.map(|place| place.bucket);
+            (buckets.iter().position(|known| Some(*known) == bucket), place.is_some_and(Place::is_total))
         });
         Ok(Self { order, tokens: places, units: units.to_vec() })
     }
@@ -135,7 +169,10 @@ impl Places {
             let (Some(place), Some(Some(figure))) = (self.tokens.get(*number), figures.tokens.get(*number)) else {
                 continue;
             };
-            let own = place.includes.iter().fold(*figure, |left, bucket| cut(tokens.slot(*bucket), left));
+            let own = place.includes.iter().fold(*figure, |left, included| match included.alike.as_slice() {
+                [] => cut(tokens.slot(included.bucket), left),
+                alike => left.saturating_sub(figures.sum(alike)),
+            });
             let sum = tokens.slot(place.bucket);
             *sum = Some(sum.unwrap_or(0).saturating_add(own));
         }
@@ -163,13 +200,13 @@ fn cut(part: &mut Option<u32>, left: u32) -> u32 {
     left - *part
 }
 
-/// All buckets, each behind those that it includes. None if some include each other.
+/// All buckets, each behind the others that it includes. None if some include each other.
 fn order(places: &[Place]) -> Option<Vec<Bucket>> {
     let mut done: Vec<Bucket> = Vec::new();
     while done.len() < Bucket::ALL.len() {
         let ready = |bucket: &Bucket| {
             let mut includes = places.iter().filter(|place| place.bucket == *bucket).flat_map(|place| &place.includes);
-            !done.contains(bucket) && includes.all(|included| done.contains(included))
+            !done.contains(bucket) && includes.all(|it| it.bucket == *bucket || done.contains(&it.bucket))
         };
         let next = Bucket::ALL.into_iter().find(ready)?;
         done.push(next);
