@@ -104,7 +104,16 @@ impl AdminClient {
         parameters: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<(StatusCode, Value), AdminError> {
-        let mut request = self.request(method, path, parameters);
+        self.answer(self.request(method, path, parameters), body)
+    }
+
+    /// Changes what stands at a path, unless it has another ETag by now.
+    pub fn change(&self, path: &str, etag: &str, body: &Value) -> Result<Value, AdminError> {
+        let request = self.request(Method::PATCH, path, &[]).header(header::IF_MATCH, etag);
+        self.answer(request, Some(body)).map(|(_, answer)| answer)
+    }
+
+    fn answer(&self, mut request: RequestBuilder, body: Option<&Value>) -> Result<(StatusCode, Value), AdminError> {
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         }

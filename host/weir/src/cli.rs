@@ -114,7 +114,7 @@ enum Command {
         #[command(subcommand)]
         command: cache::Command,
     },
-    /// Makes, lists, rotates and revokes keys of a running Weir, which keeps them in its store.
+    /// Makes, lists, changes, rotates and revokes keys of a running Weir, which keeps them in its store.
     ///
     /// Keys made here need no entry in the configuration. The commands talk to the admin side of the Weir that the
     /// configuration belongs to, or to --admin, with `admin.token` (`WEIR_ADMIN_TOKEN`).
@@ -122,9 +122,8 @@ enum Command {
         #[command(subcommand)]
         command: identity::keys::Command,
     },
-    /// Makes, lists, disables and deletes the teams of a running Weir, whose rights, limits and budgets their keys share.
-    ///
-    /// Rights, limits and budgets of a team that exists are changed by `PATCH /admin/v1/teams/ID`: docs/keys.md has an example.
+    /// Makes, lists, changes, disables and deletes the teams of a running Weir, whose rights, limits and budgets their keys
+    /// share.
     Teams {
         #[command(subcommand)]
         command: identity::teams::Command,

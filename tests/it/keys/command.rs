@@ -2,10 +2,10 @@
 
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_tests::{Gateway, program};
 
-use super::{READER, TOKEN, ask, gateway, provider};
+use super::{READER, TOKEN, admin, ask, gateway, provider};
 
 async fn weir(gateway: &Gateway, token: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program::file());
@@ -95,13 +95,56 @@ async fn keys_are_made_listed_rotated_and_revoked_by_commands() {
     assert_eq!(ask(&gateway, new).await.status(), 200);
     let refused = weir(&gateway, TOKEN, &["teams", "delete", "red"]).await;
     assert!(
-        !refused.status.success() && text(&refused.stderr).contains("1 keys belong to it"),
+        !refused.status.success() && text(&refused.stderr).contains("1 key belongs to it: move or delete it first"),
         "{}",
         text(&refused.stderr)
     );
     done(&gateway, &["teams", "delete", "red", "--with-keys"]).await;
     assert_eq!(ask(&gateway, new).await.status(), 401);
     assert!(done(&gateway, &["teams", "list", "--json"]).await.trim() == "[]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_change_what_is_given_of_a_key_and_a_team_and_keep_the_rest() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    let fields = json!({"id": "red", "name": "Red", "models": ["openai*"], "limits": {"streams": 2},
+                        "budgets": [{"name": "cap", "usd": "50", "per": "month", "soft": "0.8"},
+                                    {"name": "week", "tokens": 9000, "per": "week"}]});
+    assert_eq!(admin(&gateway, "POST", "/teams", fields).await.status(), 201);
+    let change = ["teams", "set", "red", "--budget", "80/month", "--budget", "5/day"];
+    assert!(!weir(&gateway, TOKEN, &change).await.status.success(), "one budget at a time");
+    let change = ["teams", "set", "red", "--budget", "80/month", "--requests-per-minute", "600", "--name", "Reds"];
+    assert_eq!(done(&gateway, &change).await, "the team red is changed\n");
+    done(&gateway, &["teams", "set", "red", "--budget", "5/day"]).await;
+    let team = admin(&gateway, "GET", "/teams/red", Value::Null).await.json();
+    assert_eq!((&team["name"], &team["models"]), (&json!("Reds"), &json!(["openai*"])));
+    assert_eq!((&team["limits"]["requests_per_minute"], &team["limits"]["streams"]), (&json!(600), &json!(2)));
+    let budgets: Vec<(&Value, &Value, &Value)> = team["budgets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|budget| (&budget["name"], &budget["usd"], &budget["soft"]))
+        .collect();
+    let expected = [
+        (&json!("cap"), &json!("80"), &json!("0.8")),
+        (&json!("week"), &Value::Null, &Value::Null),
+        (&json!("day"), &json!("5"), &Value::Null),
+    ];
+    assert_eq!(budgets, expected);
+
+    let key = done(&gateway, &["keys", "create", "build", "--tag", "ci"]).await;
+    let id = key.split('-').nth(2).unwrap();
+    assert_eq!(ask(&gateway, key.trim()).await.status(), 200);
+    let change = ["keys", "set", id, "--model", "claude*", "--expires", "90d"];
+    assert_eq!(done(&gateway, &change).await, format!("the key {id} is changed\n"));
+    assert_eq!(ask(&gateway, key.trim()).await.status(), 403);
+    let shown = admin(&gateway, "GET", &format!("/keys/{id}"), Value::Null).await.json();
+    assert_eq!(
+        (&shown["name"], &shown["tags"], &shown["models"]),
+        (&json!("build"), &json!(["ci"]), &json!(["claude*"]))
+    );
+    assert!(shown["expires"].is_string(), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,6 +160,8 @@ async fn commands_say_what_is_wrong_and_repeat_no_key() {
         (TOKEN, &["keys", "create", "x", "--expires", "soon"], "90d"),
         (TOKEN, &["keys", "create", "x", "--budget", "50/eon"], "eon"),
         (TOKEN, &["keys", "create", "x", "--team", "none"], "there is no team `none` to belong to: make it first"),
+        (TOKEN, &["teams", "set", "red"], "nothing is to be changed: give --model, --budget or another option"),
+        (TOKEN, &["teams", "set", "red", "--name", "Red"], "there is no such team"),
     ] {
         let output = weir(&gateway, token, arguments).await;
         let error = text(&output.stderr);

@@ -61,7 +61,7 @@ pub enum ChangeError {
     #[error("the key expired at {0}")]
     Expired(Timestamp),
     /// Others belong to it.
-    #[error("{count} {} belong to it", if *.kind == Kind::Key { "keys" } else { "teams" })]
+    #[error("{}", in_use(*.kind, *.count))]
     InUse {
         /// What those are that belong to it.
         kind: Kind,
@@ -114,6 +114,17 @@ impl ChangeError {
             Self::NoRandomNumbers(_) => 500,
             _ => 409,
         }
+    }
+}
+
+fn in_use(kind: Kind, count: usize) -> String {
+    let (name, hint) = match kind {
+        Kind::Key => ("key", " (`weir teams delete --with-keys` deletes a team's)"),
+        _ => ("team", ""),
+    };
+    match count {
+        1 => format!("1 {name} belongs to it: move or delete it first{hint}"),
+        _ => format!("{count} {name}s belong to it: move or delete them first{hint}"),
     }
 }
 

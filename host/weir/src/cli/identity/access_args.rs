@@ -1,17 +1,21 @@
 //! Rights, limits and budgets as arguments, for keys and teams alike.
 
 use clap::Args;
+use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::cli::failure::CommandError;
+use super::admin::Endpoints;
+use crate::cli::failure::{CommandError, Failure};
+use crate::cli::running::Running;
 
 /// What a key or a team may do and use.
 #[derive(Debug, Default, Args)]
 pub(super) struct AccessArgs {
-    /// A model that may be used: an alias, or a pattern with `*`. Repeat it for several; without, all.
+    /// A model that may be used: an alias, or a pattern with `*`. Repeat it for several; all, if none is set.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// An operation that may be used, such as `chat` or `files-*`. Repeat it for several; without, as `[[clients]]`.
+    /// An operation that may be used, such as `chat` or `files-*`. Repeat it for several; as for
+    /// `[[clients]]`, if none is set.
     #[arg(long = "operation", value_name = "OPERATION")]
     operations: Vec<String>,
     /// The most requests that may begin in a minute.
@@ -23,7 +27,7 @@ pub(super) struct AccessArgs {
     /// Concurrent streams.
     #[arg(long, value_name = "NUMBER")]
     streams: Option<u64>,
-    /// Dollars in a window, such as `50/month` or `2.50/day`.
+    /// A budget: dollars in a window, such as `50/month` or `2.50/day`.
     #[arg(long, value_name = "USD/WINDOW")]
     budget: Option<String>,
     /// A tag of all requests, for budgets and the request log. Repeat it for several.
@@ -49,6 +53,12 @@ pub(super) enum AccessError {
     /// The alias names no model.
     #[error("--alias takes NAME=MODEL, not `{0}`")]
     Alias(String),
+    /// A change without anything that changes.
+    #[error("nothing is to be changed: give --model, --budget or another option")]
+    NoChange,
+    /// It is not clear which budget shall change.
+    #[error("there are several budgets in dollars per {0}: change them by PATCH, as docs/keys.md describes it")]
+    SeveralBudgets(String),
 }
 
 impl CommandError for AccessError {
@@ -97,6 +107,42 @@ impl AccessArgs {
     }
 }
 
+impl AccessArgs {
+    /// Changes the document at a path as it was given here and in `fields`. Everything else of it stays.
+    pub(super) fn change(
+        &self,
+        running: &Running,
+        path: &str,
+        mut fields: Map<String, Value>,
+    ) -> Result<Value, Failure> {
+        self.write(&mut fields)?;
+        if fields.is_empty() {
+            return Err(AccessError::NoChange.into());
+        }
+        let endpoints = Endpoints::of(running)?;
+        let before = endpoints.send(Method::GET, path, &[], None)?;
+        if let Some(given) = fields.get_mut("budgets") {
+            *given = with_budgets(&before["budgets"], given)?;
+        }
+        Ok(endpoints.change(path, &before, &Value::Object(fields))?)
+    }
+}
+
+/// The budgets of a document, in which those in dollars for the same windows have the given amounts.
+fn with_budgets(before: &Value, given: &Value) -> Result<Value, AccessError> {
+    let mut budgets = before.as_array().cloned().unwrap_or_default();
+    for new in given.as_array().into_iter().flatten() {
+        let is_same = |known: &&mut Value| known["per"] == new["per"] && !known["usd"].is_null();
+        let mut same: Vec<&mut Value> = budgets.iter_mut().filter(is_same).collect();
+        match same.as_mut_slice() {
+            [] => budgets.push(new.clone()),
+            [one] => one["usd"] = new["usd"].clone(),
+            _ => return Err(AccessError::SeveralBudgets(super::cell(&new["per"]))),
+        }
+    }
+    Ok(Value::Array(budgets))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +169,18 @@ mod tests {
         assert_eq!(written(access), Ok(expected));
         assert!(written(AccessArgs { budget: Some("50".to_owned()), ..AccessArgs::default() }).is_err());
         assert!(written(AccessArgs { aliases: vec!["a".to_owned()], ..AccessArgs::default() }).is_err());
+    }
+
+    #[test]
+    fn a_budget_changes_that_of_its_window_and_no_other() {
+        let given = |usd: &str| json!([{"name": "month", "usd": usd, "per": "month"}]);
+        let day = json!({"name": "d", "usd": "5", "per": "day"});
+        let tokens = json!({"name": "t", "tokens": 9, "per": "month"});
+        let month = |usd: &str| json!({"name": "cap", "usd": usd, "per": "month", "soft": "0.8"});
+        let changed = with_budgets(&json!([day, month("50"), tokens]), &given("80"));
+        assert_eq!(changed, Ok(json!([day, month("80"), tokens])));
+        assert_eq!(with_budgets(&Value::Null, &given("80")), Ok(given("80")));
+        let several = with_budgets(&json!([month("50"), month("60")]), &given("80"));
+        assert_eq!(several, Err(AccessError::SeveralBudgets("month".to_owned())));
     }
 }

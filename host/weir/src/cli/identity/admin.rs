@@ -45,6 +45,12 @@ impl Endpoints {
         Ok(self.0.send(method, &format!("/admin/v1{path}"), query, body)?)
     }
 
+    /// Changes the document at a path, unless it was changed since it was read as `before`.
+    pub(super) fn change(&self, path: &str, before: &Value, fields: &Value) -> Result<Value, CallError> {
+        let etag = format!("\"{}\"", before["revision"]);
+        Ok(self.0.change(&format!("/admin/v1{path}"), &etag, fields)?)
+    }
+
     /// All entries of a list, page by page.
     pub(in crate::cli) fn list(&self, path: &str, filter: &[(&str, &str)]) -> Result<Vec<Value>, CallError> {
         let (mut all, mut cursor) = (Vec::new(), None::<String>);

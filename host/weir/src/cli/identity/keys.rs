@@ -20,12 +20,17 @@ use weir_identity::KeyId;
 pub(in crate::cli) enum Command {
     /// Makes a key and prints its text, which nothing shows again.
     ///
-    /// The text stands alone on standard output, the rest on standard error: KEY=$(weir keys create build --team red).
+    /// The text stands alone on standard output, the rest on standard error: `KEY=$(weir keys create build --team red)`.
     Create(Box<Create>),
     /// Lists keys: id, name, team, status, expiry.
     List(List),
     /// Shows a key as JSON. Its text and hashes are not part of it.
     Show(One),
+    /// Changes what is given of a key; the rest stays.
+    ///
+    /// A list (models, operations, tags) takes the place of the one before, and a budget of the one in dollars for the same
+    /// window. What the key shall have no more is removed by `PATCH /admin/v1/keys/ID` with `null`: docs/keys.md.
+    Set(Box<Set>),
     /// Gives a key a new text under the same id, and prints it. The text before stays valid for a while.
     Rotate(Rotate),
     /// Refuses a key from now on, until it is enabled.
@@ -73,6 +78,22 @@ pub(in crate::cli) struct One {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct Set {
+    /// The key's id: the part of its text after `sk-weir-`.
+    id: String,
+    /// A name for people, unique within the team.
+    #[arg(long)]
+    name: Option<String>,
+    /// When it expires: a time such as 2027-01-31T00:00:00Z, or from now on such as 90d or 12h.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct Rotate {
     /// The key's id: the part of its text after `sk-weir-`.
     id: String,
@@ -91,6 +112,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
         Command::Create(asked) => create(&asked),
         Command::List(asked) => list(&asked),
         Command::Show(asked) => asked.send(Method::GET, "").and_then(|key| Ok(pretty(&key)?)),
+        Command::Set(asked) => set(&asked),
         Command::Rotate(asked) => rotate(&asked),
         Command::Disable(asked) => asked.send(Method::POST, "/disable").map(|_| "disabled".to_owned()),
         Command::Enable(asked) => asked.send(Method::POST, "/enable").map(|_| "enabled".to_owned()),
@@ -146,6 +168,18 @@ fn create(asked: &Create) -> Result<String, Failure> {
     let made = Endpoints::of(&asked.running)?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
     crate::cli::print_stderr(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
     Ok(cell(&made["key"]))
+}
+
+fn set(asked: &Set) -> Result<String, Failure> {
+    let mut fields = Map::new();
+    if let Some(name) = &asked.name {
+        fields.insert("name".to_owned(), json!(name));
+    }
+    if let Some(expires) = &asked.expires {
+        fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
+    }
+    let key = asked.access.change(&asked.running, &path(&asked.id, "")?, fields)?;
+    Ok(format!("the key {} is changed", cell(&key["id"])))
 }
 
 fn rotate(asked: &Rotate) -> Result<String, Failure> {

@@ -24,6 +24,11 @@ pub(in crate::cli) enum Command {
     List(Listing),
     /// Shows a team as JSON.
     Show(One),
+    /// Changes what is given of a team; the rest stays.
+    ///
+    /// A list (models, operations, tags) takes the place of the one before, and a budget of the one in dollars for the same
+    /// window. What the team shall have no more is removed by `PATCH /admin/v1/teams/ID` with `null`: docs/keys.md.
+    Set(Box<Set>),
     /// Refuses all keys of a team from now on, until it is enabled.
     Disable(One),
     /// Accepts the keys of a disabled team again.
@@ -57,12 +62,28 @@ pub(in crate::cli) struct One {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Delete {
+pub(in crate::cli) struct Set {
+    /// The team's id.
+    id: String,
+    /// A name for people.
+    #[arg(long)]
+    name: Option<String>,
+    /// The organisation whose rights, limits and budgets apply too.
+    #[arg(long)]
+    organisation: Option<String>,
     #[command(flatten)]
-    one: One,
+    access: AccessArgs,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Delete {
     /// Deletes its keys too. Without this, a team with keys is not deleted.
     #[arg(long)]
     with_keys: bool,
+    #[command(flatten)]
+    one: One,
 }
 
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
@@ -74,6 +95,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
         Command::Create(asked) => create(&asked),
         Command::List(asked) => list(&asked),
         Command::Show(asked) => asked.send(Method::GET, &[], None).and_then(|team| Ok(pretty(&team)?)),
+        Command::Set(asked) => set(&asked),
         Command::Disable(asked) => switched(&asked, true),
         Command::Enable(asked) => switched(&asked, false),
         Command::Delete(Delete { one, with_keys }) => {
@@ -95,12 +117,17 @@ impl CommandError for NoTeamId {
 
 impl One {
     fn send(&self, method: Method, query: &[(&str, &str)], body: Option<&Value>) -> Result<Value, Failure> {
-        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
-        if self.id.is_empty() || !self.id.bytes().all(is_id) {
-            return Err(NoTeamId(self.id.clone()).into());
-        }
-        Ok(Endpoints::of(&self.running)?.send(method, &format!("/teams/{}", self.id), query, body)?)
+        let path = path(&self.id)?;
+        Ok(Endpoints::of(&self.running)?.send(method, &path, query, body)?)
     }
+}
+
+fn path(id: &str) -> Result<String, NoTeamId> {
+    let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
+    if id.is_empty() || !id.bytes().all(is_id) {
+        return Err(NoTeamId(id.to_owned()));
+    }
+    Ok(format!("/teams/{id}"))
 }
 
 fn create(asked: &Create) -> Result<String, Failure> {
@@ -111,6 +138,14 @@ fn create(asked: &Create) -> Result<String, Failure> {
     }
     asked.access.write(&mut fields)?;
     TEAM.create(&asked.running, fields)
+}
+
+fn set(asked: &Set) -> Result<String, Failure> {
+    let given = [("name", &asked.name), ("organisation", &asked.organisation)];
+    let fields =
+        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))).collect();
+    let team = asked.access.change(&asked.running, &path(&asked.id)?, fields)?;
+    Ok(format!("the team {} is changed", cell(&team["id"])))
 }
 
 fn list(listing: &Listing) -> Result<String, Failure> {
