@@ -15,9 +15,13 @@ mod log;
 mod man;
 mod plugin;
 mod record;
+#[cfg(test)]
+mod reference;
 mod route;
 mod running;
 mod serve;
+#[cfg(test)]
+mod written;
 
 use std::ffi::OsString;
 use std::io::Write;
