@@ -54,7 +54,7 @@ target = {{ provider = "mock", model = "mock-model" }}
 cache = "1h"
 [[models]]
 alias = "guarded"
-target = {{ provider = "mock", model = "mock-model" }}
+target = {{ provider = "mock", model = "guarded-model" }}
 [[models]]
 alias = "translated"
 translate = true
@@ -62,7 +62,8 @@ target = {{ provider = "mock", model = "mock-model" }}
 [[models]]
 alias = "translated-guarded"
 translate = true
-target = {{ provider = "mock", model = "mock-model" }}
+target = {{ provider = "mock", model = "guarded-model" }}
+# Pass-through reaches no model that a guard is for, so the guarded one has a name of its own.
 [[guards]]
 name = "regex"
 for = {{ models = ["*guarded"] }}
