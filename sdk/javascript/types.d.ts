@@ -324,7 +324,8 @@ export type BodyKind =
 export interface Feature {
   /**
    * `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
-   * a conversation again, and charges for it.
+   * a conversation again, and charges for it; `public` where an id at one of the `object-ids` stands beside a value that
+   * equals this one, and names what each account has, such as a skill of the provider's own.
    */
   name: string;
   tests: FrameTest[];
@@ -370,7 +371,8 @@ export interface Face {
   /**
    * Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
    * the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
-   * requests in a file, as those of `model` are.
+   * requests in a file, as those of `model` are. Behind the name of a member in braces, a pointer is at an id of what answers
+   * make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*\/message/audio/id`.
    */
   objectIds: string[];
   features: Feature[];

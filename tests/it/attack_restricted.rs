@@ -1,5 +1,6 @@
 //! Restricted keys: requests without a model, objects of other clients, and facts that a client must not learn.
 
+mod made_beside;
 mod over_grpc;
 mod unknown_makers;
 

@@ -58,6 +58,8 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
 const PHASES: usize = 3;
 /// The most characters that a guard may hold back of each part of an answer.
 const HOLD_BACK: u32 = 64 << 10;
+/// The most places of answers that a face may name.
+const MOST_MADE: usize = 32;
 
 /// Checks what a guard says about itself, besides its manifest.
 pub fn guard(guard: &GuardManifest) -> Result<(), Problems> {
@@ -195,14 +197,31 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
     for text in [&face.output_limit, &face.candidates, &face.service_tier, &face.end_user].into_iter().flatten() {
         pointer(text, place, p);
     }
-    for text in face.object_ids.iter().filter(|text| *text != "{id}") {
-        pointer(text, &format!("{place}.object-ids"), p);
-    }
+    check_objects(face, &format!("{place}.object-ids"), p);
     check_lines(face, place, p);
     for test in face.features.iter().flat_map(|feature| &feature.tests) {
         frame_test(test, &format!("{place}.features"), p);
     }
     patterns(&face.request_headers, &format!("{place}.request-headers"), p);
+}
+
+/// Places of requests are pointers, and those of answers stand behind the member of requests without which there are none.
+fn check_objects(face: &Face, place: &str, p: &mut Problems) {
+    let made: Vec<(&str, &str)> = face.made_ids().collect();
+    p.unless(made.len() <= MOST_MADE, place, format_args!("more than {MOST_MADE} places of answers"));
+    for (member, text) in made {
+        p.unless(
+            !member.is_empty() && !member.contains(['/', '~', '*']),
+            place,
+            format_args!("{member:?} is no member"),
+        );
+        pointer(text, place, p);
+    }
+    for text in face.object_ids.iter().filter(|text| !text.starts_with('{')) {
+        pointer(text, place, p);
+    }
+    let odd = face.object_ids.iter().filter(|text| text.starts_with('{') && *text != "{id}").count();
+    p.unless(odd == face.made_ids().count(), place, "a name in braces without a pointer behind it");
 }
 
 /// In a body of any bytes, only a form's file can be looked into, whose lines are requests.
@@ -214,8 +233,10 @@ fn check_lines(face: &Face, place: &str, p: &mut Problems) {
         ModelPlace::Pointer(at) => Some(at.pointer.as_str()),
         _ => None,
     });
-    let objects = face.object_ids.iter().map(String::as_str).filter(|text| *text != "{id}");
-    let fields: HashSet<Option<&str>> = models.chain(objects).map(|at| Some(Face::in_line(at)?.0)).collect();
+    let objects = face.object_ids.iter().map(String::as_str).filter(|text| !text.starts_with('{'));
+    let counts = face.output_limit.iter().chain(&face.candidates).map(String::as_str);
+    let fields: HashSet<Option<&str>> =
+        models.chain(objects).chain(counts).map(|at| Some(Face::in_line(at)?.0)).collect();
     let are_lines = fields.is_empty() || fields.len() == 1 && !fields.contains(&None);
     p.unless(are_lines, place, "in a raw body, pointers are at the lines of one field's file: /file/*/body/model");
 }

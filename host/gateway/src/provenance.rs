@@ -17,6 +17,8 @@
 //! | `owners` | records which client made an object, for clients that must be kept apart |
 //! | `request_file` | what the requests in a file name on which work may be begun |
 //! | `made` | finds the ids of the objects that an answer made |
+//! | `made_places` | finds them at the places of answers that a manifest names |
+//! | `making` | records the objects at these places as their client's |
 //! | `sent_words` | keeps the words of a body that may be ids |
 //! | `short_strings` | finds the strings of a request that may name objects |
 //! | `others_objects` | looks for other clients' objects in a request |
@@ -25,6 +27,8 @@
 
 mod carried;
 mod made;
+mod made_places;
+mod making;
 mod others_objects;
 mod owners;
 mod recorder;
@@ -42,6 +46,8 @@ use quick_cache::sync::Cache;
 
 pub use carried::Carried;
 pub(crate) use made::LONGEST_ID;
+pub use made_places::MadePlaces;
+pub(crate) use making::Making;
 pub(crate) use others_objects::{anothers, anothers_in_text};
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};

@@ -26,7 +26,7 @@ use crate::observe::metrics::Metrics;
 use crate::passthrough::Passages;
 use crate::passthrough::path::{decoded, plainest};
 use crate::pricing::Prices;
-use crate::provenance::ToldPlaces;
+use crate::provenance::{MadePlaces, ToldPlaces};
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
@@ -79,6 +79,8 @@ pub struct Serving {
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
+    /// Where a face's answers have the ids of objects that they make beside themselves, by its index.
+    made_places: Vec<Option<MadePlaces>>,
     pub problems: Vec<Problem>,
 }
 
@@ -135,6 +137,7 @@ impl Serving {
             passages,
             guards,
             prices,
+        let made_places = endpoints.all().iter().map(|endpoint| MadePlaces::of(&endpoint.face)).collect();
             makes,
             created_objects,
             stored: about_stored,
@@ -153,6 +156,7 @@ impl Serving {
     pub(crate) fn makes_objects(&self, endpoint: usize, may_differ: bool) -> bool {
         match self.makes.get(endpoint) {
             Some(objects::ScanPolicy::Always) => true,
+            made_places,
             Some(objects::ScanPolicy::WithChoice) => may_differ,
             Some(objects::ScanPolicy::Nothing) | None => false,
         }
@@ -204,6 +208,11 @@ impl Serving {
     }
 
     /// Whether a target takes requests that read what its provider stores.
+    /// Where a face's answers have the ids of objects that they make beside themselves, if the manifest says so.
+    pub(crate) fn made_places(&self, endpoint: usize) -> Option<&MadePlaces> {
+        self.made_places.get(endpoint)?.as_ref()
+    }
+
     pub(crate) fn takes_readers(&self, reads: Stored, target: &Target) -> bool {
         let mut endpoints = self.endpoints.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
         endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.face.operation).is_some())

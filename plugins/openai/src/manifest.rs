@@ -84,7 +84,13 @@ fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
 }
 
 /// Where chats name objects. The second place is at services that take this format with files of their own.
-const OBJECTS_OF_CHATS: [&str; 2] = ["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id"];
+const OBJECTS_OF_CHATS: [&str; 3] =
+    ["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id", "/messages/*/audio/id"];
+
+/// Where the answers to chats have the id of what the model said aloud, which later requests name.
+const SOUNDS: [&str; 2] = ["{audio}/choices/*/message/audio/id", "{audio}/choices/*/delta/audio/id"];
+/// Where they have their own id, by which they are read again if they are stored.
+const STORED: [&str; 1] = ["{store}/id"];
 
 fn chat_face(path: &str) -> Face {
     Face {
@@ -93,7 +99,7 @@ fn chat_face(path: &str) -> Face {
         candidates: strings(["/n"]),
         service_tier: strings(["/service_tier"]),
         end_user: strings(["/safety_identifier", "/user"]),
-        object_ids: strings(OBJECTS_OF_CHATS),
+        object_ids: [strings(OBJECTS_OF_CHATS), strings(SOUNDS), strings(STORED)].concat(),
         features: features_of_chat(),
         framings: AnswerFraming::always(Framing::Sse),
         ..face(wire::FORMAT, Operation::Chat, "POST", path)
@@ -123,7 +129,7 @@ fn responses_face(path: &str) -> Face {
         format: responses::FORMAT.to_owned(),
         output_limit: strings(["/max_output_tokens"]),
         candidates: Vec::new(),
-        object_ids: objects_of_responses(),
+        object_ids: objects_of_responses().into_iter().chain(containers()).collect(),
         features: features([
             ("tools", CALLED.map(|kind| FrameTest::equals("/tools/*/type", kind)).to_vec()),
             ("vision", part("input_image")),
@@ -155,6 +161,8 @@ fn objects_of_responses() -> Vec<String> {
         "/input/*/output/*/file_id",
         "/input/*/output/file_id",
         "/input/*/environment/container_id",
+        // A tool that makes a container goes on in that of an earlier call.
+        "/input/*/container_id",
     ];
     // The input may have tools too, which a search for tools has found.
     let of_tools = ["/tools", "/input/*/tools"].into_iter().flat_map(|tools| {
@@ -169,6 +177,12 @@ fn objects_of_responses() -> Vec<String> {
         .map(|place| format!("{tools}/*/{place}"))
     });
     strings(own).into_iter().chain(of_tools).collect()
+}
+
+/// Where answers have the ids of containers that tools ran in: whole, and in the events of a stream.
+fn containers() -> impl Iterator<Item = String> {
+    let items = ["/output/*", "/response/output/*", "/item"].into_iter();
+    items.flat_map(|item| ["container_id", "environment/container_id"].map(|id| format!("{{tools}}{item}/{id}")))
 }
 
 fn features_of_chat() -> Vec<Feature> {
@@ -269,7 +283,14 @@ mod tests {
         let ids = |path: &str| faces().into_iter().find(|face| face.path == path).unwrap().object_ids;
         assert_eq!(
             ids("/v1/chat/completions"),
-            ["/messages/*/content/*/file/file_id", "/messages/*/content/*/file_id"]
+            [
+                "/messages/*/content/*/file/file_id",
+                "/messages/*/content/*/file_id",
+                "/messages/*/audio/id",
+                "{audio}/choices/*/message/audio/id",
+                "{audio}/choices/*/delta/audio/id",
+                "{store}/id"
+            ]
         );
         assert!(ids("/v1/completions").is_empty());
         let of_responses = ids("/v1/responses");

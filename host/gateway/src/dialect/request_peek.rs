@@ -33,6 +33,9 @@ use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefi
 /// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
 
+/// The name in manifests of the tests for values beside which an id is no object's.
+const PUBLIC: &str = "public";
+
 /// The name in manifests of the feature that a request goes on with what its provider stores.
 const EARLIER: &str = "history";
 
@@ -65,6 +68,8 @@ pub struct PeekPlan {
     /// need not be asked.
     objects: Option<ObjectPlaces>,
     path_object: bool,
+    /// The members without which answers make no objects.
+    makes: Vec<usize>,
 }
 
 /// The facts read of one request.
@@ -124,8 +129,10 @@ impl PeekPlan {
         }
         let earlier = places_of_earlier(&face).map(|place| wanted.add(place)).collect();
         let features = if wants_features { features(&face, &mut wanted) } else { Vec::new() };
-        for pointer in face.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
+        for pointer in face.object_ids.iter().filter(|place| place.rfind('/') == Some(0)) {
             wanted.add(pointer);
+        let mut makes: Vec<usize> = face.made_ids().map(|(member, _)| wanted.add(&format!("/{member}"))).collect();
+        makes.dedup();
         }
         let pointers = (face.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&face);
@@ -152,6 +159,7 @@ impl PeekPlan {
     }
 
     /// The scan of a body, which is given its pieces in their order; none for bodies that are not JSON.
+            makes,
     pub fn scan(&self) -> Option<Peek> {
         let pointers = self.pointers.as_ref()?;
         Some(Peek::new(pointers, Limits { variants: true, ..Limits::default() }))
@@ -281,6 +289,12 @@ impl RequestPeek {
         self.plan.objects.as_ref().map_or_else(|| ObjectIds::of_path(of_path), |places| places.read(body, of_path))
     }
 
+    /// Whether the answer may make objects whose ids stand where the manifest says.
+    pub(crate) fn makes_objects(&self) -> bool {
+        let is_there = |(found, member): (&Found, usize)| found.all(member).any(|hit| hit.value != Scalar::Null);
+        self.found.iter().flat_map(|found| self.plan.makes.iter().map(move |member| (found, *member))).any(is_there)
+    }
+
     /// Whether the client asks for a stream's usage.
     pub(crate) fn asks_usage(&self) -> bool {
         self.plan.usage_is_asked.as_ref().zip(self.found.as_ref()).is_some_and(|(test, found)| test.holds(found))
@@ -314,7 +328,7 @@ fn places_of_earlier(face: &Face) -> impl Iterator<Item = &str> {
 /// Compiles the tests for features.
 fn features(face: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
     let mut compiled = Vec::new();
-    for feature in face.features.iter().filter(|feature| feature.name != EARLIER) {
+    for feature in face.features.iter().filter(|feature| ![EARLIER, PUBLIC].contains(&&*feature.name)) {
         let tests = feature.tests.iter().filter_map(|test| Test::compile(test, wanted).ok()).collect();
         compiled.push((feature.name.clone(), tests));
     }

@@ -8,9 +8,11 @@ use http::{Response, header};
 use super::Gateway;
 use super::rights::depth;
 use crate::attempt::{InboundRequest, ReplyBody};
-use crate::provenance::{Carried, Claim, Kind, ProvenanceRecorder, RecordScope};
+use crate::dialect::request_peek::{ObjectIds, RequestPeek};
+use crate::provenance::{Carried, Claim, Kind, Making, ProvenanceRecorder, RecordScope};
 use crate::route::{Plan, Target};
 use crate::serving::Serving;
+use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::{BodyKind, Operation};
 
 /// The most bytes of a body that is searched for object ids if the manifest names no place for them.
@@ -64,15 +66,37 @@ impl Gateway {
         let claim = if is_success { claim() } else { None };
         let claim = claim.map(|claim| Claim { requests: Arc::clone(&asked.requests), ..claim });
         let told_at = serving.told_places(asked.endpoint.index);
-        if !is_success || !(scope.values || scope.objects || claim.is_some() || is_stored || told_at.is_some()) {
+        let making = self.making(serving, &asked.endpoint, &asked.peek, may_differ, || asked.named_objects());
+        let finds = claim.is_some() || is_stored || told_at.is_some() || making.is_some();
+        if !is_success || !(scope.values || scope.objects || finds) {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), asked.caller.tenant.clone());
         let recorder = ProvenanceRecorder::new(provenance, tenant, target.issuer(), scope, models).claiming(claim);
-        let recorder = recorder.finding_own_id(is_stored.then(|| depth(response))).told_at(told_at);
+        let recorder = recorder.finding_own_id(is_stored.then(|| depth(response))).told_at(told_at).making(making);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
+    }
+
+    /// What finds the objects that the answer to a request makes beside itself; `None` if it makes none, or if neither their owners
+    /// nor their places matter.
+    pub(super) fn making(
+        &self,
+        serving: &Serving,
+        endpoint: &Endpoint,
+        peek: &RequestPeek,
+        is_routed: bool,
+        named: impl FnOnce() -> ObjectIds,
+    ) -> Option<Making> {
+        let places = serving.made_places(endpoint.index).filter(|_| peek.makes_objects())?;
+        let owners = serving.separates(&self.stored_keys).then(|| self.reasoning_cache.owners().clone());
+        if owners.is_none() && !is_routed {
+            return None;
+        }
+        let named = named();
+        // The answer may repeat one of those that were not read.
+        (!named.may_miss_some).then(|| Making::new(places, owners, is_routed, named.all().cloned().collect()))
     }
 }
 

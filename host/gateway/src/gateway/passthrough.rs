@@ -304,7 +304,11 @@ impl Gateway {
                     }),
                 };
                 let claim = claim.map(|claim| Claim { requests: Arc::clone(&permitted.requests), ..claim });
-                self.note_passed_answer(response, serving, making, claim, account);
+                let beside =
+                    endpoint.zip(peek).filter(|_| response.status().is_success()).and_then(|(endpoint, peek)| {
+                        self.making(serving, endpoint, peek, false, || permitted.named.clone())
+                    });
+                self.note_passed_answer(response, serving, making, (claim, beside), account);
                 own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);
                 held.record_success();
                 account.hold(held);

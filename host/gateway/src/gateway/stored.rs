@@ -12,7 +12,7 @@ use crate::accounting::{Account, StoredAnswer, StoredRead};
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
-use crate::provenance::{Claim, ProvenanceRecorder, RecordScope, ToldPlaces};
+use crate::provenance::{Claim, Making, ProvenanceRecorder, RecordScope, ToldPlaces};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_types::contract::types::ErrorKind;
@@ -108,18 +108,18 @@ impl Gateway {
         response: &mut Response<ReplyBody>,
         serving: &Serving,
         making: StoringRequest<'_>,
-        claim: Option<Claim>,
+        (claim, beside): (Option<Claim>, Option<Making>),
         account: &mut Account,
     ) {
         let is_stored = response.status().is_success() && self.note_stored_answer(response, serving, making, account);
-        if !is_stored && claim.is_none() && making.told_at.is_none() {
+        if !is_stored && claim.is_none() && beside.is_none() && making.told_at.is_none() {
             return;
         }
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(&making.caller.tenant));
         let nothing = RecordScope { values: false, objects: false };
         let recorder = ProvenanceRecorder::new(provenance, tenant, making.target.issuer(), nothing, Vec::new());
         let recorder = recorder.claiming(claim).finding_own_id(is_stored.then(|| depth(response)));
-        let recorder = recorder.told_at(making.told_at);
+        let recorder = recorder.told_at(making.told_at).making(beside);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::made::{MadeScanner, Wanted};
+use super::making::Making;
 use super::told_ids::{ToldIds, ToldPlaces};
 use super::{Issuer, Kind, ObjectKind, Owners, Provenance, ReadRequests, Scanner, SentWords, Word};
 
@@ -137,6 +138,8 @@ pub struct ProvenanceRecorder {
     /// Names of models, which look like ids of objects but are not.
     models: Vec<String>,
 }
+    /// Finds what the answer makes beside itself.
+    making: Option<Box<Making>>,
 
 /// What remains of the limits for one answer.
 #[derive(Debug)]
@@ -161,7 +164,18 @@ impl ProvenanceRecorder {
             head: if scope.objects { HEAD } else { 0 },
         };
         let scanner = Scanner::new(scope.objects);
-        Self { provenance, tenant, issuer, scanner, left, claimant: None, own_id: None, told: None, models }
+        Self {
+            provenance,
+            tenant,
+            issuer,
+            scanner,
+            left,
+            claimant: None,
+            own_id: None,
+            told: None,
+            making: None,
+            models,
+        }
     }
 
     /// Also records the client as the owner of the objects that the answer makes.
@@ -190,6 +204,13 @@ impl ProvenanceRecorder {
     /// The answer's own id, if it was looked for and has passed.
     pub(crate) fn own_id(&self) -> Option<&[u8]> {
         match &self.told {
+    /// Also finds what the answer makes beside itself.
+    #[must_use]
+    pub(crate) fn making(mut self, making: Option<Making>) -> Self {
+        self.making = making.map(Box::new);
+        self
+    }
+
             Some(told) => told.own.as_ref().map(String::as_bytes),
             None => self.own_id.as_ref().and_then(|own_id| own_id.found.as_deref()),
         }
@@ -218,6 +239,9 @@ impl ProvenanceRecorder {
         let (head, rest) = bytes.split_at(self.left.head.min(bytes.len()));
         if !head.is_empty() {
             self.left.head -= head.len();
+        if let Some(making) = &mut self.making {
+            making.see(bytes, &self.tenant, &self.issuer, &self.provenance);
+        }
             self.scan(head);
             if self.left.head == 0 {
                 self.scanner.only_values();

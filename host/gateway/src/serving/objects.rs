@@ -265,7 +265,7 @@ fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
 fn told_at(endpoint: &Endpoint) -> impl Iterator<Item = &String> {
     let Face { method, body, object_ids, .. } = &endpoint.face;
     let reads = method == "GET" && *body == BodyKind::Empty && is_by_id(endpoint);
-    object_ids.iter().filter(move |place| reads && *place != ID)
+    object_ids.iter().filter(move |place| reads && place.starts_with('/'))
 }
 
 /// Whether a face reads the results of work, which have an id of their own.

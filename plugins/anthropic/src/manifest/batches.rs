@@ -3,11 +3,13 @@
 //! Source: "Message Batches" in Anthropic's API reference. A batch tells nothing of what it used; each line of its results
 //! does, with a model of its own. There is no face for deleting one, which would lose that.
 
-use weir_sdk::manifest::{Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, Operation, Tap, strings};
+use weir_sdk::manifest::{
+    Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, Operation, Tap, features, strings,
+};
 use weir_sdk::types::Framing;
 
 use super::accepts::of_format;
-use super::faces::{PREFIX, credentials, request_headers};
+use super::faces::{PREFIX, credentials, public, request_headers};
 use super::format::{errors, kind, usage};
 
 const FORMAT: &str = "anthropic.batches";
@@ -47,7 +49,10 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
         };
         let by_id = |body| Face { body, object_ids: strings(["{id}"]), ..plain.clone() };
         match does {
-            Does::Create => Face { object_ids: named(), ..plain },
+            Does::Create => {
+                let features = features([("public", public("/requests/*/params"))]);
+                Face { object_ids: named(), features, ..plain }
+            }
             Does::List => Face { body: BodyKind::Empty, ..plain },
             Does::Read => by_id(BodyKind::Empty),
             Does::Cancel => by_id(BodyKind::Raw),

@@ -35,21 +35,30 @@ fn count_tokens() -> Face {
 }
 
 /// Where a request names objects. The last two places are in the parts of a tool's result, and of a document.
-pub(super) const OBJECTS: [&str; 6] = [
+pub(super) const OBJECTS: [&str; 7] = [
     "/container",
     "/container/id",
+    "/container/skills/*/skill_id",
     "/messages/*/content/*/source/file_id",
     "/messages/*/content/*/file_id",
     "/messages/*/content/*/content/*/source/file_id",
     "/messages/*/content/*/source/content/*/source/file_id",
 ];
 
+/// Where answers have the id of the container that a tool ran in: whole, and at the beginning and the end of a stream.
+const CONTAINERS: [&str; 3] = ["{tools}/container/id", "{tools}/message/container/id", "{tools}/delta/container/id"];
+
+/// Skills of these are Claude's own (`pptx`), and no client's.
+pub(super) fn public(requests: &str) -> Vec<FrameTest> {
+    vec![FrameTest::equals(format!("{requests}/container/skills/*/type"), "anthropic")]
+}
+
 fn post(path: &str, operation: Operation) -> Face {
     Face {
         prefixes: strings([PREFIX]),
         credentials: credentials(),
         end_user: strings(["/metadata/user_id"]),
-        object_ids: strings(OBJECTS),
+        object_ids: [strings(OBJECTS), strings(CONTAINERS)].concat(),
         features: features_of_messages(),
         request_headers: request_headers(),
         ..Face::post(FORMAT, operation, path)
@@ -86,5 +95,6 @@ fn features_of_messages() -> Vec<Feature> {
         ("documents", block("document")),
         ("schema", ["/output_config/format", "/output_format"].map(FrameTest::present).to_vec()),
         ("reasoning", thinking.map(|mode| FrameTest::equals("/thinking/type", mode)).to_vec()),
+        ("public", public("")),
     ])
 }

@@ -177,7 +177,12 @@ mod tests {
         let files: Vec<Face> = faces().filter(|face| face.body == BodyKind::Raw && !face.model.is_empty()).collect();
         assert_eq!(files.iter().map(|face| face.path.as_str()).collect::<Vec<_>>(), ["/v1/files"]);
         assert_eq!(files[0].model, [ModelPlace::pointer("/file/*/body/model")]);
-        for place in ["/messages/*/content/*/file/file_id", "/previous_response_id", "/input/*/content/*/file_id"] {
+        for place in [
+            "/messages/*/content/*/file/file_id",
+            "/messages/*/audio/id",
+            "/previous_response_id",
+            "/input/*/content/*/file_id",
+        ] {
             assert!(files[0].object_ids.contains(&format!("/file/*/body{place}")), "{place}");
         }
     }

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::provenance::last_segment;
-use weir_types::contract::about::{BodyKind, Face};
-use weir_wire::peek::{Limits, Peek, Pointers, Wanted};
+use super::PUBLIC;
+use crate::provenance::{last_segment, may_be_owned};
+use weir_types::contract::about::{BodyKind, Face, FrameTest, PointerEquals};
+use weir_wire::peek::{Found, Hit, Limits, Peek, Pointers, Scalar, Wanted};
 
 /// The manifest's entry for the id in the path.
 pub(super) const PATH_ID: &str = "{id}";
@@ -58,25 +59,73 @@ impl ObjectPlaces {
     /// The places that a manifest names; none for bodies that are not JSON.
     pub(super) fn new(claim: &Face) -> Option<Self> {
         let mut wanted = Wanted::default();
-        let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
+        let places = claim.object_ids.iter().filter(|place| place.starts_with('/'));
         let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
-        Some(Self { pointers, count })
+        Some(Self { pointers, count, publics })
     }
 
     /// The ids in a body, beside the one in the path.
     pub(super) fn read(&self, body: &[Bytes], of_path: Option<&str>) -> ObjectIds {
         let mut peek = Peek::new(&self.pointers, LIMITS);
         for chunk in body {
+    publics: Vec<Public>,
+}
+
+/// Ids that are no objects': each account has what they name, such as a tool that is the provider's own.
+#[derive(Debug)]
+struct Public {
+    /// The place of the ids.
+    ids: usize,
+    /// The place of the objects that have them.
+    around: usize,
+    /// The place of the value beside them.
+    beside: usize,
+    value: String,
+}
+
+impl Public {
+    /// Those beside the value that a test is about.
+    fn of(test: &FrameTest, face: &Face, wanted: &mut Wanted) -> Vec<Self> {
+        let FrameTest::Equals(PointerEquals { pointer, json }) = test else { return Vec::new() };
+        let (Some((around, _)), Ok(value)) = (pointer.rsplit_once('/'), serde_json::from_str::<String>(json)) else {
+            return Vec::new();
+        };
+        let is_beside = |place: &&String| place.rsplit_once('/').is_some_and(|(parent, _)| parent == around);
+        let mut of_one = |place: &String| {
+            let [ids, around, beside] = [place, around, pointer].map(|pointer| wanted.add(pointer));
+            Self { ids, around, beside, value: value.clone() }
+        };
+        face.object_ids.iter().filter(is_beside).map(&mut of_one).collect()
+    }
+
+    /// Whether it is about this id. Each of several values of one name counts, since readers differ in their choice, and what looks
+    /// like an object's id is one in any case.
+    fn is_about(&self, hit: &Hit, id: &str, found: &Found) -> bool {
+        let is_within =
+            |hit: &Hit, around: &Hit| around.range.start <= hit.range.start && hit.range.end <= around.range.end;
+        let around = found.all(self.around).find(|around| is_within(hit, around));
+        let Some(around) = around.filter(|_| hit.pointer == self.ids && !may_be_owned(id.as_bytes())) else {
+            return false;
+        };
+        let mut beside = found.all(self.beside).filter(|beside| is_within(beside, around)).peekable();
+        let is_all_there = found.all(self.beside).nth(MAX_IDS - 1).is_none();
+        let is_it = |beside: &Hit| matches!(&beside.value, Scalar::Text(text) if *text == self.value);
+        is_all_there && beside.peek().is_some() && beside.all(is_it)
+    }
             peek.push(chunk);
         }
         let Ok(found) = peek.finish() else { return ObjectIds { may_miss_some: true, ..ObjectIds::of_path(of_path) } };
-        let texts = (0..self.count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
+        let hits = (0..self.count).flat_map(|pointer| found.all(pointer));
+        let is_object = |hit: &Hit, id: &str| !self.publics.iter().any(|public| public.is_about(hit, id, &found));
+        let ids = hits.filter_map(|hit| hit.value.as_text().map(id_in).filter(|id| is_object(hit, id)));
         // A place that is full may have had more.
         let is_full = |pointer: usize| found.all(pointer).nth(MAX_IDS - 1).is_some();
         ObjectIds {
             of_path: of_path.map(str::to_owned),
-            in_body: texts.map(|name| id_in(name).to_owned()).collect(),
+        let publics = claim.features.iter().filter(|feature| feature.name == PUBLIC).flat_map(|feature| &feature.tests);
+        let publics = publics.flat_map(|test| Public::of(test, claim, &mut wanted)).collect();
+            in_body: ids.map(str::to_owned).collect(),
             may_miss_some: (0..self.count).any(is_full),
         }
     }
