@@ -76,11 +76,11 @@ pub struct Serving {
     begins_work: Vec<objects::PathEnd>,
     /// Where a face's answers have the ids of work and of its results, by its index.
     told_places: Vec<Option<ToldPlaces>>,
+    /// Where a face's answers have the ids of objects that they make beside themselves, by its index.
+    made_places: Vec<Option<MadePlaces>>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
-    /// Where a face's answers have the ids of objects that they make beside themselves, by its index.
-    made_places: Vec<Option<MadePlaces>>,
     pub problems: Vec<Problem>,
 }
 
@@ -128,6 +128,7 @@ impl Serving {
         let tells_of_work = objects::tell_of_work(&endpoints, &about_stored);
         let begins_work = objects::begin_work(&endpoints, &about_stored);
         let told_places = objects::told_places(&endpoints, &about_stored);
+        let made_places = endpoints.all().iter().map(|endpoint| MadePlaces::of(&endpoint.face)).collect();
         Ok(Self {
             config,
             adapters,
@@ -137,7 +138,6 @@ impl Serving {
             passages,
             guards,
             prices,
-        let made_places = endpoints.all().iter().map(|endpoint| MadePlaces::of(&endpoint.face)).collect();
             makes,
             created_objects,
             stored: about_stored,
@@ -146,6 +146,7 @@ impl Serving {
             tells_of_work,
             begins_work,
             told_places,
+            made_places,
             separates,
             problems,
         })
@@ -156,7 +157,6 @@ impl Serving {
     pub(crate) fn makes_objects(&self, endpoint: usize, may_differ: bool) -> bool {
         match self.makes.get(endpoint) {
             Some(objects::ScanPolicy::Always) => true,
-            made_places,
             Some(objects::ScanPolicy::WithChoice) => may_differ,
             Some(objects::ScanPolicy::Nothing) | None => false,
         }
@@ -193,6 +193,11 @@ impl Serving {
         self.told_places.get(endpoint)?.as_ref()
     }
 
+    /// Where a face's answers have the ids of objects that they make beside themselves, if the manifest says so.
+    pub(crate) fn made_places(&self, endpoint: usize) -> Option<&MadePlaces> {
+        self.made_places.get(endpoint)?.as_ref()
+    }
+
     /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows.
     pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
         let begins = |path: &str| {
@@ -208,11 +213,6 @@ impl Serving {
     }
 
     /// Whether a target takes requests that read what its provider stores.
-    /// Where a face's answers have the ids of objects that they make beside themselves, if the manifest says so.
-    pub(crate) fn made_places(&self, endpoint: usize) -> Option<&MadePlaces> {
-        self.made_places.get(endpoint)?.as_ref()
-    }
-
     pub(crate) fn takes_readers(&self, reads: Stored, target: &Target) -> bool {
         let mut endpoints = self.endpoints.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
         endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.face.operation).is_some())

@@ -127,12 +127,12 @@ impl PeekPlan {
             let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
             usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
         }
+        let mut makes: Vec<usize> = face.made_ids().map(|(member, _)| wanted.add(&format!("/{member}"))).collect();
+        makes.dedup();
         let earlier = places_of_earlier(&face).map(|place| wanted.add(place)).collect();
         let features = if wants_features { features(&face, &mut wanted) } else { Vec::new() };
         for pointer in face.object_ids.iter().filter(|place| place.rfind('/') == Some(0)) {
             wanted.add(pointer);
-        let mut makes: Vec<usize> = face.made_ids().map(|(member, _)| wanted.add(&format!("/{member}"))).collect();
-        makes.dedup();
         }
         let pointers = (face.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&face);
@@ -155,11 +155,11 @@ impl PeekPlan {
             usage_is_asked,
             objects,
             path_object,
+            makes,
         }
     }
 
     /// The scan of a body, which is given its pieces in their order; none for bodies that are not JSON.
-            makes,
     pub fn scan(&self) -> Option<Peek> {
         let pointers = self.pointers.as_ref()?;
         Some(Peek::new(pointers, Limits { variants: true, ..Limits::default() }))

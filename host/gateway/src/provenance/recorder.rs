@@ -135,11 +135,11 @@ pub struct ProvenanceRecorder {
     own_id: Option<Box<OwnId>>,
     /// Finds them where a manifest names their places, in place of both.
     told: Option<Box<ToldIds>>,
+    /// Finds what the answer makes beside itself.
+    making: Option<Box<Making>>,
     /// Names of models, which look like ids of objects but are not.
     models: Vec<String>,
 }
-    /// Finds what the answer makes beside itself.
-    making: Option<Box<Making>>,
 
 /// What remains of the limits for one answer.
 #[derive(Debug)]
@@ -201,9 +201,6 @@ impl ProvenanceRecorder {
         self
     }
 
-    /// The answer's own id, if it was looked for and has passed.
-    pub(crate) fn own_id(&self) -> Option<&[u8]> {
-        match &self.told {
     /// Also finds what the answer makes beside itself.
     #[must_use]
     pub(crate) fn making(mut self, making: Option<Making>) -> Self {
@@ -211,6 +208,9 @@ impl ProvenanceRecorder {
         self
     }
 
+    /// The answer's own id, if it was looked for and has passed.
+    pub(crate) fn own_id(&self) -> Option<&[u8]> {
+        match &self.told {
             Some(told) => told.own.as_ref().map(String::as_bytes),
             None => self.own_id.as_ref().and_then(|own_id| own_id.found.as_deref()),
         }
@@ -236,12 +236,12 @@ impl ProvenanceRecorder {
             }
             self.own_id.iter_mut().for_each(|own_id| own_id.see(bytes));
         }
-        let (head, rest) = bytes.split_at(self.left.head.min(bytes.len()));
-        if !head.is_empty() {
-            self.left.head -= head.len();
         if let Some(making) = &mut self.making {
             making.see(bytes, &self.tenant, &self.issuer, &self.provenance);
         }
+        let (head, rest) = bytes.split_at(self.left.head.min(bytes.len()));
+        if !head.is_empty() {
+            self.left.head -= head.len();
             self.scan(head);
             if self.left.head == 0 {
                 self.scanner.only_values();

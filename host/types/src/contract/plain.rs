@@ -104,6 +104,11 @@ impl Face {
         Some((field, line))
     }
 
+    /// Where answers have ids of objects that they make, each behind the member of requests without which they make none.
+    pub fn made_ids(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.object_ids.iter().filter_map(|place| made_at(place))
+    }
+
     /// Where its requests have ids of objects, without the places of the requests in a file.
     pub fn own_object_ids(&self) -> impl Iterator<Item = &String> {
         let in_file = |place: &str| self.body == BodyKind::Raw && place.starts_with('/');
@@ -111,26 +116,21 @@ impl Face {
     }
 }
 
-impl EmbeddingsRequest {
-    /// A request for the embeddings of these texts.
-    pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
-    /// Where answers have ids of objects that they make, each behind the member of requests without which they make none.
-    pub fn made_ids(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.object_ids.iter().filter_map(|place| made_at(place))
-    }
-
-        Self {
-            model: String::new(),
-            inputs: texts.into_iter().map(|text| EmbeddingInput::Text(text.into())).collect(),
-            single: false,
-            dimensions: None,
-            encoding: None,
 /// The member of requests, and the pointer into answers, of a place `{audio}/choices/*/message/audio/id`.
 fn made_at(place: &str) -> Option<(&str, &str)> {
     let (member, pointer) = place.strip_prefix('{')?.split_once('}')?;
     pointer.starts_with('/').then_some((member, pointer))
 }
 
+impl EmbeddingsRequest {
+    /// A request for the embeddings of these texts.
+    pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            model: String::new(),
+            inputs: texts.into_iter().map(|text| EmbeddingInput::Text(text.into())).collect(),
+            single: false,
+            dimensions: None,
+            encoding: None,
             task: None,
             title: None,
             end_user: None,

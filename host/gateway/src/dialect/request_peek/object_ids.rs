@@ -53,22 +53,6 @@ impl ObjectIds {
 pub(super) struct ObjectPlaces {
     pointers: Pointers,
     count: usize,
-}
-
-impl ObjectPlaces {
-    /// The places that a manifest names; none for bodies that are not JSON.
-    pub(super) fn new(claim: &Face) -> Option<Self> {
-        let mut wanted = Wanted::default();
-        let places = claim.object_ids.iter().filter(|place| place.starts_with('/'));
-        let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
-        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
-        Some(Self { pointers, count, publics })
-    }
-
-    /// The ids in a body, beside the one in the path.
-    pub(super) fn read(&self, body: &[Bytes], of_path: Option<&str>) -> ObjectIds {
-        let mut peek = Peek::new(&self.pointers, LIMITS);
-        for chunk in body {
     publics: Vec<Public>,
 }
 
@@ -113,6 +97,24 @@ impl Public {
         let is_it = |beside: &Hit| matches!(&beside.value, Scalar::Text(text) if *text == self.value);
         is_all_there && beside.peek().is_some() && beside.all(is_it)
     }
+}
+
+impl ObjectPlaces {
+    /// The places that a manifest names; none for bodies that are not JSON.
+    pub(super) fn new(claim: &Face) -> Option<Self> {
+        let mut wanted = Wanted::default();
+        let places = claim.object_ids.iter().filter(|place| place.starts_with('/'));
+        let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
+        let publics = claim.features.iter().filter(|feature| feature.name == PUBLIC).flat_map(|feature| &feature.tests);
+        let publics = publics.flat_map(|test| Public::of(test, claim, &mut wanted)).collect();
+        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
+        Some(Self { pointers, count, publics })
+    }
+
+    /// The ids in a body, beside the one in the path.
+    pub(super) fn read(&self, body: &[Bytes], of_path: Option<&str>) -> ObjectIds {
+        let mut peek = Peek::new(&self.pointers, LIMITS);
+        for chunk in body {
             peek.push(chunk);
         }
         let Ok(found) = peek.finish() else { return ObjectIds { may_miss_some: true, ..ObjectIds::of_path(of_path) } };
@@ -123,8 +125,6 @@ impl Public {
         let is_full = |pointer: usize| found.all(pointer).nth(MAX_IDS - 1).is_some();
         ObjectIds {
             of_path: of_path.map(str::to_owned),
-        let publics = claim.features.iter().filter(|feature| feature.name == PUBLIC).flat_map(|feature| &feature.tests);
-        let publics = publics.flat_map(|test| Public::of(test, claim, &mut wanted)).collect();
             in_body: ids.map(str::to_owned).collect(),
             may_miss_some: (0..self.count).any(is_full),
         }
