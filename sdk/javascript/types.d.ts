@@ -372,7 +372,8 @@ export interface Face {
    * Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
    * the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
    * requests in a file, as those of `model` are. Behind the name of a member in braces, a pointer is at an id of what answers
-   * make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*\/message/audio/id`.
+   * make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*\/message/audio/id`. In a
+   * multipart body `/NAME` stands for the field of that name.
    */
   objectIds: string[];
   features: Feature[];

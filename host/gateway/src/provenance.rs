@@ -48,7 +48,7 @@ pub use carried::Carried;
 pub(crate) use made::LONGEST_ID;
 pub use made_places::MadePlaces;
 pub(crate) use making::Making;
-pub(crate) use others_objects::{anothers, anothers_in_text};
+pub(crate) use others_objects::{anothers, anothers_in_field, anothers_in_text};
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
 pub(crate) use recorder::may_be_owned;

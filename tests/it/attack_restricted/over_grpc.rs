@@ -3,7 +3,10 @@
 use tonic::Code;
 use weir_grpc::types;
 use weir_tests::Gateway;
-use weir_types::contract::types::{ChatRequest, MediaKind, MediaPart, MediaSource, Message, Part, Role, TextPart};
+use weir_types::contract::types::{
+    ChatRequest, MediaKind, MediaPart, MediaSource, Message, Part, ResultPart, Role, TextPart, ToolCall, ToolKind,
+    ToolResult,
+};
 
 use super::{config, key, made, store, upload};
 use crate::grpc::{connect, generate};
@@ -62,4 +65,38 @@ async fn a_call_names_no_object_of_another_client_nor_of_an_unknown_maker() {
             }
         }
     }
+}
+
+/// The members of a client's own data have the names that it likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_in_a_message_or_in_a_call_names_no_object() {
+    let upstream = store(false).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
+    let data = r#"{"id":"customer-17","file_id":"f-1","conversation":{"id":"c-1"}}"#;
+    let call = ToolCall {
+        id: "call_1".into(),
+        name: "look_up".into(),
+        kind: ToolKind::Function,
+        arguments: data.into(),
+        signature: None,
+        cache: None,
+        extensions: Vec::new(),
+    };
+    let result = ToolResult {
+        call_id: "call_1".into(),
+        name: None,
+        content: vec![ResultPart::Text(TextPart::plain(data))],
+        is_error: None,
+        cache: None,
+        extensions: Vec::new(),
+    };
+    let messages = vec![
+        Message::plain(Role::User, vec![Part::Text(TextPart::plain(data))]),
+        Message::plain(Role::Assistant, vec![Part::ToolCall(call)]),
+        Message::plain(Role::Tool, vec![Part::ToolResult(result)]),
+    ];
+    let call = types::ChatRequest::from(ChatRequest::plain("fast", messages));
+    let metadata = [("authorization", &*format!("Bearer {}", key("one")))];
+    assert_eq!(generate(&channel, call, &metadata).await.err().map(|status| status.message().to_owned()), None);
 }

@@ -109,6 +109,7 @@ async fn an_object_that_a_client_made_anywhere_is_no_other_clients() {
     assert_eq!(ask("one", "POST", "vector_stores", "{}").await, 200);
     assert_eq!(ask("one", "POST", "caches", "").await, 200);
     assert_eq!(ask("one", "GET", "threads/thread_0123456789abcdef", "").await, 200);
+    assert_eq!(ask("one", "GET", "threads/latest", "").await, 200, "reading makes nothing");
     // The answer repeats what the request names.
     let attach = r#"{"file_id":"file-9876543210fedcba"}"#;
     assert_eq!(ask("one", "POST", &format!("vector_stores/{STORE}/files"), attach).await, 200);
@@ -245,6 +246,16 @@ async fn no_encoding_hides_an_object_in_a_body() {
         let reply = gateway.ask(&by("two", request.body(&body))).await;
         assert_eq!(reply.status(), status, "{kind}: {}", reply.text());
         while upstream.unseen().is_some() {}
+    }
+    for path in ["/v1/files", "/v1/audio/transcriptions"] {
+        for (coding, status) in [("base64", 400), ("quoted-printable", 400), ("8bit", 200)] {
+            let model = "--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nm\r\n".as_bytes();
+            let request = Request::new("POST", path).header("content-type", "multipart/form-data; boundary=x");
+            let request = request.body([model, &part(coding, "file-other")].concat());
+            let reply = gateway.ask(&by("two", request)).await;
+            assert_eq!(reply.status(), status, "{path}, {coding}: {}", reply.text());
+            while upstream.unseen().is_some() {}
+        }
     }
 }
 

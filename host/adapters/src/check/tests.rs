@@ -187,6 +187,13 @@ fn every_pointer_parses() {
             problem(|m| m.accepts[0].ask_usage.as_mut().unwrap().pointer = pointer.into()).contains("JSON pointer")
         );
     }
+    for place in ["{sound}sound/id", "{sound}", "{}/sound/id", "{a/b}/id", "{sound}/a~"] {
+        let named = problem(|m| m.faces[0].object_ids = vec![place.into()]);
+        assert!(
+            ["JSON pointer", "no member", "in braces"].iter().any(|words| named.contains(words)),
+            "{place}: {named}"
+        );
+    }
     for pointers in [["/model", "/file/*/id"], ["/file/*/model", "/other/*/id"], ["/file/model", "/file/*/id"]] {
         let raw = problem(|m| {
             let face = &mut m.faces[0];

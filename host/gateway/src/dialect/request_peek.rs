@@ -47,7 +47,7 @@ pub struct PeekPlan {
     /// Indexes of the pointers at the model's name, with the prefix that precedes the name.
     models: Vec<(usize, String)>,
     stream: Option<usize>,
-    /// The multipart fields to read: those with the model's name and, last, the one with the stream flag if any.
+    /// The multipart fields to read: those with the model's name, with the stream flag, and with ids of objects.
     fields: Vec<String>,
     output_limit: Vec<usize>,
     candidates: Vec<usize>,
@@ -92,6 +92,8 @@ pub struct RequestPeek {
     pub model_places: ModelSpots,
     /// The peek's findings; `None` for bodies that are not JSON.
     pub found: Option<Found>,
+    /// The ids of objects in the fields of a form.
+    form_objects: ObjectIds,
 }
 
 impl PeekPlan {
@@ -228,6 +230,7 @@ impl PeekPlan {
             strict,
             model_places,
             found,
+            form_objects: self.form_objects(fields),
         })
     }
 
@@ -286,7 +289,8 @@ impl RequestPeek {
     /// The ids in the request of objects that earlier answers made.
     pub(crate) fn object_ids(&self, body: &[Bytes], path_params: &PathParams) -> ObjectIds {
         let of_path = path_params.get("id").filter(|_| self.plan.path_object);
-        self.plan.objects.as_ref().map_or_else(|| ObjectIds::of_path(of_path), |places| places.read(body, of_path))
+        let in_form = || self.form_objects.clone().and_of_path(of_path);
+        self.plan.objects.as_ref().map_or_else(in_form, |places| places.read(body, of_path))
     }
 
     /// Whether the answer may make objects whose ids stand where the manifest says.

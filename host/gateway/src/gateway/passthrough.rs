@@ -287,7 +287,7 @@ impl Gateway {
             peek,
         };
         let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
-        let own_url = asked.own_url.clone();
+        let (own_url, is_read) = (asked.own_url.clone(), asked.method.is_safe());
         let (path, query) = (path::decoded(&asked.path).unwrap_or_default(), asked.query.clone());
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
@@ -299,6 +299,8 @@ impl Gateway {
                     (Some(endpoint), _) => {
                         self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
                     }
+                    // Reading an object does not make the client its owner.
+                    (None, _) if is_read => None,
                     (None, sent) => sent.as_ref().map(|sent| {
                         rights::claim_to_unknown(self.reasoning_cache.owners(), serving, &path, &query, sent)
                     }),

@@ -13,9 +13,10 @@ use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{MAX_IDS, ObjectIds, RequestPeek};
+use crate::passthrough::object_watch::refuse_encoded;
 use crate::provenance::{
-    Claim, ObjectKind, Owners, ReadRequests, SentWords, anothers, anothers_in_text, last_segment, may_be_owned,
-    not_here,
+    Claim, ObjectKind, Owners, ReadRequests, SentWords, anothers, anothers_in_field, anothers_in_text, last_segment,
+    may_be_owned, not_here,
 };
 use crate::serving::{CreatedObject, Serving, reads_content};
 
@@ -24,12 +25,15 @@ use weir_types::contract::about::{BodyKind, Face, Operation};
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_types::query;
-use weir_wire::frame;
+use weir_wire::form::{FieldScan, FormError};
+use weir_wire::{form, frame};
 
 /// How many times JSON may be folded into texts of JSON.
 const MAX_FOLDS: u8 = 8;
 /// The member in which a folded value stands.
 const FOLDED: &str = "folded";
+/// The member with what only one format has.
+const OWN: &str = "json";
 
 impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
@@ -45,14 +49,21 @@ impl Gateway {
         if !owners.has_any() {
             return Ok(());
         }
-        if let Some(id) = asked.path_params.get("id").filter(|id| owners.is_anothers(id.as_bytes(), tenant)) {
+        // A server may decode it once more.
+        let is_anothers = |id: &&str| id.contains('%') || owners.is_anothers(id.as_bytes(), tenant);
+        if let Some(id) = asked.path_params.get("id").filter(is_anothers) {
             return Err(not_here(id));
         }
         refuse_anothers_in_query(owners, tenant, &asked.query)?;
         // Relayed bytes may be a form, and a file in it may list requests that name objects.
-        let id = match asked.endpoint.face.body {
+        let body = asked.endpoint.face.body;
+        if matches!(body, BodyKind::Raw | BodyKind::Multipart) {
+            refuse_encoded(content_type(asked), &asked.body)?;
+        }
+        let id = match body {
             BodyKind::Json => anothers(owners, tenant, &asked.body),
             BodyKind::Raw => anothers_in_text(owners, tenant, &asked.body),
+            BodyKind::Multipart => anothers_in_form(owners, tenant, asked)?,
             _ => None,
         };
         if let Some(id) = id {
@@ -139,10 +150,19 @@ impl Gateway {
             kind,
             depth: depth(response),
             named: named.all().cloned().collect(),
+            inputs: inputs(serving, endpoint),
             sent: None,
             requests: ReadRequests::default(),
         })
     }
+}
+
+/// The members in which requests name what objects are made of, such as the file of a batch: an answer about such an object repeats
+/// them.
+pub(super) fn inputs(serving: &Serving, endpoint: &Endpoint) -> Vec<String> {
+    let faces = serving.endpoints.all().iter().filter(|one| one.adapter == endpoint.adapter);
+    let members = faces.flat_map(|one| one.face.own_object_ids()).filter_map(|place| place.strip_prefix('/'));
+    members.filter(|member| !member.contains('/')).map(str::to_owned).collect()
 }
 
 /// Refuses a request that may name more objects than are read.
@@ -173,7 +193,7 @@ pub(super) fn claim_to_unknown(
     });
     let named = of_path.chain(models).collect();
     let (kind, sent, requests) = (ObjectKind::Object, Some(Arc::clone(sent)), ReadRequests::default());
-    Claim { owners: Arc::clone(owners), kind, depth: 1, named, sent, requests }
+    Claim { owners: Arc::clone(owners), kind, depth: 1, named, inputs: Vec::new(), sent, requests }
 }
 
 /// What a caller means by the name of a model, if it may use that.
@@ -251,8 +271,11 @@ fn refuse_anothers_in_query(owners: &Owners, tenant: &str, query: &str) -> Resul
     let texts = query::pairs(query).flat_map(|(name, value)| [name, value]);
     for text in texts.filter(|_| owners.has_any()) {
         let mut ids = words(&text).chain([text.as_str()]).filter(|id| may_be_owned(id.as_bytes()));
-        if let Some(id) = ids.find(|id| owners.is_anothers(id.as_bytes(), tenant)) {
-            return Err(not_here(id));
+        let is_anothers = |id: &&str| owners.is_anothers(id.as_bytes(), tenant);
+        // A server may decode it once more.
+        let again = || anothers_in_text(owners, tenant, &[Bytes::copy_from_slice(text.as_bytes())]);
+        if let Some(id) = ids.find(is_anothers).map(str::to_owned).or_else(again) {
+            return Err(not_here(&id));
         }
     }
     Ok(())
@@ -276,6 +299,24 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
         return Ok(());
     }
     anothers(owners, tenant, body).map_or(Ok(()), |id| Err(not_here(&id)))
+}
+
+fn content_type(asked: &InboundRequest) -> &str {
+    asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The first id of another client's object in a field of a form that is no file.
+fn anothers_in_form(owners: &Owners, tenant: &str, asked: &InboundRequest) -> Result<Option<String>, Fault> {
+    let unreadable = |error: FormError| Fault::invalid(format!("the request's form cannot be read: {error}"));
+    let mut scan = FieldScan::new(&form::boundary(content_type(asked)).map_err(unreadable)?, Vec::new());
+    for piece in &asked.body {
+        scan.push(piece).map_err(unreadable)?;
+        let texts = scan.take_texts();
+        if let Some(id) = texts.iter().find_map(|text| anothers_in_field(owners, tenant, text)) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 /// Where a face's requests name objects. Where they have no body, the places are those of earlier answers; and what work of one
@@ -318,13 +359,15 @@ fn named_objects<'a>(request: &'a Value, members: &HashSet<&str>, inner: &HashSe
         match value {
             Value::Object(object) => {
                 if object.get("key").and_then(Value::as_str).is_some_and(|name| members.contains(name)) {
-                    object.get("json").into_iter().for_each(|value| texts(value, &mut found));
+                    object.get(OWN).into_iter().for_each(|value| texts(value, &mut found));
                 }
                 for (name, value) in object {
                     if name == "FileId" || (is_inner && inner.contains(name.as_str())) {
                         texts(value, &mut found);
                     }
-                    left.push((value, is_inner || name == FOLDED));
+                    // JSON in a message or in a call's arguments is nobody's format.
+                    let own = value.get(FOLDED).filter(|_| !is_inner && name == OWN);
+                    left.push((own.unwrap_or(value), is_inner || own.is_some()));
                 }
             }
             Value::Array(values) => left.extend(values.iter().map(|value| (value, is_inner))),
@@ -354,7 +397,7 @@ pub(super) fn depth(response: &Response<ReplyBody>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::{ChatRequest, Extension, MediaKind, MediaSource, Message, Part, Role};
+    use weir_types::contract::types::{ChatRequest, Extension, MediaKind, MediaSource, Message, Part, Role, TextPart};
 
     #[test]
     fn files_and_named_extensions_of_a_unified_request_are_its_objects() {
@@ -368,6 +411,8 @@ mod tests {
         chat.extensions = vec![extension("former", r#"{"id":"resp-2"}"#), extension("other", "\"resp-3\"")];
         let opaque = r#"{"type":"file","file":{"f\u0069le_id":"\u0066ile-3"},"more":"{\"file_id\":\"file-4\"}"}"#;
         chat.extensions.push(extension("own", opaque));
+        let said = Part::Text(TextPart::plain(r#"{"file_id":"of-the-clients-own-files"}"#));
+        chat.messages.push(Message::plain(Role::User, vec![said]));
         let request = unfolded(serde_json::to_value(&chat).unwrap(), MAX_FOLDS);
         let mut named = named_objects(&request, &HashSet::from(["former", "messages"]), &HashSet::from(["file_id"]));
         named.sort_unstable();

@@ -143,6 +143,7 @@ impl Gateway {
             kind: ObjectKind::Object,
             depth: 1,
             named: vec![unread.id.clone()],
+            inputs: Vec::new(),
             sent: None,
             requests: ReadRequests::default(),
         });

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::client_body::Watch;
+use crate::auth::Caller;
 use crate::dialect::request_peek::{PeekPlan, RequestPeek, second_model};
-use crate::provenance::{Owners, not_here};
+use crate::provenance::{Owners, anothers_in_field, not_here};
 use weir_translate::dialect::endpoints::Head;
 use weir_translate::dialect::path::PathParams;
 use weir_types::fault::Fault;
@@ -44,33 +45,44 @@ pub(crate) struct FormWatch {
     tenant: Arc<str>,
     /// Whether what cannot be read goes no further.
     is_judged: bool,
+    /// Whether the client may name only objects that are known to be its own.
+    is_restricted: bool,
 }
 
 impl FormWatch {
-    /// A watch of a form. What of it cannot be read passes, unless it `is_judged`: rights or a price depend on it.
+    /// A watch of a client's form. What of it cannot be read passes, unless it `is_judged`: rights or a price depend on it.
     pub(crate) fn new(
         plan: &Arc<PeekPlan>,
         head: &Head<'_>,
         owners: &Arc<Owners>,
-        tenant: &Arc<str>,
+        caller: &Caller,
         is_judged: bool,
     ) -> Result<Self, FormFault> {
         let scan = plan.scan_form(head).map_err(FormFault::Unreadable)?;
-        let (owners, tenant) = (Arc::clone(owners), Arc::clone(tenant));
-        Ok(Self { scan, plan: Arc::clone(plan), seen: 0, model: None, owners, tenant, is_judged })
+        let (owners, tenant, is_restricted) = (Arc::clone(owners), Arc::clone(&caller.tenant), caller.is_restricted());
+        Ok(Self { scan, plan: Arc::clone(plan), seen: 0, model: None, owners, tenant, is_judged, is_restricted })
     }
 
     /// Looks at the next piece.
     pub(crate) fn see(&mut self, piece: &[u8]) -> Result<(), FormFault> {
         self.scan.push(piece).map_err(unreadable)?;
         for text in self.scan.take_texts() {
-            let id = text.trim();
-            if self.owners.is_anothers(id.as_bytes(), &self.tenant) {
-                return Err(FormFault::Refused(not_here(id)));
+            if let Some(id) = anothers_in_field(&self.owners, &self.tenant, &text) {
+                return Err(FormFault::Refused(not_here(&id)));
             }
         }
         let new = self.scan.found().get(self.seen..).unwrap_or_default();
         self.seen += new.len();
+        let named = self.plan.form_objects(new);
+        if self.is_restricted && named.may_miss_some {
+            return Err(FormFault::Refused(Fault::invalid(
+                "the form has a field for an object's id that cannot be read",
+            )));
+        }
+        if let Some(id) = named.all().find(|id| self.is_restricted && !self.owners.is_own(id.as_bytes(), &self.tenant))
+        {
+            return Err(FormFault::Refused(not_here(id)));
+        }
         for name in self.plan.form_models(new).map_err(FormFault::Unreadable)? {
             if self.model.get_or_insert_with(|| name.clone()) != &name {
                 return Err(FormFault::Refused(second_model()));

@@ -3,8 +3,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use memchr::memchr;
+
 use super::client_body::Watch;
 use crate::provenance::{Owners, SentWords, Words, may_be_owned};
+use weir_types::fault::Fault;
 use weir_upstream::UploadError;
 use weir_wire::form;
 
@@ -56,15 +60,7 @@ impl ObjectWatch {
     /// Has the body refused where words could be written so that they are not found: in other encodings of JSON, or of no stated
     /// type, and in parts of forms.
     pub(crate) fn with_encoding(mut self, content_type: &str) -> Self {
-        let kind = content_type.trim().to_ascii_lowercase();
-        self.encoding = if kind.starts_with("multipart/") {
-            // Where the boundary is not known, each line that begins as one counts.
-            Encoding::Parts(PartHeads::new(&form::boundary(content_type).unwrap_or_default()))
-        } else if kind.is_empty() || kind.contains("json") || kind.starts_with("text/") {
-            Encoding::Utf8 { has_begun: false }
-        } else {
-            Encoding::Any
-        };
+        self.encoding = Encoding::of(content_type);
         self
     }
 
@@ -72,6 +68,12 @@ impl ObjectWatch {
     pub(crate) fn sent(&self) -> Arc<SentWords> {
         Arc::clone(&self.sent)
     }
+}
+
+/// Refuses a body in which words could be written so that they are not found.
+pub(crate) fn refuse_encoded(content_type: &str, body: &[Bytes]) -> Result<(), Fault> {
+    let mut encoding = Encoding::of(content_type);
+    if body.iter().all(|piece| encoding.is_plain(piece)) { Ok(()) } else { Err(Fault::invalid(UNREADABLE)) }
 }
 
 impl Watch for ObjectWatch {
@@ -104,6 +106,19 @@ impl Watch for ObjectWatch {
 }
 
 impl Encoding {
+    /// That of a body of this type.
+    fn of(content_type: &str) -> Self {
+        let kind = content_type.trim().to_ascii_lowercase();
+        if kind.starts_with("multipart/") {
+            // Where the boundary is not known, each line that begins as one counts.
+            Self::Parts(PartHeads::new(&form::boundary(content_type).unwrap_or_default()))
+        } else if kind.is_empty() || kind.contains("json") || kind.starts_with("text/") {
+            Self::Utf8 { has_begun: false }
+        } else {
+            Self::Any
+        }
+    }
+
     /// Whether each character of the next piece stands for itself.
     fn is_plain(&mut self, piece: &[u8]) -> bool {
         match self {
@@ -134,26 +149,32 @@ impl PartHeads {
     }
 
     fn are_plain(&mut self, piece: &[u8]) -> bool {
-        let mut are_plain = true;
-        for byte in piece {
-            if *byte == b'\n' {
-                are_plain &= self.line_ended();
-            } else if self.line.len() < LINE {
-                self.line.push(*byte);
-            }
+        let (mut are_plain, mut rest) = (true, piece);
+        while let Some(at) = memchr(b'\n', rest) {
+            let (line, behind) = rest.split_at(at);
+            self.keep(line);
+            are_plain &= self.line_ended();
+            self.line.clear();
+            rest = behind.get(1..).unwrap_or_default();
         }
+        self.keep(rest);
         are_plain
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        let room = LINE.saturating_sub(self.line.len());
+        self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
     /// Whether the line that has ended leaves its part as it is.
     fn line_ended(&mut self) -> bool {
-        let line = std::mem::take(&mut self.line);
-        if line.starts_with(&self.begin) {
-            self.is_in_head = true;
+        let Self { begin, line, is_in_head } = self;
+        if line.starts_with(begin) {
+            *is_in_head = true;
         } else if line.trim_ascii().is_empty() {
-            self.is_in_head = false;
+            *is_in_head = false;
         }
-        let Some(colon) = line.iter().position(|byte| *byte == b':').filter(|_| self.is_in_head) else { return true };
+        let Some(colon) = line.iter().position(|byte| *byte == b':').filter(|_| *is_in_head) else { return true };
         let (name, value) = line.split_at(colon);
         let value = value.trim_ascii_start().strip_prefix(b":").unwrap_or(value).trim_ascii();
         !name.trim_ascii().eq_ignore_ascii_case(ENCODING) || PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(value))

@@ -21,6 +21,8 @@ pub(super) struct MadeScanner {
     /// The greatest depth of an object that counts.
     deepest: u32,
     wanted: Wanted,
+    /// Names of members with ids of what the object was made of.
+    inputs: Vec<String>,
     depth: u32,
     place: Place,
     /// The string that is being read.
@@ -43,8 +45,14 @@ enum Place {
 impl MadeScanner {
     /// A scanner for answers whose outermost objects have at most this depth.
     pub(super) fn new(deepest: u32, wanted: Wanted) -> Self {
-        let (place, text) = (Place::Outside, Vec::new());
-        Self { deepest, wanted, depth: 0, place, text, name: false, expects: false, is_path: false }
+        let (inputs, place, text) = (Vec::new(), Place::Outside, Vec::new());
+        Self { deepest, wanted, inputs, depth: 0, place, text, name: false, expects: false, is_path: false }
+    }
+
+    /// Leaves out ids in members of these names: the object was made of what they name.
+    pub(super) fn without(mut self, inputs: Vec<String>) -> Self {
+        self.inputs = inputs;
+        self
     }
 
     /// Scans the next piece.
@@ -104,7 +112,9 @@ impl MadeScanner {
             return;
         }
         self.is_path = self.wanted == Wanted::OwnOrName && self.text == b"name";
-        self.name = self.text == b"id" || self.is_path || self.wanted == Wanted::All && self.text.ends_with(b"_id");
+        let is_other = self.wanted == Wanted::All && self.text.ends_with(b"_id");
+        let is_input = || self.inputs.iter().any(|name| name.as_bytes() == self.text);
+        self.name = self.text == b"id" || self.is_path || is_other && !is_input();
     }
 }
 
@@ -137,6 +147,10 @@ mod tests {
             "output":[{"id":"item-1","text":"\"id\":\"written\""}],"errors":null,"output_file_id":"file-2","valid":"id"}"#;
         assert_eq!(ids(text, 1, Wanted::All), ["batch-1", "file-1", "file-2"]);
         assert_eq!(ids(text, 1, Wanted::Own), ["batch-1"]);
+        let (mut scanner, mut made) =
+            (MadeScanner::new(1, Wanted::All).without(vec!["input_file_id".into()]), Vec::new());
+        scanner.push(text.as_bytes(), &mut |id| made.push(id.to_vec()));
+        assert_eq!(made, [b"batch-1".to_vec(), b"file-2".to_vec()]);
         assert_eq!(ids(r#"{"id":7,"x":"y"}"#, 1, Wanted::All), [""; 0]);
         assert_eq!(ids(r#"["id","x",{"id":["x"]}]"#, 2, Wanted::All), [""; 0]);
         let named =

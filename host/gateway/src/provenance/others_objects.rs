@@ -10,22 +10,21 @@ use super::{Owners, may_be_owned};
 /// The first word that is the id of another client's object, in a string of a JSON body wherever that stands, also in a path
 /// (`things/ID`). Strings with spaces are prose, in which an id names nothing.
 pub(crate) fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
-    let mut seen = Anothers { owners, tenant, found: None };
-    let mut words = Words::default();
-    short_strings(body, &mut |string| {
-        let string = string.trim_ascii();
-        if string.len() >= SHORTEST_ID && !string.contains(&b' ') {
-            words.push(string, &mut |word| seen.look(word));
-            words.end(&mut |word| seen.look(word));
-        }
-    });
+    let mut seen = Anothers::new(owners, tenant);
+    short_strings(body, &mut |string| seen.look_in(string));
+    seen.found
+}
+
+/// The same in the text of a form's field.
+pub(crate) fn anothers_in_field(owners: &Owners, tenant: &str, text: &str) -> Option<String> {
+    let mut seen = Anothers::new(owners, tenant);
+    seen.look_in(text.as_bytes());
     seen.found
 }
 
 /// The same in any text, such as a file of requests, where every word counts.
 pub(crate) fn anothers_in_text(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
-    let mut seen = Anothers { owners, tenant, found: None };
-    let mut words = Words::default();
+    let (mut seen, mut words) = (Anothers::new(owners, tenant), Words::default());
     for chunk in body {
         words.push(chunk, &mut |word| seen.look(word));
     }
@@ -38,9 +37,26 @@ struct Anothers<'a> {
     owners: &'a Owners,
     tenant: &'a str,
     found: Option<String>,
+    /// Of the string that is looked at.
+    words: Words,
 }
 
-impl Anothers<'_> {
+impl<'a> Anothers<'a> {
+    fn new(owners: &'a Owners, tenant: &'a str) -> Self {
+        Self { owners, tenant, found: None, words: Words::default() }
+    }
+
+    /// Looks at a string, unless it is prose.
+    fn look_in(&mut self, string: &[u8]) {
+        let string = string.trim_ascii();
+        if string.len() >= SHORTEST_ID && !string.contains(&b' ') {
+            let mut words = std::mem::take(&mut self.words);
+            words.push(string, &mut |word| self.look(word));
+            words.end(&mut |word| self.look(word));
+            self.words = words;
+        }
+    }
+
     fn look(&mut self, word: &[u8]) {
         if self.found.is_none() && may_be_owned(word) && self.owners.is_anothers(word, self.tenant) {
             self.found = Some(String::from_utf8_lossy(word).into_owned());

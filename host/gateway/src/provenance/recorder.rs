@@ -43,6 +43,8 @@ pub struct Claim {
     pub depth: u32,
     /// The ids that the request named: an answer that repeats one has not made it.
     pub named: Vec<String>,
+    /// The names of members with ids of what objects are made of, such as the file of a batch.
+    pub(crate) inputs: Vec<String>,
     /// The words of the request's body, if nobody knows what the answer has made: then only its own id or name counts, unless the
     /// request has it.
     pub(crate) sent: Option<Arc<SentWords>>,
@@ -73,14 +75,15 @@ struct Claimant {
 }
 
 impl Claimant {
-    fn new(claim: Claim) -> Self {
+    fn new(mut claim: Claim) -> Self {
         // Of a stored answer only its own id counts; other ids in it are parts of it.
         let (wanted, left) = match (&claim.sent, claim.kind) {
             (Some(_), _) => (Wanted::OwnOrName, 1),
             (None, ObjectKind::Object) => (Wanted::All, OBJECTS),
             (None, ObjectKind::Answer) => (Wanted::Own, 1),
         };
-        Self { scanner: MadeScanner::new(claim.depth, wanted), claim, left, head: CLAIMED }
+        let scanner = MadeScanner::new(claim.depth, wanted).without(std::mem::take(&mut claim.inputs));
+        Self { scanner, claim, left, head: CLAIMED }
     }
 
     fn see(&mut self, bytes: &[u8], client: &Arc<str>) {

@@ -120,7 +120,12 @@ fn format(name: &str) -> &'static str {
 }
 
 fn object_ids(path: &str) -> Vec<String> {
-    if path.contains("{id}") { vec!["{id}".to_owned()] } else { Vec::new() }
+    match path {
+        // At services that take this format with files of their own.
+        "audio/transcriptions" => vec!["/file_id".to_owned()],
+        path if path.contains("{id}") => vec!["{id}".to_owned()],
+        _ => Vec::new(),
+    }
 }
 
 pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
-use super::{ModelSpot, PeekPlan, RequestPeek, not_a_name, unreadable, wrong};
+use super::{ModelSpot, ObjectIds, PeekPlan, RequestPeek, not_a_name, unreadable, wrong};
 use weir_translate::dialect::endpoints::Head;
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::{BodyKind, Face, ModelPlace, StreamFlag};
@@ -49,6 +49,12 @@ impl PeekPlan {
         fields.iter().filter(is_model).map(spot).collect()
     }
 
+    /// The ids of objects in fields of a form.
+    pub(crate) fn form_objects(&self, fields: &[Field]) -> ObjectIds {
+        let is_object = |field: &&Field| self.fields.get(field.name).is_some_and(|name| is_object(&self.face, name));
+        ObjectIds::of_fields(fields.iter().filter(is_object).map(|field| field.text.as_deref()))
+    }
+
     pub(super) fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
         if self.face.body != BodyKind::Multipart {
             return Ok(Vec::new());
@@ -79,6 +85,11 @@ impl PeekPlan {
     }
 }
 
+/// Whether a face's forms have ids of objects in the fields of this name.
+fn is_object(face: &Face, name: &str) -> bool {
+    face.own_object_ids().any(|place| place.strip_prefix('/') == Some(name))
+}
+
 /// The form fields to read. A pointer of one segment names a field.
 pub(super) fn form_fields(face: &Face) -> Vec<String> {
     let model = face.model.iter().filter_map(|place| match place {
@@ -89,5 +100,10 @@ pub(super) fn form_fields(face: &Face) -> Vec<String> {
         StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
         StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
     };
-    model.chain(stream).collect()
+    let mut names: Vec<String> = model.chain(stream).collect();
+    if face.body == BodyKind::Multipart {
+        let objects = face.own_object_ids().filter_map(|place| place.strip_prefix('/'));
+        names.extend(objects.filter(|name| !name.contains('/')).map(str::to_owned));
+    }
+    names
 }

@@ -32,6 +32,22 @@ impl ObjectIds {
         Self { of_path: id.map(str::to_owned), ..Self::default() }
     }
 
+    /// The same with the one in the path.
+    pub(super) fn and_of_path(self, id: Option<&str>) -> Self {
+        Self { of_path: id.map(str::to_owned), ..self }
+    }
+
+    /// Those in fields of a form; `None` for one that cannot be read.
+    pub(super) fn of_fields<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let mut ids = Self::default();
+        for text in texts.take(MAX_IDS) {
+            ids.may_miss_some |= text.is_none();
+            ids.in_body.extend(text.map(|text| id_in(text.trim()).to_owned()));
+        }
+        ids.may_miss_some |= ids.in_body.len() >= MAX_IDS;
+        ids
+    }
+
     /// Those that were read.
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &String> {
         self.of_path.iter().chain(&self.in_body)

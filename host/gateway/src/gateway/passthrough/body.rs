@@ -183,7 +183,8 @@ impl Gateway {
         body: &mut ClientBody,
     ) -> Result<BegunForm, Fault> {
         let is_bound = !caller.may_use_all();
-        let is_judged = is_bound || !self.admission.budgets.is_empty();
+        let may_name = known.endpoint.face.own_object_ids().next().is_some() && caller.is_restricted();
+        let is_judged = is_bound || may_name || !self.admission.budgets.is_empty();
         let most = if is_judged { serving.config.server.max_body_bytes } else { GLANCE };
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let mut room = BodyReader::new(held);
@@ -192,7 +193,7 @@ impl Gateway {
         let begun = async {
             readings::refuse_coded(head).map_err(FormFault::Unreadable)?;
             let owners = self.reasoning_cache.owners();
-            let mut watch = FormWatch::new(plan, &about, owners, &caller.tenant, is_judged)?;
+            let mut watch = FormWatch::new(plan, &about, owners, caller, is_judged)?;
             read_ahead(&mut watch, body, &mut room, most).await?;
             if !watch.knows_model() {
                 return Ok(None);
@@ -206,7 +207,7 @@ impl Gateway {
         let peek = match begun.await {
             Ok(peek) => peek,
             // What cannot be read names no model to anyone here: it costs what an unknown request does.
-            Err(FormFault::Unreadable(_)) if !is_bound => None,
+            Err(FormFault::Unreadable(_)) if !is_bound && !may_name => None,
             Err(fault) => return Err(fault.into_fault()),
         };
         if peek.is_none() && is_bound {
