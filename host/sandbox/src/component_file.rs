@@ -30,7 +30,7 @@ pub(crate) fn likeness(bytes: &[u8]) -> &'static str {
     const BEGINNINGS: [(&[u8], &str); 8] = [
         (b"<", "a page of HTML or XML"),
         (b"{", "JSON"),
-        (b"[", "JSON"),
+        (b"[", "JSON or TOML"),
         (b"(component", "a component as text: `wasm-tools parse` makes a file of it"),
         (b"(module", "a module as text, which is no component"),
         (b"version https://git-lfs", "a pointer of Git LFS: `git lfs pull` fetches the file"),
@@ -58,6 +58,18 @@ mod tests {
         assert!(read(folder.path()).unwrap_err().to_string().contains("no regular file"));
         File::create(&path).unwrap().set_len(MOST + 1).unwrap();
         assert!(read(&path).unwrap_err().to_string().contains("more than"));
+    }
+
+    #[test]
+    fn what_is_no_component_is_likened_to_what_it_may_be() {
+        for (text, expected) in [
+            ("{\"a\": 1}", "JSON"),
+            ("[1]", "JSON or TOML"),
+            ("\n[server]\nport = 1", "JSON or TOML"),
+            ("port", "something else"),
+        ] {
+            assert_eq!(likeness(text.as_bytes()), expected, "{text}");
+        }
     }
 
     #[cfg(unix)]

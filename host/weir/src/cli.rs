@@ -369,6 +369,13 @@ mod tests {
     }
 
     #[test]
+    fn an_export_goes_to_a_file_by_the_name_of_the_option_before_too() {
+        for option in ["-o", "--out", "--output"] {
+            assert!(Cli::try_parse_from(["weir", "log", "export", option, "november.jsonl"]).is_ok(), "{option}");
+        }
+    }
+
+    #[test]
     fn a_mistake_shows_how_its_command_is_called() {
         for (line, expected) in [
             ("weir keys create", "Usage: weir keys create [OPTIONS] <NAME>"),

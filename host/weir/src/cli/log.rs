@@ -80,8 +80,8 @@ pub(super) struct Export {
     #[command(flatten)]
     search: Search,
     /// The file to write; standard output by default.
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(short, long, alias = "output", value_name = "FILE")]
+    out: Option<PathBuf>,
     /// A request a line, many a line as OpenTelemetry's `LogsData`, or a Parquet file.
     #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
     format: ExportFormat,
@@ -291,7 +291,7 @@ enum LogError {
     #[error("`{0}` is not the id of a request; `weir log search --client-id` finds a client's own ids")]
     Id(String),
     /// What is exported is no text.
-    #[error("a Parquet file is not for a terminal: name a file with --output")]
+    #[error("a Parquet file is not for a terminal: name a file with --out")]
     Terminal,
 }
 
@@ -314,7 +314,7 @@ fn export(asked: &Export) -> Result<(), Failure> {
         ExportFormat::Otlp => parameters.push(("format", "otlp".to_owned())),
         ExportFormat::Parquet => parameters.push(("format", "parquet".to_owned())),
     }
-    if matches!(asked.format, ExportFormat::Parquet) && asked.output.is_none() && io::stdout().is_terminal() {
+    if matches!(asked.format, ExportFormat::Parquet) && asked.out.is_none() && io::stdout().is_terminal() {
         return Err(LogError::Terminal.into());
     }
     let client = asked.running.client()?;
@@ -325,7 +325,7 @@ fn export(asked: &Export) -> Result<(), Failure> {
         streamed.map_err(CallError)?;
         Ok(out.flush().map_err(Unflushed)?)
     };
-    let Some(file) = &asked.output else { return write(&mut io::stdout()) };
+    let Some(file) = &asked.out else { return write(&mut io::stdout()) };
     // What was exported before stays until all of this is there.
     let beside = file.with_added_extension("part");
     let mut out = File::create(&beside).map_err(FileError::at(&beside))?;

@@ -28,8 +28,8 @@ pub(in crate::cli) enum Command {
     Show(One),
     /// Changes what is given of a key; the rest stays.
     ///
-    /// A list (models, operations, tags) takes the place of the one before, and a budget of the one in dollars for the same
-    /// window. What the key shall have no more is removed by `PATCH /admin/v1/keys/ID` with `null`: docs/keys.md.
+    /// A list (models, operations, tags) replaces the one before. A budget sets the amount of the one in dollars for the same
+    /// window, or is added. `PATCH /admin/v1/keys/ID` with `null` removes what the key has: docs/keys.md.
     Set(Box<Set>),
     /// Gives a key a new text under the same id, and prints it. The text before stays valid for a while.
     Rotate(Rotate),

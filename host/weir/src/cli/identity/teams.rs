@@ -26,8 +26,8 @@ pub(in crate::cli) enum Command {
     Show(One),
     /// Changes what is given of a team; the rest stays.
     ///
-    /// A list (models, operations, tags) takes the place of the one before, and a budget of the one in dollars for the same
-    /// window. What the team shall have no more is removed by `PATCH /admin/v1/teams/ID` with `null`: docs/keys.md.
+    /// A list (models, operations, tags) replaces the one before. A budget sets the amount of the one in dollars for the same
+    /// window, or is added. `PATCH /admin/v1/teams/ID` with `null` removes what the team has: docs/keys.md.
     Set(Box<Set>),
     /// Refuses all keys of a team from now on, until it is enabled.
     Disable(One),
