@@ -8,6 +8,8 @@ mod thinking;
 mod tool_results;
 mod tools;
 
+pub use thinking::SWITCHED;
+
 use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;

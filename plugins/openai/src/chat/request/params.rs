@@ -1,6 +1,8 @@
 //! Parses settings for thinking and structured output.
 
 use weir_sdk::adapter::Result;
+use weir_sdk::compat::reasoning::note;
+use weir_sdk::compat::request::SWITCHED;
 use weir_sdk::compat::wire::{FORMAT, rest_json};
 use weir_sdk::json::{self, Count, Number, RawValue, Rest, Str};
 use weir_sdk::types::{Error, Extension, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest};
@@ -80,6 +82,7 @@ fn object(request: &mut ReasoningRequest, members: &mut Rest<'_>) {
     request.effort = members.str("effort").map(Str::into_string).or(request.effort.take());
     request.budget_tokens = members.count("max_tokens");
     request.mode = members.bool("enabled").map(|on| if on { ReasoningMode::Enabled } else { ReasoningMode::Disabled });
+    request.extensions.extend(request.mode.is_some().then(|| note(SWITCHED, "")));
     let shown = members.str("summary").map(Str::into_string);
     request.summary = if members.bool("exclude") == Some(true) { Some("omitted".to_owned()) } else { shown };
 }

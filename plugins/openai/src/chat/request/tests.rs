@@ -91,6 +91,9 @@ fn thinking_is_asked_for_in_many_words() {
     assert_eq!(reasoning(r#""reasoning_effort":"low""#).effort.as_deref(), Some("low"));
     assert_eq!(reasoning(r#""reasoning":{"max_tokens":9}"#).budget_tokens, Some(9));
     assert_eq!(reasoning(r#""reasoning":{"exclude":true}"#).summary.as_deref(), Some("omitted"));
+    let switched = reasoning(r#""reasoning":{"effort":"low","enabled":true}"#);
+    assert_eq!((switched.mode, switched.effort.as_deref()), (Some(ReasoningMode::Enabled), Some("low")));
+    assert!(weir_sdk::compat::reasoning::noted(&switched.extensions, weir_sdk::compat::request::SWITCHED).is_some());
     let thinking = reasoning(r#""thinking":{"type":"enabled","budget_tokens":9}"#);
     assert_eq!((thinking.mode, thinking.budget_tokens), (Some(ReasoningMode::Enabled), Some(9)));
 }

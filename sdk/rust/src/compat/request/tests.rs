@@ -358,6 +358,17 @@ fn a_switch_of_thinking_is_written_or_reported() {
         assert_eq!(body["reasoning"], json!({"enabled": enabled, "own": 1}));
         assert_eq!(lost, ["thinking.own"]);
     }
+    // A router's object may have it beside a level, and has it again then.
+    for (notes, enabled) in
+        [(vec![crate::compat::reasoning::note(SWITCHED, "")], json!(true)), (Vec::new(), json!(null))]
+    {
+        let (effort, mode) = (Some("low".to_owned()), Some(ReasoningMode::Enabled));
+        let reasoning = Some(ReasoningRequest { mode, effort, extensions: notes, ..ReasoningRequest::default() });
+        let quirks = Quirks { effort: Effort::Object, ..Quirks::COMPATIBLE };
+        let (body, lost) = rendered(&quirks, ChatRequest { reasoning, ..ChatRequest::default() });
+        assert_eq!((&body["reasoning"]["effort"], &body["reasoning"]["enabled"]), (&json!("low"), &enabled));
+        assert_eq!(lost, Vec::<String>::new());
+    }
     let (body, lost) = asked(Effort::Thinking, ReasoningMode::Enabled);
     assert_eq!((&body["thinking"], lost), (&json!({"type": "enabled", "own": 1}), vec!["reasoning.own".to_owned()]));
 }

@@ -8,6 +8,9 @@ use crate::compat::{effort, reasoning};
 use crate::json::{self, Array, Object, Rest};
 use crate::types::{Extension, ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
 
+/// The key of the note on a request that turns thinking on beside a level or a budget, which a router's object may do.
+pub const SWITCHED: &str = "switched";
+
 impl Writer<'_> {
     pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
         let Some(reasoning) = reasoning else { return };
@@ -104,9 +107,10 @@ impl Writer<'_> {
             o.opt_str("effort", reasoning.effort.as_deref());
             o.opt_num("max_tokens", reasoning.budget_tokens);
             let bare = reasoning.effort.is_none() && reasoning.budget_tokens.is_none();
+            let is_said = reasoning::noted(&reasoning.extensions, SWITCHED).is_some();
             match reasoning.mode {
                 Some(ReasoningMode::Disabled) => o.bool("enabled", false),
-                Some(_) if bare => o.bool("enabled", true),
+                Some(_) if bare || is_said => o.bool("enabled", true),
                 _ => {}
             }
             match reasoning.summary.as_deref() {

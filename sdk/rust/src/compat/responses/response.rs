@@ -142,8 +142,23 @@ pub fn read_finish(status: &str, reason: Option<&str>, called: bool) -> Option<F
         ("incomplete", Some(_)) => FinishReason::Other,
         ("failed" | "cancelled", _) => FinishReason::Failed,
         _ if called => FinishReason::ToolCalls,
-        ("completed" | "", _) => FinishReason::Complete,
+        // Some servers say `complete`.
+        ("completed" | "complete" | "", _) => FinishReason::Complete,
         _ => FinishReason::Other,
     };
     Some(Finish::new(kind, reason.unwrap_or(status)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_complete_in_either_word() {
+        for status in ["completed", "complete", ""] {
+            assert_eq!(read_finish(status, None, false).unwrap().reason, FinishReason::Complete, "{status}");
+            assert_eq!(read_finish(status, None, true).unwrap().reason, FinishReason::ToolCalls, "{status}");
+        }
+        assert_eq!(read_finish("queued", None, false).unwrap().reason, FinishReason::Other);
+    }
 }
