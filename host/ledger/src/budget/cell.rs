@@ -46,8 +46,12 @@ pub(super) struct Tally {
     pub(super) lent: Lent,
     /// Open reservations.
     pub(super) open: u32,
+    /// The part of what is booked that resumed reservations hold.
+    pub(super) resumed: u64,
+    /// The last change that an earlier process has stored, if its row was taken over.
+    pub(super) stored: Option<u64>,
     /// The last change.
-    seq: u64,
+    pub(super) seq: u64,
     is_dirty: bool,
     noticed_soft: bool,
     noticed_over: bool,
@@ -212,12 +216,17 @@ impl State {
         }
     }
 
+    /// The last change of a window.
+    pub(super) fn seq_of(&self, window: Window) -> u64 {
+        self.tallies.get(&window.start).map_or(0, |tally| tally.seq)
+    }
+
     /// What was booked in a window.
     pub(super) fn settled(&self, window: Window) -> u64 {
         self.tallies.get(&window.start).map_or(0, Tally::settled_by_all)
     }
 
-    fn touch(&mut self, window: Window) -> &mut Tally {
+    pub(super) fn touch(&mut self, window: Window) -> &mut Tally {
         self.seq += 1;
         let seq = self.seq;
         let tally = self.tallies.entry(window.start).or_default();
@@ -228,7 +237,7 @@ impl State {
     }
 
     /// The notices that a window has reached; only the first of each kind, if so asked.
-    fn notices(&mut self, budget: &Budget, window: Window, is_over: bool, only_first: bool) -> Vec<Notice> {
+    pub(super) fn notices(&mut self, budget: &Budget, window: Window, is_over: bool, only_first: bool) -> Vec<Notice> {
         let Some(tally) = self.tallies.get_mut(&window.start) else { return Vec::new() };
         let settled = tally.settled_by_all();
         let is_soft = budget.soft.is_some_and(|soft| settled >= soft.of(budget.limit.amount()));
@@ -275,7 +284,7 @@ impl State {
         tally.end = row.end;
         tally.settled = row.settled.saturating_add(row.reserved);
         tally.lent = node.map_or_else(Lent::default, |node| Lent::after(row, node));
-        tally.seq = row.seq;
+        (tally.seq, tally.stored) = (row.seq, Some(row.seq));
         tally.is_dirty = row.reserved > 0;
     }
 
@@ -318,7 +327,7 @@ impl Tally {
 
     /// What is booked here and, as far as it is known, used by other nodes. These count what earlier processes of this one
     /// used, since they reported it.
-    fn settled_by_all(&self) -> u64 {
+    pub(super) fn settled_by_all(&self) -> u64 {
         match self.lent.share.left() {
             Some(_) => self.settled.saturating_sub(self.lent.before).saturating_add(self.lent.share.others()),
             None => self.settled,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::cell::Grant;
 use super::lent::BudgetSharing;
-use super::reservation::{Hold, Reservation};
+use super::reservation::Reservation;
 use super::set::{BudgetSet, Granted, Request};
 
 impl BudgetSet {
@@ -22,8 +22,7 @@ impl BudgetSet {
             let grant: Grant = state.owe(&entry.budget, &request.most, now);
             notices.extend(state.reserve(&entry.budget, &grant));
             self.listed.took(entry, &mut state, &grant, sharing);
-            let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
-            holds.push(Hold { budget, cell, window: grant.window, held: grant.amount });
+            holds.push(entry.hold(&state, &grant));
         }
         Granted { reservation: Reservation::new(holds, Arc::clone(&self.dropped)), notices }
     }

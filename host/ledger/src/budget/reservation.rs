@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::cell::Cell;
 use super::definition::Budget;
 use super::refusal::Notice;
+use super::resumed::KeptHold;
 use super::spend::Spend;
 use super::window::Window;
 
@@ -19,6 +20,34 @@ pub(super) struct Hold {
     pub(super) window: Window,
     /// What is not yet used of it.
     pub(super) held: u64,
+    /// The change of the window's counts that reserved it.
+    pub(super) seq: u64,
+    /// Whether it is booked already, since the process that reserved it is gone.
+    pub(super) is_booked: bool,
+}
+
+impl Hold {
+    /// Books an amount, and takes that from what is held.
+    fn spend(&mut self, amount: u64) -> Vec<Notice> {
+        let mut state = self.cell.lock();
+        let (taken, reached) = if self.is_booked {
+            state.spend_resumed(&self.budget, self.window, self.held, amount)
+        } else {
+            state.spend(&self.budget, self.window, self.held, amount)
+        };
+        self.held -= taken;
+        reached
+    }
+
+    /// Ends it: the rest of it is returned, or booked.
+    fn close(self, is_kept: bool) {
+        let mut state = self.cell.lock();
+        if self.is_booked {
+            state.close_resumed(self.window, self.held, is_kept);
+        } else {
+            state.close(self.window, self.held, is_kept);
+        }
+    }
 }
 
 /// A stream is over a budget that ends streams.
@@ -44,15 +73,18 @@ impl Reservation {
         Self { holds, dropped }
     }
 
+    /// What it holds, for a process that is to go on with it should this one end.
+    pub fn kept(&self) -> Vec<KeptHold> {
+        self.holds.iter().map(KeptHold::of).collect()
+    }
+
     /// Books what a billed attempt used. A request may have several. What has no price takes all that is left of the
     /// reservation, unless the budget names its cost. Returns the limits that this has reached.
     pub fn spend(&mut self, spend: &Spend) -> Vec<Notice> {
         let mut notices = Vec::new();
         for hold in &mut self.holds {
             let amount = spend.amount(hold.budget.limit, hold.budget.unpriced).unwrap_or(hold.held);
-            let (taken, reached) = hold.cell.lock().spend(&hold.budget, hold.window, hold.held, amount);
-            hold.held -= taken;
-            notices.extend(reached);
+            notices.extend(hold.spend(amount));
         }
         notices
     }
@@ -107,7 +139,7 @@ impl Reservation {
 
     fn close(&mut self, is_kept: bool) {
         for hold in self.holds.drain(..) {
-            hold.cell.lock().close(hold.window, hold.held, is_kept);
+            hold.close(is_kept);
         }
     }
 }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
 use super::cell::{Cell, Grant, Need, State};
-use super::definition::{Budget, Limit, Scope, ScopeKind};
+use super::definition::{Budget, Limit, Scope, ScopeKind, WhenOver};
 use super::error::BudgetError;
 use super::lent::BudgetSharing;
 use super::listed::{Entry, SharedBudgets};
@@ -97,6 +97,12 @@ pub struct BudgetSet {
 impl Entry {
     fn rows(&self, only_changes: bool) -> Vec<Row> {
         self.cell.lock().rows(&self.budget.name, self.cell.number, only_changes)
+    }
+
+    /// The hold on what was granted, and reserved just now.
+    pub(super) fn hold(&self, state: &State, grant: &Grant) -> Hold {
+        let (budget, cell, window) = (Arc::clone(&self.budget), Arc::clone(&self.cell), grant.window);
+        Hold { budget, cell, window, held: grant.amount, seq: state.seq_of(window), is_booked: false }
     }
 
     /// The budget with its window, and what is booked and reserved there.
@@ -219,8 +225,7 @@ impl BudgetSet {
         for ((entry, state), grant) in chain.iter().zip(&mut states).zip(checked.iter().flatten()) {
             notices.extend(state.reserve(&entry.budget, grant));
             self.listed.took(entry, state, grant, sharing);
-            let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
-            holds.push(Hold { budget, cell, window: grant.window, held: grant.amount });
+            holds.push(entry.hold(state, grant));
         }
         drop(states);
         Ok(Granted { reservation: Reservation::new(holds, Arc::clone(&self.dropped)), notices })
@@ -231,6 +236,19 @@ impl BudgetSet {
         let chain = self.chain(owner);
         let counts = chain.iter().any(|entry| matches!(entry.budget.limit, Limit::Usd(_)));
         (!chain.is_empty()).then_some(counts)
+    }
+
+    /// The first budget of this owner that refuses what it has no room for.
+    pub fn enforcing(&self, owner: &Owner<'_>) -> Option<Arc<str>> {
+        let refuses = |entry: &&&Entry| entry.budget.when_over != WhenOver::Notify;
+        self.chain(owner).iter().find(refuses).map(|entry| Arc::clone(&entry.budget.name))
+    }
+
+    /// The first budget of any model that refuses what it has no room for.
+    pub fn enforcing_a_model(&self) -> Option<Arc<str>> {
+        let of_models = self.by_scope.get(ScopeKind::Model as usize)?.values().flatten();
+        let mut budgets = of_models.filter_map(|at| Some(&self.entries.get(*at)?.budget));
+        budgets.find(|budget| budget.when_over != WhenOver::Notify).map(|budget| Arc::clone(&budget.name))
     }
 
     /// Each budget with its window, and what is booked and reserved there.

@@ -1,0 +1,210 @@
+//! Reservations that outlive their process: what a provider works on for a day is settled by the process that learns of its end.
+//!
+//! What a process had reserved is booked once it is gone. A process that goes on with a reservation counts what was used against
+//! that, so that nothing is booked twice, and takes what was not used off what is booked.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::cell::State;
+use super::definition::Budget;
+use super::lent::BudgetSharing;
+use super::refusal::Notice;
+use super::reservation::{Hold, Reservation};
+use super::set::BudgetSet;
+use super::window::Window;
+
+/// What a reservation holds at one budget, for a later process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHold {
+    budget: String,
+    /// [`Budget::shape`]: what is held of another budget of this name is none of this one's.
+    shape: String,
+    start: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<i64>,
+    held: u64,
+    /// The change of the window's counts that reserved it: later rows have it.
+    seq: u64,
+}
+
+impl KeptHold {
+    pub(super) fn of(hold: &Hold) -> Self {
+        let Hold { budget, window, held, seq, .. } = hold;
+        let (budget, shape) = (budget.name.to_string(), budget.shape());
+        Self { budget, shape, start: window.start, end: window.end, held: *held, seq: *seq }
+    }
+}
+
+impl BudgetSet {
+    /// Goes on with a reservation of a process that is gone, once what that counted was taken over. Budgets that are not there
+    /// any more are left out; `None` if no other is left.
+    pub fn resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> Option<Reservation> {
+        let resumed = |kept: &KeptHold| {
+            let of_name = |budget: &Budget| *budget.name == *kept.budget && budget.shape() == kept.shape;
+            let entry = self.entries.iter().find(|entry| of_name(&entry.budget))?;
+            let (window, mut state) = (Window { start: kept.start, end: kept.end }, entry.cell.lock());
+            self.listed.add(entry, &mut state, sharing);
+            let is_booked = state.resume(window, kept);
+            let (budget, cell, seq) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell), state.seq_of(window));
+            Some(Hold { budget, cell, window, held: kept.held, seq, is_booked })
+        };
+        let holds: Vec<Hold> = kept.iter().filter_map(resumed).collect();
+        (!holds.is_empty()).then(|| Reservation::new(holds, Arc::clone(&self.dropped)))
+    }
+}
+
+impl State {
+    /// Goes on with what an earlier process held. Returns whether that is booked; it is reserved anew if no row of that process
+    /// had it.
+    fn resume(&mut self, window: Window, kept: &KeptHold) -> bool {
+        let tally = self.touch(window);
+        let has_it = tally.stored.is_none_or(|stored| stored >= kept.seq);
+        let is_booked = has_it && tally.settled >= tally.resumed.saturating_add(kept.held);
+        let part = if is_booked { &mut tally.resumed } else { &mut tally.reserved };
+        *part = part.saturating_add(kept.held);
+        tally.open = tally.open.saturating_add(1);
+        is_booked
+    }
+
+    /// Books what was used beyond what is held, and booked already. Returns how much of that it takes, and notices of limits that
+    /// were reached just now.
+    pub(super) fn spend_resumed(
+        &mut self,
+        budget: &Budget,
+        window: Window,
+        held: u64,
+        amount: u64,
+    ) -> (u64, Vec<Notice>) {
+        let tally = self.touch(window);
+        let taken = held.min(amount);
+        tally.settled = tally.settled.saturating_add(amount - taken);
+        tally.resumed = tally.resumed.saturating_sub(taken);
+        let is_over = tally.settled_by_all() > budget.limit.amount();
+        (taken, self.notices(budget, window, is_over, true))
+    }
+
+    /// Ends a resumed reservation: the rest of it stays booked, or is taken off.
+    pub(super) fn close_resumed(&mut self, window: Window, held: u64, is_kept: bool) {
+        let tally = self.touch(window);
+        tally.resumed = tally.resumed.saturating_sub(held);
+        tally.open = tally.open.saturating_sub(1);
+        if !is_kept {
+            tally.settled = tally.settled.saturating_sub(held);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limit, Owner, Period, Request, Row, Scope, Spend};
+    use super::*;
+    use crate::money::Nano;
+    use jiff::Timestamp;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn set() -> BudgetSet {
+        BudgetSet::new(vec![Budget::new("all", Scope::All, Limit::Tokens(100), Period::parse("day").unwrap())]).unwrap()
+    }
+
+    fn tokens(count: u64) -> Spend {
+        Spend::priced(Nano::ZERO, count)
+    }
+
+    fn reserve(set: &BudgetSet, count: u64) -> Reservation {
+        set.reserve(&Request::whole(Owner::default(), tokens(count)), NOW).unwrap().reservation
+    }
+
+    fn used(set: &BudgetSet) -> (u64, u64) {
+        set.status(NOW).into_iter().map(|(_, _, settled, reserved)| (settled, reserved)).next().unwrap()
+    }
+
+    /// What is kept passes through a store's text.
+    fn kept(reservation: &Reservation) -> Vec<KeptHold> {
+        serde_json::from_str(&serde_json::to_string(&reservation.kept()).unwrap()).unwrap()
+    }
+
+    /// The process that goes on with these rows.
+    fn after(rows: &[Row]) -> BudgetSet {
+        let again = set();
+        again.restore(rows, None);
+        again
+    }
+
+    #[test]
+    fn a_resumed_reservation_is_settled_once_whatever_was_used() {
+        for (spent, is_kept, expected) in
+            [(Some(30), false, 40), (Some(70), false, 80), (None, false, 10), (None, true, 60), (Some(20), true, 60)]
+        {
+            let first = set();
+            reserve(&first, 10).settle(&tokens(10));
+            let open = reserve(&first, 50);
+            let (rows, holds) = (first.changes(), kept(&open));
+            let again = after(&rows);
+            let mut resumed = again.resume(&holds, &BudgetSharing::Alone).unwrap();
+            assert_eq!(used(&again), (60, 0), "it counts as before");
+            assert!(again.reserve(&Request::whole(Owner::default(), tokens(50)), NOW).is_err());
+            if let Some(spent) = spent {
+                resumed.spend(&tokens(spent));
+            }
+            if is_kept {
+                resumed.keep();
+            } else {
+                resumed.finish();
+            }
+            assert_eq!(used(&again), (expected, 0), "{spent:?} {is_kept}");
+            assert_eq!(again.changes().last().map(|row| row.settled), Some(expected));
+            open.finish();
+        }
+    }
+
+    #[test]
+    fn what_no_row_has_is_reserved_anew_and_never_takes_the_use_of_others_away() {
+        let first = set();
+        reserve(&first, 40).settle(&tokens(40));
+        let rows = first.changes();
+        let open = reserve(&first, 30);
+        let holds = kept(&open);
+        for rows in [rows.as_slice(), &[]] {
+            let again = after(rows);
+            let settled = used(&again).0;
+            let mut resumed = again.resume(&holds, &BudgetSharing::Alone).unwrap();
+            assert_eq!(used(&again), (settled, 30));
+            resumed.spend(&tokens(20));
+            resumed.finish();
+            assert_eq!(used(&again), (settled + 20, 0));
+        }
+        open.finish();
+    }
+
+    #[test]
+    fn reservations_are_resumed_over_and_over_and_each_holds_its_own() {
+        let mut set = set();
+        let mut open = vec![reserve(&set, 20), reserve(&set, 30)];
+        for _ in 0..3 {
+            let (rows, holds) = (set.snapshot(), open.iter().map(kept).collect::<Vec<_>>());
+            open.into_iter().for_each(Reservation::finish);
+            set = after(&rows);
+            open = holds.iter().map(|holds| set.resume(holds, &BudgetSharing::Alone).unwrap()).collect();
+            assert_eq!(used(&set), (50, 0));
+        }
+        open.remove(0).settle(&tokens(5));
+        assert_eq!(used(&set), (35, 0));
+        open.remove(0).finish();
+        assert_eq!(used(&set), (5, 0));
+    }
+
+    #[test]
+    fn what_is_held_of_a_budget_that_is_gone_or_another_one_is_left_out() {
+        let first = set();
+        let open = reserve(&first, 50);
+        let holds = kept(&open);
+        let other = Budget::new("all", Scope::All, Limit::Requests(100), Period::parse("day").unwrap());
+        for budgets in [vec![], vec![other]] {
+            assert!(BudgetSet::new(budgets).unwrap().resume(&holds, &BudgetSharing::Alone).is_none());
+        }
+        open.finish();
+    }
+}
