@@ -352,12 +352,16 @@ export interface Face {
   /**
    * Rewritten together where the target's name differs. In a `raw` body, pointers are at the models of requests for later work,
    * which a file in a form has as lines of JSON, and which are never rewritten: `/file/*\/body/model`, where `file` is the
-   * form's field and `*` stands for each line. What else requests name of models is looked for beside that.
+   * form's field and `*` stands for each line. What else requests name of models is looked for beside that. In a body of JSON,
+   * pointers through `*` are at the models of requests that stand in it: `/requests/*\/params/model`.
    */
   model: ModelPlace[];
   stream: StreamFlag;
   body: BodyKind;
-  /** Pointers at the limit of output tokens, of each candidate. */
+  /**
+   * Pointers at the limit of output tokens, of each candidate. Those of requests for later work are as the pointers of `model`
+   * are, and so are those of `candidates`; where the body has such requests and no pointer at a limit, they make no output.
+   */
   outputLimit: string[];
   /**
    * Pointers at the number of candidates that the provider is to make, and charges for. One that ends in `/*` is at a list of

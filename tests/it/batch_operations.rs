@@ -140,9 +140,12 @@ fn by(client: &str, request: Request) -> Request {
     request.header("authorization", &format!("Bearer {}", key(client)))
 }
 
+fn request() -> Value {
+    json!({"request": {"contents": [{"parts": [{"text": "Hi"}]}]}, "metadata": {"key": "r-0"}})
+}
+
 fn body() -> String {
-    let request = json!({"request": {"contents": [{"parts": [{"text": "Hi"}]}]}, "metadata": {"key": "r-0"}});
-    let input = json!({"requests": {"requests": [request]}});
+    let input = json!({"requests": {"requests": [request()]}});
     json!({"batch": {"displayName": "mine", "inputConfig": input}}).to_string()
 }
 
@@ -158,6 +161,13 @@ async fn make(gateway: &Gateway, client: &str, path: &str) {
 
 async fn status(gateway: &Gateway, client: &str, request: Request) -> u16 {
     gateway.ask(&by(client, request)).await.status()
+}
+
+/// What is held back for a batch until it is booked, in dollars and tokens: its input by the length of its only request, and the
+/// longest answer.
+pub(crate) fn reserved() -> [f64; 2] {
+    let input = request().to_string().len().div_ceil(4) as f64;
+    [(input + 8_192.0) / 10.0, input + 4_096.0]
 }
 
 async fn used(gateway: &Gateway) -> [f64; 2] {
@@ -181,7 +191,7 @@ async fn a_batch_is_booked_by_each_of_its_results_when_it_is_first_read_finished
         let gateway = open(&upstream, "").await;
         make(&gateway, "one", create).await;
         assert_eq!(status(&gateway, "one", Request::get(way)).await, 200);
-        assert_eq!(used(&gateway).await, [0.0, 0.0]);
+        assert_eq!(used(&gateway).await, reserved());
         state.store(INLINED, Ordering::SeqCst);
         for other in ["two", "bound"] {
             for way in [way, BATCH, PASSED] {
@@ -193,7 +203,7 @@ async fn a_batch_is_booked_by_each_of_its_results_when_it_is_first_read_finished
         }
         assert_eq!(status(&gateway, "bound", Request::get("/v1beta/batches")).await, 403, "it shows all");
         assert_eq!(status(&gateway, "one", Request::get("/v1beta/batches")).await, 200);
-        assert_eq!(used(&gateway).await, [0.0, 0.0], "others' reads and lists book nothing");
+        assert_eq!(used(&gateway).await, reserved(), "others' reads and lists book nothing");
         let reply = gateway.ask(&by("one", Request::get(way))).await;
         assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, told), "{way}");
         assert_eq!(reply.json(), inlined(&response(), true), "it comes unchanged");
@@ -220,7 +230,7 @@ async fn a_batch_with_a_file_of_results_is_booked_when_that_is_first_read() {
         make(&gateway, "one", create).await;
         let reply = gateway.ask(&by("one", Request::get(way))).await;
         assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, None));
-        assert_eq!(used(&gateway).await, [0.0, 0.0], "its results tell what it used");
+        assert_eq!(used(&gateway).await, reserved(), "its results tell what it used");
         for other in ["two", "bound"] {
             for file in [FILE, PASSED_FILE] {
                 assert_eq!(status(&gateway, other, Request::get(file)).await, 404, "{other} {file}");
@@ -259,12 +269,12 @@ async fn a_batch_that_its_creator_never_reads_is_booked_once_all_the_same() {
         for _ in 0..2 {
             while !upstream.request().await.line().starts_with("GET /base/batches/") {}
         }
-        assert_eq!(used(&gateway).await, [0.0, 0.0]);
+        assert_eq!(used(&gateway).await, reserved());
         if done == IN_FILE {
             state.store(BREAKS_OFF, Ordering::SeqCst);
             while !upstream.request().await.line().contains("/files/") {}
             tokio::time::sleep(Duration::from_millis(50)).await;
-            assert_eq!(used(&gateway).await, [0.0, 0.0], "they broke off");
+            assert_eq!(used(&gateway).await, reserved(), "they broke off");
         }
         state.store(done, Ordering::SeqCst);
         assert_eq!(status(&gateway, "one", Request::get("/v1beta/batches")).await, 200);

@@ -113,10 +113,24 @@ fn by(client: &str, request: Request) -> Request {
     request.header("authorization", &format!("Bearer {}", key(client))).header("anthropic-version", "2023-06-01")
 }
 
-pub(crate) fn create(path: &str) -> Request {
+/// The only request of a batch.
+fn request() -> Value {
     let params = json!({"model": "claude-a", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]});
-    let requests = json!([{"custom_id": "r-0", "params": params}]);
-    by("one", Request::post(path, json!({ "requests": requests }).to_string()))
+    json!({"custom_id": "r-0", "params": params})
+}
+
+pub(crate) fn body() -> String {
+    json!({ "requests": [request()] }).to_string()
+}
+
+/// What is held back for it until it is booked, in dollars and tokens: its input by its length, and the most output.
+pub(crate) fn reserved() -> [f64; 2] {
+    let input = request().to_string().len().div_ceil(4) as f64;
+    [(input + 128.0) / 10.0, input + 64.0]
+}
+
+pub(crate) fn create(path: &str) -> Request {
+    by("one", Request::post(path, body()))
 }
 
 /// Makes a batch.
@@ -151,7 +165,7 @@ async fn a_batch_is_booked_by_each_of_its_results_when_they_are_first_read() {
         let reply = gateway.ask(&by("one", Request::get(way))).await;
         assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, None), "{}", reply.text());
         assert_ne!(gateway.ask(&by("two", Request::get(&results))).await.status(), 200, "{way}");
-        assert_eq!(used(&gateway).await, [0.0, 0.0], "a batch tells nothing itself");
+        assert_eq!(used(&gateway).await, reserved(), "a batch tells nothing itself");
         let reply = gateway.ask(&by("one", Request::get(&results))).await;
         assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, told), "{way}");
         assert_eq!(reply.text(), self::results(), "they come unchanged");
@@ -180,7 +194,7 @@ async fn results_that_break_off_are_booked_when_they_are_next_read_as_a_whole() 
         client.send(&by("one", Request::get(&results))).await;
         // The provider's connection breaks, and so does the client's.
         gateway.until_metric("weir_requests_total{outcome=\"broken\"}", 1.0).await;
-        assert_eq!(used(&gateway).await, [0.0, 0.0]);
+        assert_eq!(used(&gateway).await, reserved());
         state.store(DONE, Ordering::SeqCst);
         for _ in 0..2 {
             assert_eq!(gateway.ask(&by("one", Request::get(&results))).await.status(), 200);
@@ -205,7 +219,7 @@ async fn a_batch_whose_results_are_never_read_is_booked_once_all_the_same() {
         state.store(BREAKS_OFF, Ordering::SeqCst);
         while !upstream.request().await.line().ends_with("/results") {}
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(used(&gateway).await, [0.0, 0.0], "they broke off");
+        assert_eq!(used(&gateway).await, reserved(), "they broke off");
         state.store(DONE, Ordering::SeqCst);
         gateway.ask(&by("one", Request::get("/v1/messages/batches"))).await;
         until_booked(&gateway).await;

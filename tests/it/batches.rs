@@ -61,12 +61,14 @@ async fn open_with(upstream: &Upstream, server: &str) -> Gateway {
     Gateway::with(folder, &config(upstream, server)).await
 }
 
-/// Two clients with their budgets, and a `[server]` with these settings.
+/// Two clients with their budgets, which refuse nothing, so that a batch is begun on a file that nobody has read, and a `[server]`
+/// with these settings.
 pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
     let client =
         |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));
     let budget = |name: &str, limit: &str| {
-        format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"one\" }}\n{limit}\nper = \"total\"\n")
+        let rest = "per = \"total\"\nwhen_over = \"notify\"";
+        format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"one\" }}\n{limit}\n{rest}\n")
     };
     let providers = config_of(&[OPENAI], upstream).replace("timeouts =", "passthrough = [\"* *\"]\ntimeouts =");
     format!(
@@ -76,7 +78,7 @@ pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
         budget("money", "usd = 1000000"),
         budget("tokens", "tokens = 1000000"),
         budget("requests", "requests = 1000"),
-        "[[budgets]]\nname = \"other\"\nfor = { key = \"two\" }\nusd = 1000000\nper = \"total\"\n",
+        "[[budgets]]\nname = \"other\"\nfor = { key = \"two\" }\nusd = 1000000\nper = \"total\"\nwhen_over = \"notify\"\n",
     )
 }
 

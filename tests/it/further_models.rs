@@ -205,11 +205,11 @@ async fn a_budget_has_room_for_the_dearest_model_that_a_request_names() {
 async fn no_request_of_a_batch_is_of_a_model_that_its_client_may_not_use() {
     let mut upstream = Upstream::always(Answer::json(200, r#"{"id":"msgbatch_0123456789abcdef"}"#)).await;
     let operations = CLIENTS.replacen("models =", "operations = [\"batches-*\"]\nmodels =", 1);
-    // Where there are budgets, no request names more models than can be priced; a batch is not priced beforehand.
+    // A batch of more models than can be priced passes budgets that refuse nothing.
     let config = format!(
         "[[providers]]\nname = \"p\"\nadapter = \"anthropic\"\nurl = \"{}\"\napi_key = \"KEY\"\npassthrough = [\"POST *\"]\n\
          [[models]]\nalias = \"fast\"\ntarget = {{ provider = \"p\", model = \"fast-1\" }}\n{operations}\
-         [[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 9000\nper = \"total\"\n",
+         [[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 9000\nper = \"total\"\nwhen_over = \"notify\"\n",
         upstream.url()
     );
     let gateway = Gateway::with(Folder::with(&["anthropic"]), &config).await;

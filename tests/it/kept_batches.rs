@@ -24,6 +24,8 @@ struct Batches {
     /// The batch, and where what it used is read.
     path: &'static str,
     results: String,
+    /// The dollars that are held back for the batch until it is booked.
+    reserved: f64,
     dollars: f64,
     tokens: f64,
     prices: &'static str,
@@ -41,6 +43,7 @@ async fn of_openai() -> Batches {
         create: Request::post("/v1/batches", r#"{"input_file_id":"file-0123456789abcdef"}"#),
         path: batches::BATCH,
         results: batches::BATCH.to_owned(),
+        reserved: 0.0,
         dollars: batches::DOLLARS,
         tokens: batches::TOKENS,
         prices: batches::PRICES,
@@ -56,9 +59,10 @@ async fn of_anthropic() -> Batches {
     let upstream = batch_results::provider(&state).await;
     Batches {
         adapter: "anthropic",
-        create: Request::post("/v1/messages/batches", r#"{"requests": []}"#),
+        create: Request::post("/v1/messages/batches", batch_results::body()),
         path: batch_results::BATCH,
         results: format!("{}/results", batch_results::BATCH),
+        reserved: batch_results::reserved()[0],
         dollars: batch_results::DOLLARS,
         tokens: batch_results::TOKENS,
         prices: batch_results::PRICES,
@@ -77,6 +81,7 @@ async fn of_operations() -> Batches {
         create: batch_operations::create(batch_operations::CREATE),
         path: batch_operations::BATCH,
         results: batch_operations::FILE.to_owned(),
+        reserved: batch_operations::reserved()[0],
         dollars: batch_operations::DOLLARS,
         tokens: batch_operations::TOKENS,
         prices: batch_operations::PRICES,
@@ -195,7 +200,7 @@ async fn a_batch_that_was_made_before_a_kill_is_booked_once_when_its_client_read
             assert_eq!(second.by_client("one", Request::get(batches.path)).await, 200);
             assert_ne!(second.by_client("two", results()).await, 200);
         }
-        assert_eq!((second.used("money").await, second.booked().await), (0.0, 0));
+        assert_eq!((second.used("money").await, second.booked().await), (batches.reserved, 0));
         assert_eq!(second.by_client("one", results()).await, 200);
         second.until_booked(&batches, "one").await;
         second.until_kept().await;

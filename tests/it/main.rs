@@ -19,6 +19,7 @@ mod attack_restricted;
 mod attempt_reports;
 mod authors;
 mod badday;
+mod batch_budgets;
 mod batch_files;
 mod batch_operations;
 mod batch_results;

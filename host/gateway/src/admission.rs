@@ -8,6 +8,7 @@ pub mod headroom;
 mod metrics;
 mod part;
 mod permit;
+mod work;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -18,6 +19,7 @@ pub use demand::{Demand, Uses};
 pub use metrics::AdmitMetrics;
 pub use permit::AdmissionPermit;
 pub(crate) use permit::ArrivedBody;
+pub use work::ModelWork;
 
 use self::attempt_reservation::AttemptReservation;
 use self::budgets::Budgets;

@@ -54,7 +54,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
 use crate::accounting::{Account, UnmeteredRequest};
-use crate::admission::{Demand, Uses, bytes_of};
+use crate::admission::{Demand, ModelWork, Uses, bytes_of};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::provenance::ReadRequests;
@@ -151,6 +151,9 @@ pub struct InboundRequest {
     pub counted_len: OnceLock<usize>,
     /// What the requests in the file name that it uploads, once that was read.
     pub(crate) requests: ReadRequests,
+    /// What the requests of the work ask for that it begins, or why that is not known: once they were looked for, which they are
+    /// where there are budgets.
+    pub(crate) work: OnceLock<Result<Vec<ModelWork>, String>>,
 }
 
 impl InboundRequest {
@@ -177,6 +180,7 @@ impl InboundRequest {
             counted_len: bytes_of(self.earlier_input).saturating_add(self.counted_len()),
             stream: self.peek.stream,
             uses: self.uses(),
+            work: self.work.get().and_then(|work| work.as_deref().ok()).unwrap_or_default(),
         }
     }
 

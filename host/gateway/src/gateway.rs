@@ -43,6 +43,7 @@ mod unknown;
 mod unread;
 mod upkeep;
 mod welcome;
+mod work;
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};

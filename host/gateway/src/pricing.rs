@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use weir_config::{Config, CostPointer, Price, Problem};
-use weir_ledger::{Cost, Facts, ModelPrices, PriceBook, PriceFile, PriceFileError, Subject, Timestamp};
+use weir_ledger::{Cost, Facts, ModelPrices, Nano, PriceBook, PriceFile, PriceFileError, Subject, Timestamp};
 use weir_types::contract::about::Bucket;
 use weir_types::regular_file;
 use weir_types::tokens::Tokens;
@@ -247,6 +247,13 @@ impl Tariff {
         };
         let nanos = cost(Some(FEW)).or_else(|| cost(None))?.get();
         Some(nanos as f64 / (f64::from(FEW) * 1e3))
+    }
+
+    /// Whether output costs nothing while input does, as where the model makes none.
+    pub(crate) fn has_free_output(&self) -> bool {
+        let cost = |tokens| self.cost(&Facts { tokens, ..Facts::at(Timestamp::now()) }).total();
+        let [input, output] = [Tokens::of(Some(1_000), None), Tokens::of(None, Some(1_000))].map(cost);
+        output == Some(Nano::ZERO) && input.is_some_and(|cost| cost > Nano::ZERO)
     }
 
     /// The region that serves, in the words of price files.

@@ -53,7 +53,7 @@ pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
 pub(crate) use recorder::may_be_owned;
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
-pub(crate) use request_file::{FileMistake, ReadRequests, RequestFile};
+pub(crate) use request_file::{Asks, FileMistake, NamedModel, ReadRequests, RequestFile};
 pub(crate) use sent_words::SentWords;
 pub use told_ids::ToldPlaces;
 pub(crate) use told_ids::last_segment;

@@ -18,6 +18,7 @@ use http::request::Parts;
 
 use crate::accept::{Acceptance, read_headers};
 use crate::auth::{Caller, StoredKeys};
+use crate::dialect::inline_requests::InlinePlaces;
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_lines::LinePlaces;
 use crate::dialect::request_peek::PeekPlan;
@@ -68,6 +69,8 @@ pub struct Serving {
     stored: Vec<Stored>,
     /// Where the requests in a file that a face uploads name models and objects, by its index.
     request_lines: Vec<Option<Arc<LinePlaces>>>,
+    /// Where the requests for work stand in the request that begins it, by its face's index.
+    inline_requests: Vec<Option<Arc<InlinePlaces>>>,
     /// Whether a face's requests begin work on such files, by its index.
     begins_on_files: Vec<bool>,
     /// Whether a face's answers are about work on stored objects, by its index.
@@ -124,6 +127,12 @@ impl Serving {
         let about_stored = objects::stored(&endpoints, &created_objects);
         let request_lines: Vec<_> =
             endpoints.all().iter().map(|endpoint| LinePlaces::new(&endpoint.face).map(Arc::new)).collect();
+        let inline_requests = endpoints.all().iter().zip(&about_stored);
+        let inline_requests = inline_requests.map(|(endpoint, stored)| match stored {
+            Stored::Begun => InlinePlaces::new(&endpoint.face).map(Arc::new),
+            _ => None,
+        });
+        let inline_requests = inline_requests.collect();
         let begins_on_files = objects::begin_on_files(&endpoints, &about_stored, &request_lines);
         let tells_of_work = objects::tell_of_work(&endpoints, &about_stored);
         let begins_work = objects::begin_work(&endpoints, &about_stored);
@@ -142,6 +151,7 @@ impl Serving {
             created_objects,
             stored: about_stored,
             request_lines,
+            inline_requests,
             begins_on_files,
             tells_of_work,
             begins_work,
@@ -176,6 +186,11 @@ impl Serving {
     /// requests.
     pub(crate) fn request_lines(&self, endpoint: usize) -> Option<&Arc<LinePlaces>> {
         self.request_lines.get(endpoint)?.as_ref()
+    }
+
+    /// Where the requests for work stand in the request of a face that begins it; `None` if they stand elsewhere.
+    pub(crate) fn inline_requests(&self, endpoint: usize) -> Option<&Arc<InlinePlaces>> {
+        self.inline_requests.get(endpoint)?.as_ref()
     }
 
     /// Whether a face's requests begin work on files of requests.

@@ -14,9 +14,9 @@ use crate::money::{MoneyError, Nano, Pico, Quantity};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forecast<'a> {
     /// Estimated input tokens.
-    pub input: u32,
+    pub input: u64,
     /// The most output tokens: the request's own limit, else the model's, or what remains of the budget.
-    pub output: u32,
+    pub output: u64,
     /// Whether the request asks for input to be cached. Writing to a cache may cost more than reading input.
     pub may_cache: bool,
     /// Whether the input may be of audio, which usually costs more than text.
@@ -25,6 +25,8 @@ pub struct Forecast<'a> {
     pub service_tier: Option<&'a str>,
     /// The region that serves it, in the words of the price file.
     pub region: Option<&'a str>,
+    /// Whether it is a batch: the tokens are those of all its requests, none of which has so long a context.
+    pub batch: bool,
 }
 
 /// Bytes of a request for each token of an estimate. Texts have fewer tokens than that, so that it is an upper bound.
@@ -82,9 +84,10 @@ impl Forecast<'_> {
         // A request is never empty, else it would have no price.
         let input = self.input.max(1);
         let [service_tier, region] = [tier, self.region].map(|word| word.map(str::to_owned));
-        let facts = Facts { context: Some(u64::from(input)), service_tier, region, ..Facts::at(at) };
+        let context = Some(if self.batch { 0 } else { input });
+        let facts = Facts { context, service_tier, region, batch: self.batch, ..Facts::at(at) };
         let offers = target.find(&facts).holding;
-        let amount = |measure, count| amount(&offers, measure, Quantity::whole(count));
+        let amount = |measure, count| amount(&offers, measure, Quantity::many(count));
         let Some(input) = dearest(self.inputs(), |bucket| amount(bucket, input)) else { return Ok(None) };
         // What is not used needs no price.
         let outputs = Self::outputs().filter(|_| self.output > 0);
@@ -120,14 +123,15 @@ mod tests {
         "large": [{"input": "10", "output": "20", "reasoning": "30", "cache_write_hour": "20"},
                   {"when": {"service_tier": "priority"}, "input": "100", "output": "200"},
                   {"when": {"region": "eu"}, "input": "50"},
+                  {"when": {"batch": true}, "input": "3", "output": "4", "reasoning": "6"},
                   {"when": {"context_over": 1000}, "input": "40"}],
         "voice": {"input": "4", "output": "16", "input_audio": "32", "output_audio": "64"},
         "painter": {"input": "1", "output": "2", "output_image": "30"},
         "half": {"input": "1"}}}}"#;
 
     fn forecast() -> Forecast<'static> {
-        let (may_cache, may_be_audio) = (false, false);
-        Forecast { input: 1_000, output: 1_000, may_cache, may_be_audio, service_tier: None, region: None }
+        let (may_cache, may_be_audio, batch) = (false, false, false);
+        Forecast { input: 1_000, output: 1_000, may_cache, may_be_audio, service_tier: None, region: None, batch }
     }
 
     fn most(models: &[&str], forecast: Forecast<'_>) -> Option<String> {
@@ -156,12 +160,21 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_costs_what_its_requests_do_at_its_own_price_however_many_they_are() {
+        let batch = Forecast { batch: true, ..forecast() };
+        assert_eq!(most(&["large"], batch).unwrap(), "0.009");
+        let many = Forecast { input: 10_000_000_000, output: 20_000_000_000, ..batch };
+        assert_eq!(most(&["large"], many).unwrap(), "150000", "no context is so long");
+        assert_eq!(most(&["small"], batch).unwrap(), "0.003", "without a price of batches");
+    }
+
+    #[test]
     fn no_way_of_counting_costs_more_than_the_forecast_and_one_costs_as_much() {
         let book = Arc::new(PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()]));
         let bill = |model: &str, buckets: [Bucket; 2], forecast: &Forecast<'_>| {
             let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
-            *facts.tokens.slot(buckets[0]) = Some(forecast.input);
-            *facts.tokens.slot(buckets[1]) = Some(forecast.output);
+            *facts.tokens.slot(buckets[0]) = u32::try_from(forecast.input).ok();
+            *facts.tokens.slot(buckets[1]) = u32::try_from(forecast.output).ok();
             match price(&book, Subject::of("p", model), &facts).unwrap() {
                 Cost::Priced(bill) => Some(bill.total),
                 Cost::Unpriced(_) | Cost::NoUsage => None,

@@ -51,7 +51,8 @@
 //!
 //! // Before: what may it cost at most? No answer means that a target has no price.
 //! let forecast =
-//!     Forecast { input: 1_000, output: 4_000, may_cache: false, may_be_audio: false, service_tier: None, region: None };
+//!     Forecast { input: 1_000, output: 4_000, may_cache: false, may_be_audio: false, service_tier: None, region: None,
+//!         batch: false };
 //! let prices = ModelPrices::of(&book, target);
 //! let most = match forecast.dearest(&[&prices], now)? {
 //!     Some(cost) => Spend::priced(cost, 5_000),

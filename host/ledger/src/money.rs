@@ -131,6 +131,11 @@ impl Quantity {
         Self(count as u64 * MILLION)
     }
 
+    /// The same of a count that no single request has; the largest one if it is too large.
+    pub const fn many(count: u64) -> Self {
+        Self(count.saturating_mul(MILLION))
+    }
+
     /// A count as providers report it, rounded to the millionth.
     pub fn measured(count: f64) -> Result<Self, MoneyError> {
         let millionths = (count * 1e6).round();

@@ -31,13 +31,30 @@ pub fn counted(bytes: usize) -> usize {
 
 /// The bytes that a body counts as, where four are a token: its media count as much as they are estimated to have tokens.
 pub fn counted_length<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
-    let (mut total, mut media) = (0_usize, Media::default());
-    for piece in pieces {
-        total = total.saturating_add(piece.len());
-        media.read(piece);
+    let mut length = CountedLength::default();
+    pieces.for_each(|piece| length.push(piece));
+    length.finish()
+}
+
+/// The same of a body that comes piece by piece.
+#[derive(Debug, Default)]
+pub struct CountedLength {
+    total: usize,
+    media: Media,
+}
+
+impl CountedLength {
+    /// Takes the next piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.total = self.total.saturating_add(piece.len());
+        self.media.read(piece);
     }
-    media.close(0);
-    total.saturating_sub(media.saved)
+
+    /// The bytes that all pieces count as.
+    pub fn finish(mut self) -> usize {
+        self.media.close(0);
+        self.total.saturating_sub(self.media.saved)
+    }
 }
 
 /// The media of a body that is read piece by piece.

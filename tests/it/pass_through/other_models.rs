@@ -64,7 +64,11 @@ async fn one_without_a_price_does_not_pass_a_budget_of_money_and_one_that_is_not
     assert_eq!(status(&gateway, "models/gemini:generateContent").await, 200);
     assert!(upstream.unseen().is_some());
     assert_eq!(status(&gateway, "tunedModels/gemini:generateContent").await, 429);
-    assert_eq!(status(&gateway, "tunedModels/gemini:batchGenerateContent").await, 429);
+    let request = json!({"request": {"contents": [{"parts": [{"text": "Hi"}]}]}});
+    let batch = json!({"batch": {"inputConfig": {"requests": {"requests": [request]}}}}).to_string();
+    let batch = Request::post("/passthrough/gemini/tunedModels/gemini:batchGenerateContent", batch);
+    let batch = batch.header("authorization", "Bearer weir-one-0123456789abcdef");
+    assert_eq!(gateway.ask(&batch).await.status(), 429);
     let (mut other, bound) =
         open("tokens = 10000", "models = [\"gemini\"]\noperations = [\"chat\", \"batches-*\"]").await;
     for path in ["tunedModels/gemini:generateContent", "tunedModels/gemini:batchGenerateContent"] {

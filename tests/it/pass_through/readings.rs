@@ -243,7 +243,7 @@ async fn json_without_a_model_costs_what_cannot_be_known_unless_its_answer_tells
         ("paid", chat(""), 429),
         ("paid", moderation(), 200),
         ("paid", Request::get("/passthrough/p/models"), 200),
-        ("paid", Request::post("/passthrough/p/batches", r#"{"input_file_id":"file-0123456789"}"#), 200),
+        ("paid", Request::post("/passthrough/p/batches", r#"{"input_file_id":"file-0123456789"}"#), 403),
         ("counted", moderation(), 200),
     ] {
         let reply = gateway.ask(&by(who, request.clone())).await;

@@ -49,7 +49,7 @@ impl Charges {
         let unpriced = Spend { requests: 0, ..Spend::unpriced(u64::from(facts.tokens.total().unwrap_or_default())) };
         let Some(tariff) = tariff else {
             self.unpriced = self.unpriced.saturating_add(1);
-            return self.spends.push(Charge { provider: None, spend: unpriced });
+            return self.spends.push(Charge { provider: None, model: None, spend: unpriced });
         };
         let cost = known.unwrap_or_else(|| tariff.cost(facts));
         book.charge(&cost);
@@ -65,8 +65,8 @@ impl Charges {
             }
             Cost::Unpriced(_) | Cost::NoUsage => self.unpriced = self.unpriced.saturating_add(1),
         }
-        let provider = Some(Arc::clone(tariff.provider()));
-        self.spends.push(Charge { provider, spend: Spend::of(&cost, facts, false) });
+        let [provider, model] = [tariff.provider(), tariff.model()].map(|name| Some(Arc::clone(name)));
+        self.spends.push(Charge { provider, model, spend: Spend::of(&cost, facts, false) });
     }
 
     /// Charges for estimated input and output tokens; `known` is the cost that the answer reports.
@@ -78,7 +78,8 @@ impl Charges {
     pub(super) fn add_unknown(&mut self, tokens: u32, tariff: Option<&Tariff>) {
         self.unpriced = self.unpriced.saturating_add(1);
         let spend = Spend { requests: 0, ..Spend::unpriced(u64::from(tokens)) };
-        self.spends.push(Charge { provider: tariff.map(|tariff| Arc::clone(tariff.provider())), spend });
+        let provider = tariff.map(|tariff| Arc::clone(tariff.provider()));
+        self.spends.push(Charge { provider, model: None, spend });
     }
 
     /// The whole cost, with other charges; `None` if it is not known.

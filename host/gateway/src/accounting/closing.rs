@@ -102,7 +102,7 @@ impl Account {
         let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         let is_answered = (200..300).contains(&self.status);
         // What uses no tokens is a request all the same.
-        let plain = [Charge { provider: self.provider.clone(), spend: Spend::priced(Nano::ZERO, 0) }];
+        let plain = [Charge { provider: self.provider.clone(), model: None, spend: Spend::priced(Nano::ZERO, 0) }];
         let answered = match self.tokens.charges.spends() {
             [] if is_answered && !self.counts && !self.is_unknown => &plain,
             spends => spends,

@@ -250,7 +250,7 @@ impl Account {
             return;
         };
         self.tokens.settle(&book);
-        let plain = [Charge { provider: self.provider.clone(), spend: Spend::priced(Nano::ZERO, 0) }];
+        let plain = [Charge { provider: self.provider.clone(), model: None, spend: Spend::priced(Nano::ZERO, 0) }];
         let spends = match self.tokens.charges.spends() {
             [] => &plain,
             spends => spends,

@@ -30,7 +30,7 @@ use weir_types::tokens::Tokens;
 use weir_wire::tap::CompiledTap;
 
 /// The most answers that are kept, and the most of other work, such as batches. Answers are numerous, and what is forgotten of
-/// them stays booked as it was reserved; nothing is reserved for a batch, so that no answer may take its place.
+/// them stays booked as it was reserved; for a batch that may be too little, or nothing, so that no answer may take its place.
 const KEPT: usize = 8192;
 /// The most work of one tenant. What is begun beyond that, or beyond all that is kept, is refused before it is sent.
 const OF_TENANT: usize = KEPT / 2;
@@ -63,7 +63,7 @@ pub(super) struct Debt {
     pub(super) input: Option<u32>,
 }
 
-/// What is still to be booked for work that an earlier process had made: nothing is reserved for it, nor booked.
+/// What is still to be booked for work that an earlier process had made.
 #[derive(Debug)]
 pub(crate) struct OldDebt {
     pub(crate) caller: Caller,
@@ -75,11 +75,13 @@ pub(crate) struct OldDebt {
     /// The model as the request named it, and the target.
     pub(crate) alias: Arc<str>,
     pub(crate) target: Arc<str>,
+    /// What budgets have reserved for it.
+    pub(crate) permit: AdmissionPermit,
 }
 
 impl From<OldDebt> for Debt {
-    fn from(OldDebt { caller, issuer, tariff, pricing, book, alias, target }: OldDebt) -> Self {
-        let (pricing, permit, booked) = (Some(pricing), AdmissionPermit::free(), Tokens::default());
+    fn from(OldDebt { caller, issuer, tariff, pricing, book, alias, target, permit }: OldDebt) -> Self {
+        let (pricing, booked) = (Some(pricing), Tokens::default());
         Self { caller, issuer, tariff, pricing, book, alias, target, permit, charges: Vec::new(), booked, input: None }
     }
 }
@@ -325,7 +327,7 @@ impl Unbooked {
         }
     }
 
-    /// How much work there is for which nothing is reserved.
+    /// How much work there is.
     pub(crate) fn work(&self) -> usize {
         lock(&self.work).len()
     }

@@ -6,6 +6,8 @@ mod held;
 mod kept;
 mod owed;
 mod pages;
+mod resumed;
+mod work;
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -18,7 +20,7 @@ use prometheus::{GaugeVec, IntCounterVec, Opts};
 use smallvec::SmallVec;
 
 pub(crate) use self::forecast::DEFAULT_OUTPUT;
-use self::forecast::{amounts, cost};
+use self::forecast::{amounts, cost, of_work};
 use super::{Demand, Uses};
 use crate::auth::{Caller, StoredCaller};
 use crate::observe::metrics::Metrics;
@@ -26,12 +28,14 @@ use crate::route::{Plan, Target};
 use crate::sharing::Sharing;
 pub(crate) use held::AbandonedBudgets;
 pub use held::{Charge, HeldBudget};
+pub use resumed::KeptBudget;
 use weir_ledger::{
     Budget, BudgetSet, BudgetSharing, Granted, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal, RefusalReason,
     Request, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
+pub(super) use work::WorkPart;
 
 /// Output tokens that must fit into a budget where the request sets no limit. An answer that is longer is booked too.
 const MIN_OUTPUT: u64 = 1024;
@@ -197,8 +201,7 @@ impl Budgets {
         if self.set.load().is_empty() {
             return Ok(None);
         }
-        let targets: SmallVec<[&Target; 4]> =
-            plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
+        let targets = targets(plan);
         let model = demand.model.map(|_| plan.route.alias.as_str());
         pin!(self.reserve_at(caller, model, &targets, demand)).await
     }
@@ -276,6 +279,11 @@ impl Budgets {
         }
         let counts_money = set.counts_money(&owner)?;
         let now = Timestamp::now();
+        if !demand.work.is_empty() {
+            let [most, least] =
+                [None, Some(MIN_OUTPUT)].map(|usual| of_work(targets, demand, usual, counts_money, now));
+            return Some(Request { owner, model: demand.model, most, least, is_free: false });
+        }
         let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(MIN_OUTPUT)));
         let spend = |tokens: [u64; 2]| {
             let cost = if counts_money { cost(targets, demand, tokens, now) } else { Some(Nano::ZERO) };
@@ -292,6 +300,11 @@ impl Budgets {
         let budget = if self.is_configured(&refusal.budget) { &*refusal.budget } else { STORED };
         self.refused.with_label_values(&[budget, reason_name(refusal.reason)]).inc();
     }
+}
+
+/// All targets that a plan may try, those that rest last.
+pub(crate) fn targets(plan: &Plan) -> SmallVec<[&Target; 4]> {
+    plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect()
 }
 
 /// A reason's name in metrics.

@@ -1,5 +1,6 @@
 //! What a request asks of limits and budgets, as far as it can be foreseen.
 
+use super::work::ModelWork;
 use crate::rate_limit::Estimate;
 
 /// Output tokens reserved for a request that sets no limit.
@@ -30,6 +31,8 @@ pub struct Demand<'a> {
     pub stream: bool,
     /// Which tokens the operation uses.
     pub uses: Uses,
+    /// What the requests of the work ask for that it begins, by model; nothing if it begins none, or that is not known.
+    pub work: &'a [ModelWork],
 }
 
 /// Which tokens an operation uses, as far as that can be foreseen.
@@ -64,7 +67,14 @@ impl<'a> Demand<'a> {
             counted_len,
             stream: false,
             uses,
+            work: &[],
         }
+    }
+
+    /// How many requests it counts as: all of the work that it begins.
+    pub(crate) fn requests(&self) -> u64 {
+        let of_work = self.work.iter().map(|work| work.asks.requests);
+        of_work.fold(0, u64::saturating_add).max(1)
     }
 
     pub(super) fn estimate(&self) -> Estimate {

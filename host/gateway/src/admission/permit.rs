@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::attempt_reservation::AttemptReservation;
-use super::budgets::{AbandonedBudgets, Charge, HeldBudget};
+use super::budgets::{AbandonedBudgets, Charge, HeldBudget, KeptBudget, WorkPart};
 use super::concurrency::{ConcurrencyLimiter, Permit};
-use super::demand::input_of;
+use super::demand::{Demand, input_of};
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
 use weir_buffers::Held;
 use weir_ledger::{Forecast, Granted, Nano, Spend};
@@ -68,9 +68,9 @@ impl AdmissionPermit {
     }
 
     /// Keeps what budgets have reserved for an attempt, until the exchange ends.
-    pub(crate) fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>) {
-        let reservations = granted.map(|granted| HeldBudget::new(granted.reservation, Some(Arc::clone(provider))));
-        self.budgets.extend(reservations);
+    pub(crate) fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>, demand: &Demand<'_>) {
+        let held = |granted: Granted| HeldBudget::new(granted.reservation, Some(Arc::clone(provider)));
+        self.budgets.extend(granted.map(|granted| held(granted).counting(demand.requests())));
     }
 
     /// Leaves what budgets have reserved to the request if this permit is dropped while a provider works on it.
@@ -93,16 +93,16 @@ impl AdmissionPermit {
     /// Books the costs at the budgets: all of them at the request's own, and each provider's at that provider's, once,
     /// however many attempts it had. If the costs are not known, all that was reserved stays booked.
     pub fn book(&mut self, unanswered: &[Charge], answered: &[Charge], is_known: bool) {
-        let mut booked: Vec<Option<Arc<str>>> = Vec::new();
+        let mut booked: Vec<(Option<Arc<str>>, Option<WorkPart>)> = Vec::new();
         for mut budget in self.budgets.drain(..) {
             budget.leave_to(None);
             let provider = budget.provider().cloned();
-            if booked.contains(&provider) {
+            if booked.iter().any(|(provider, part)| budget.is_like(provider.as_ref(), part.as_ref())) {
                 // Another attempt at the same provider: a request more, and no cost that is not booked already.
-                budget.spend(&[Charge { provider, spend: Spend::priced(Nano::ZERO, 0) }]);
+                budget.spend(&[Charge { provider, model: None, spend: Spend::priced(Nano::ZERO, 0) }]);
             } else {
                 budget.spend(unanswered.iter().chain(answered));
-                booked.push(provider);
+                booked.push((provider, budget.part().cloned()));
             }
             budget.set_out(!is_known);
         }
@@ -128,6 +128,20 @@ impl AdmissionPermit {
         let mut budgets = std::mem::take(&mut self.budgets);
         for budget in &mut budgets {
             budget.leave_to(None);
+            budget.set_out(true);
+        }
+        Self { budgets, ..Self::default() }
+    }
+
+    /// What budgets have reserved, to be kept for a process that goes on with it.
+    pub(crate) fn kept_budgets(&self) -> Vec<KeptBudget> {
+        self.budgets.iter().filter_map(HeldBudget::kept).collect()
+    }
+
+    /// The permit of what another process had begun, with what budgets have reserved for it. If it is never booked, that stays
+    /// booked.
+    pub(crate) fn resumed(mut budgets: Vec<HeldBudget>) -> Self {
+        for budget in &mut budgets {
             budget.set_out(true);
         }
         Self { budgets, ..Self::default() }

@@ -326,7 +326,8 @@ impl PlanRunner<'_> {
         let admitted = pin!(self.admission.admit_to(&target.provider, &self.demand)).await;
         let mut held = admitted.map_err(|refused| refused.fault)?;
         let granted = pin!(self.admission.budgets.reserve_attempt(target, &self.demand)).await;
-        held.reserve_all(granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?, &target.label);
+        let granted = granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?;
+        held.reserve_all(granted, &target.label, &self.demand);
         Ok(held)
     }
 

@@ -122,7 +122,7 @@ impl ResumeContext {
         let demand = self.asked.demand();
         let mut held = self.admission.admit_to(&candidate.target.provider, &demand).await.ok()?;
         let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).await.ok()?;
-        held.reserve_all(granted, &candidate.target.label);
+        held.reserve_all(granted, &candidate.target.label, &demand);
         account.share_budgets_of(&mut held);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, reasoning_cache, deadline, .. } = self;

@@ -5,4 +5,4 @@ mod places;
 mod scan;
 
 pub(crate) use self::places::LinePlaces;
-pub(crate) use self::scan::FileScan;
+pub(crate) use self::scan::{FileReader, FileScan};

@@ -1,7 +1,7 @@
 //! Peeks at a request without parsing it, as the face's manifest directs: model, stream flag, limits, features, and
 //! whether a target's provider accepts it unchanged.
 
-mod counts;
+pub(crate) mod counts;
 mod form_fields;
 mod model;
 pub(crate) mod named_models;
@@ -102,7 +102,8 @@ impl PeekPlan {
     pub fn new<'a>(endpoint: &Endpoint, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
         let face = endpoint.face.clone();
         let mut wanted = Wanted::default();
-        let models = face.model.iter().filter_map(|place| match place {
+        // Where the face has no model of its own, these are of many requests.
+        let models = face.model.iter().filter(|_| face.names_model()).filter_map(|place| match place {
             ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),
             _ => None,
         });
@@ -111,7 +112,8 @@ impl PeekPlan {
             StreamFlag::Pointer(flag) => Some(wanted.add(&flag.pointer)),
             StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
         };
-        let mut all = |pointers: &[String]| pointers.iter().map(|pointer| wanted.add(pointer)).collect();
+        let is_own = |pointer: &&String| Face::in_list(pointer).is_none();
+        let mut all = |pointers: &[String]| pointers.iter().filter(is_own).map(|pointer| wanted.add(pointer)).collect();
         let output_limit = all(&face.output_limit);
         let numbers: Vec<String> = face.candidates.iter().filter(|pointer| !is_list(pointer)).cloned().collect();
         let (candidates, service_tier) = (all(&numbers), all(&face.service_tier));

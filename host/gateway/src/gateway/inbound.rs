@@ -67,6 +67,7 @@ pub(super) fn request(
         earlier_input,
         counted_len: OnceLock::new(),
         requests: ReadRequests::default(),
+        work: OnceLock::new(),
     }))
 }
 

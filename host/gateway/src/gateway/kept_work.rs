@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::Gateway;
 use super::unread::way_to;
 use crate::accounting::{KeptWork, OldDebt, Unbooked, WorkName, WorkStore, WorkTerms};
+use crate::admission::AdmissionPermit;
 use crate::provenance::{Issuer, Kind, ObjectKind, is_object};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
@@ -65,7 +66,8 @@ impl Gateway {
         let priced = priced(serving, way.target, alias);
         let (tariff, pricing) = (priced.tariff(alias), priced.pricing.clone());
         let (alias, target) = (Arc::from(&**alias), Arc::from(&*terms.target));
-        let debt = OldDebt { caller, issuer, tariff, pricing, book, alias, target };
+        let permit = AdmissionPermit::resumed(self.admission.budgets.resume(&terms.budgets));
+        let debt = OldDebt { caller, issuer, tariff, pricing, book, alias, target, permit };
         self.unbooked.owe_again(&name.id, tap, debt, age);
         Some(())
     }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
-use crate::admission::{AdmissionPermit, Demand, Refused, Uses, bytes_of};
+use crate::admission::{AdmissionPermit, Demand, ModelWork, Refused, Uses, bytes_of};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
@@ -31,7 +31,7 @@ use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
 use crate::provenance::{Claim, ReadRequests, SentWords};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
-use weir_ledger::{Granted, Notice};
+use weir_ledger::{Notice, Refusal};
 use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::insert;
 use weir_types::fault::Fault;
@@ -65,6 +65,8 @@ struct PermittedPass<'a> {
     priced: Arc<Target>,
     /// The models that it names besides, as far as they are known.
     further_models: Vec<String>,
+    /// What the requests of the work ask for that it begins, or why that is not known; `None` if it begins none.
+    work: Option<Result<Vec<ModelWork>, String>>,
     /// What it has to do with objects that the provider stores.
     stored: Stored,
     /// The objects that it names, as far as it was read, and its path does.
@@ -140,6 +142,7 @@ impl Gateway {
             alias,
             priced,
             further_models: taken.further_models,
+            work: taken.work,
             stored,
             named: taken.named,
             // Reading an object does not make the client its owner.
@@ -182,6 +185,7 @@ impl Gateway {
             counted_len: permitted.body_len.saturating_add(bytes_of(earlier)),
             stream: asked.stream,
             uses: permitted.uses,
+            work: permitted.work.as_ref().and_then(|work| work.as_deref().ok()).unwrap_or_default(),
         };
         let permit = match self.admit_passed(serving, permitted, &demand, permit).await {
             Ok(permit) => permit,
@@ -194,9 +198,11 @@ impl Gateway {
             Box::pin(self.book_before_removal(serving, removal)).await?;
         }
         let limits = permit.limits();
-        let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand).await;
-        let granted = match granted {
-            Ok(granted) => granted,
+        if let Some(work) = &permitted.work {
+            self.refuse_unread_work(work, caller, permitted.alias, &[&**priced])?;
+        }
+        let (budgets, notices) = match self.reserve_passed(permitted, &demand).await {
+            Ok(reserved) => reserved,
             Err(refusal) => {
                 let fault = self.admission.budgets.refused(&refusal);
                 let mut response = self.refuse(None, &fault, permitted.id, record);
@@ -212,7 +218,9 @@ impl Gateway {
         account.set_record(record.take());
         account.set_unmetered(unmetered(&asked, &demand), permitted.arrived.clone());
         account.set_earlier_input(earlier);
-        let notices = keep(&mut account, granted);
+        for budget in budgets {
+            account.reserve(budget);
+        }
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
         let answer = self.send_within(serving, permitted, (asked, peek), &demand, &mut account).await;
@@ -250,6 +258,21 @@ impl Gateway {
         Ok(joined(permit, self.admission.admit_to_model(&serving.config, caller, &demand).await?))
     }
 
+    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work that it begins.
+    async fn reserve_passed(
+        &self,
+        PermittedPass { caller, alias, priced, .. }: &PermittedPass<'_>,
+        demand: &Demand<'_>,
+    ) -> Result<(Vec<HeldBudget>, Vec<Notice>), Box<Refusal>> {
+        let budgets = &self.admission.budgets;
+        let granted = budgets.reserve_at(caller, *alias, &[&**priced], demand).await?;
+        let (reservation, mut notices) = granted.map(|granted| (granted.reservation, granted.notices)).unzip();
+        let own = reservation.map(|reservation| HeldBudget::new(reservation, None).counting(demand.requests()));
+        let (parts, more) = budgets.reserve_parts(&[&**priced], demand).await?;
+        notices.get_or_insert_default().extend(more);
+        Ok((own.into_iter().chain(parts).collect(), notices.unwrap_or_default()))
+    }
+
     /// Sends a request within the limits and budgets of its provider.
     async fn send_within(
         &self,
@@ -262,7 +285,8 @@ impl Gateway {
         let PermittedPass { target, priced, .. } = permitted;
         let mut held = self.admission.admit_to(&target.provider, demand).await.map_err(|refused| refused.fault)?;
         let granted = self.admission.budgets.reserve_attempt(priced, demand).await;
-        held.reserve_all(granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?, &target.label);
+        let granted = granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?;
+        held.reserve_all(granted, &target.label, demand);
         account.start_attempt(&target.label, &asked.model, priced.tariff(&asked.model));
         account.set_lane(NAME);
         if permitted.uses == Uses::Unknown {
@@ -325,13 +349,6 @@ impl Gateway {
         }
         answer
     }
-}
-
-/// Keeps what budgets have reserved, and returns their warnings.
-fn keep(account: &mut Account, granted: Option<Granted>) -> Vec<Notice> {
-    let Some(Granted { reservation, notices }) = granted else { return Vec::new() };
-    account.reserve(HeldBudget::new(reservation, None));
-    notices
 }
 
 fn joined(mut permit: AdmissionPermit, more: AdmissionPermit) -> AdmissionPermit {

@@ -1,5 +1,6 @@
 //! Files of requests for work that is done later, such as batches: a client that may not use every model begins work on none that
-//! names other models than it may use. What such a client uploads is read for that, and kept with the file's owner.
+//! names other models than it may use. What such a client uploads is read for that, and kept with the file's owner; where there are
+//! budgets, what any client uploads is, for what its requests may cost.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::{Gateway, rights};
 use crate::admission::not_allowed;
 use crate::attempt::InboundRequest;
 use crate::auth::Caller;
-use crate::dialect::request_lines::{FileScan, LinePlaces};
+use crate::dialect::request_lines::{FileReader, FileScan, LinePlaces};
 use crate::dialect::request_peek::ObjectIds;
 use crate::provenance::{FileMistake, RequestFile, not_here};
 use crate::serving::Serving;
@@ -23,14 +24,20 @@ pub(super) const UNREAD_FILE: &str = "requests_not_read";
 const TURN: usize = 256 << 10;
 
 impl Gateway {
-    /// Reads what the requests in an uploaded file name, if its client may not use every model.
+    /// Whether what a client uploads is read for what the requests in it name.
+    pub(super) fn reads_requests_of(&self, caller: &Caller) -> bool {
+        !caller.may_use_all() || !self.admission.budgets.is_empty()
+    }
+
+    /// Reads what the requests in an uploaded file name, if that matters for its client.
     pub(super) async fn read_requests(&self, places: &Arc<LinePlaces>, asked: &InboundRequest) -> Result<(), Fault> {
-        if asked.caller.may_use_all() {
+        if !self.reads_requests_of(&asked.caller) {
             return Ok(());
         }
         let kind = asked.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let owners = self.reasoning_cache.owners();
-        let mut scan = FileScan::new(places, kind.unwrap_or_default(), owners, &asked.caller.tenant);
+        let (owners, is_bound) = (self.reasoning_cache.owners(), !asked.caller.may_use_all());
+        let reader = FileReader { owners, tenant: &asked.caller.tenant, is_bound };
+        let mut scan = FileScan::new(places, kind.unwrap_or_default(), reader);
         for piece in asked.body.iter().flat_map(|piece| piece.chunks(TURN)) {
             scan.push(piece);
             permit_models(&asked.caller, scan.so_far())?;
@@ -66,7 +73,8 @@ impl Gateway {
             if !owners.is_own(id.as_bytes(), &caller.tenant) {
                 return Err(not_uploaded(id));
             }
-            let Some(file) = owners.requests_of(id.as_bytes(), &caller.tenant) else {
+            let file = owners.requests_of(id.as_bytes(), &caller.tenant);
+            let Some(file) = file.filter(|file| file.is_bound()) else {
                 return Err(unread(caller, &format!("the requests in `{id}` were not read when it was made")));
             };
             permit_models(caller, &file)?;

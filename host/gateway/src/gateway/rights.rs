@@ -133,7 +133,10 @@ impl Gateway {
         named: impl FnOnce() -> ObjectIds,
         response: &Response<ReplyBody>,
     ) -> Option<Claim> {
-        let kind = match serving.created_objects(endpoint.index, &self.stored_keys)? {
+        // What the requests in a file ask for is kept with it, also where there is only one client.
+        let is_kept = || serving.request_lines(endpoint.index).is_some() && !self.admission.budgets.is_empty();
+        let created = serving.created_objects(endpoint.index, &self.stored_keys);
+        let kind = match created.or_else(|| is_kept().then_some(CreatedObject::Object))? {
             CreatedObject::Answer => ObjectKind::Answer,
             CreatedObject::Object => ObjectKind::Object,
             CreatedObject::Nothing | CreatedObject::Named | CreatedObject::Unmade => return None,

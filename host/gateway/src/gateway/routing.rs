@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use http::header::AsHeaderName;
 use http::{HeaderName, Response};
+use smallvec::SmallVec;
 
+use super::work::BeginningRequest;
 use super::{Admitted, Gateway, further_models};
 use crate::accounting::{Account, ExchangeStart};
-use crate::admission::budgets::{DOWNGRADES, HeldBudget};
+use crate::admission::budgets::{DOWNGRADES, HeldBudget, targets};
 use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{
     AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
 };
+use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
 use crate::observe::trace::Attribute;
 use crate::route;
@@ -21,7 +24,7 @@ use crate::route::fit::Needs;
 use crate::route::{Circumstances, NoTarget, Plan, Route, unknown_model};
 use crate::serving::Serving;
 use weir_config::Affinity;
-use weir_ledger::{Granted, Notice};
+use weir_ledger::{Notice, Refusal};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -49,7 +52,7 @@ pub(super) struct RoutedExchange {
 struct Affordable {
     plan: Plan,
     /// What was reserved. It is released if the client leaves before the request is sent.
-    budget: Option<HeldBudget>,
+    budgets: SmallVec<[HeldBudget; 1]>,
     notices: Vec<Notice>,
     /// The model that a budget put in place of the one asked for.
     downgraded: Option<String>,
@@ -67,6 +70,11 @@ impl Gateway {
         if !self.admission.budgets.is_empty() {
             let further = further_models::priced(asked)?;
             asked.further_models.get_or_init(|| further);
+            let beginning =
+                BeginningRequest { endpoint: &asked.endpoint, tenant: &asked.caller.tenant, body: &asked.body };
+            if let Some(work) = self.work_begun(serving, beginning, || asked.named_objects()) {
+                asked.work.get_or_init(|| work);
+            }
         }
         let demand = asked.demand();
         let features = asked.features();
@@ -84,7 +92,7 @@ impl Gateway {
         };
         let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
         pin!(self.admit_other_names(serving, asked, &affordable, &mut permit)).await?;
-        let Affordable { plan, budget, notices, .. } = affordable;
+        let Affordable { plan, budgets, notices, .. } = affordable;
         let series = plan.route.series(&self.metrics, &asked.endpoint, asked.caller.label());
         if span.is_recording() {
             span.set(Attribute::Model, plan.route.alias.clone());
@@ -99,7 +107,7 @@ impl Gateway {
         account.set_output_limit(asked.peek.output_limit);
         account.set_earlier_input(asked.earlier_input);
         self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
-        if let Some(budget) = budget {
+        for budget in budgets {
             account.reserve(budget);
         }
         let deadline = deadline(asked, &plan);
@@ -157,15 +165,13 @@ impl Gateway {
             let same: Vec<_> =
                 model.into_iter().flat_map(|model| serving.routes.same_as(&planned.route, model)).collect();
             let demand = Demand { model, same_models: &same, ..asked.demand() };
-            let reserved = pin!(self.admission.budgets.reserve(&asked.caller, &planned, &demand)).await;
+            if let Some(work) = asked.work.get() {
+                let alias = model.map(|_| planned.route.alias.as_str());
+                self.refuse_unread_work(work, &asked.caller, alias, &targets(&planned))?;
+            }
+            let reserved = pin!(self.reserve(&asked.caller, &planned, &demand)).await;
             let refusal = match reserved {
-                Ok(granted) => {
-                    let (reservation, notices) =
-                        granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
-                    let budget = reservation.map(|reservation| HeldBudget::new(reservation, None));
-                    let notices = notices.unwrap_or_default();
-                    return Ok(Affordable { plan: planned, budget, notices, downgraded });
-                }
+                Ok((budgets, notices)) => return Ok(Affordable { plan: planned, budgets, notices, downgraded }),
                 Err(refusal) => refusal,
             };
             // A request that names no model, such as for a file, has no cheaper one.
@@ -182,6 +188,28 @@ impl Gateway {
         }
         let message = "budgets pass this request on from one model to the next, and none of them has room";
         Err(Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429).into())
+    }
+
+    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work that it begins.
+    async fn reserve(
+        &self,
+        caller: &Caller,
+        plan: &Plan,
+        demand: &Demand<'_>,
+    ) -> Result<(SmallVec<[HeldBudget; 1]>, Vec<Notice>), Box<Refusal>> {
+        let budgets = &self.admission.budgets;
+        let granted = pin!(budgets.reserve(caller, plan, demand)).await?;
+        let (mut held, mut notices) = (SmallVec::new(), Vec::new());
+        if let Some(granted) = granted {
+            held.push(HeldBudget::new(granted.reservation, None).counting(demand.requests()));
+            notices = granted.notices;
+        }
+        if !demand.work.is_empty() {
+            let (parts, more) = Box::pin(budgets.reserve_parts(&targets(plan), demand)).await?;
+            held.extend(parts);
+            notices.extend(more);
+        }
+        Ok((held, notices))
     }
 
     /// Lets the plan's candidates resume a stream if it breaks, provided it is resumable.

@@ -77,6 +77,10 @@ impl Gateway {
         account: &mut Account,
     ) -> bool {
         let StoringRequest { stored, caller, model, target, priced, acceptance, peek, .. } = making;
+        if stored.read_by() == Some(Stored::Work) {
+            // If it cannot be read once it is done, all that was reserved stays booked.
+            account.mark_usage_unknown();
+        }
         let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
         let Some(reads) = stored.read_by().filter(|reads| is_relayed && serving.takes_readers(*reads, target)) else {
             return false;

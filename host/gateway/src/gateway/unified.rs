@@ -110,6 +110,7 @@ impl UnifiedEndpoints {
             earlier_input: 0,
             counted_len: OnceLock::new(),
             requests: ReadRequests::default(),
+            work: OnceLock::new(),
         })
     }
 }

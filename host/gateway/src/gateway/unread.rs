@@ -120,7 +120,7 @@ impl Gateway {
             Ok(Ok(state)) => return Ok(state),
             Ok(Err(fault)) => {
                 let is_gone = matches!(fault.error.status, Some(404 | 410));
-                // Nothing is reserved for work, so that it is asked for again.
+                // What work used may be more than is reserved for it, so that it is asked for again.
                 if is_gone && unread.read_by != Stored::Work {
                     self.unbooked.forget(unread);
                 } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::client_body::Watch;
 use crate::auth::Caller;
-use crate::dialect::request_lines::{FileScan, LinePlaces};
+use crate::dialect::request_lines::{FileReader, FileScan, LinePlaces};
 use crate::provenance::{FileMistake, Owners, ReadRequests};
 use weir_upstream::UploadError;
 
@@ -13,7 +13,7 @@ const NOT_ALLOWED: &str = "a request in the file names a model that this key may
                            its requests name models as their provider calls them";
 const NOT_HERE: &str = "a request in the file names an object that is not here, or not this client's";
 
-/// A file of a caller that may not use every model.
+/// A file of a caller that may not use every model, or whose use budgets count.
 pub(crate) struct RequestsWatch {
     /// None once it has ended.
     scan: Option<FileScan>,
@@ -30,7 +30,8 @@ impl RequestsWatch {
         owners: &Arc<Owners>,
         read: &ReadRequests,
     ) -> Self {
-        let scan = FileScan::new(places, content_type, owners, &caller.tenant);
+        let reader = FileReader { owners, tenant: &caller.tenant, is_bound: !caller.may_use_all() };
+        let scan = FileScan::new(places, content_type, reader);
         Self { scan: Some(scan), caller: caller.clone(), read: Arc::clone(read) }
     }
 }

@@ -1,8 +1,9 @@
-//! What the requests in an uploaded file name: work such as a batch is begun on it later, by a request that names nothing but the
-//! file.
+//! What the requests for later work name, and how much they ask for: those in an uploaded file, on which work such as a batch is
+//! begun later by a request that names nothing but the file, and those that stand in the request that begins it.
 
 use std::sync::{Arc, OnceLock};
 
+use weir_ledger::Forecast;
 use weir_wire::form::FormError;
 
 /// The most models that the requests in one file may name.
@@ -14,18 +15,56 @@ pub(crate) struct RequestFile {
     models: Vec<NamedModel>,
     /// Why it is not known what else they name.
     mistake: Option<FileMistake>,
+    /// Whether it was read for the rights of a client that may not use every model.
+    is_bound: bool,
 }
 
 /// What the requests in a file name, once the file has passed.
 pub(crate) type ReadRequests = Arc<OnceLock<Arc<RequestFile>>>;
 
 /// A model that requests in a file name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct NamedModel {
     /// The name, as the file has it.
     pub(crate) name: Box<str>,
     /// The first line with it.
     pub(crate) line: u64,
+    /// What the requests ask of it.
+    pub(crate) asks: Asks,
+}
+
+/// What requests ask of one model, in sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Asks {
+    pub(crate) requests: u64,
+    /// Estimated tokens of input.
+    pub(crate) input: u64,
+    /// The most tokens of output of those that limit it.
+    pub(crate) output: u64,
+    /// How many candidates the others ask for, which may be as long as the model's answers get.
+    pub(crate) unlimited: u64,
+}
+
+impl Asks {
+    /// What one request asks for that counts as so many bytes.
+    pub(crate) fn of_one(counted_len: usize, limit: Option<u64>, candidates: u64) -> Self {
+        let (input, requests) = (u64::from(Forecast::tokens_of(counted_len)), 1);
+        match limit {
+            Some(limit) => Self { requests, input, output: limit.saturating_mul(candidates), unlimited: 0 },
+            None => Self { requests, input, output: 0, unlimited: candidates },
+        }
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            unlimited: self.unlimited.saturating_add(other.unlimited),
+        }
+    }
 }
 
 /// Why it is not known what the requests in a file name.
@@ -78,11 +117,21 @@ pub(crate) enum FileMistake {
         id: Box<str>,
     },
     /// They name more models than are kept.
-    #[error("the file names more than {MAX_MODELS} models")]
+    #[error("the requests name more than {MAX_MODELS} models")]
     TooMany,
 }
 
 impl RequestFile {
+    /// Nothing so far, of a client that may not use every model or of another one.
+    pub(crate) fn new(is_bound: bool) -> Self {
+        Self { is_bound, ..Self::default() }
+    }
+
+    /// Whether it was read for the rights of a client that may not use every model.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.is_bound
+    }
+
     /// The models that its requests name.
     pub(crate) fn models(&self) -> &[NamedModel] {
         &self.models
@@ -99,9 +148,22 @@ impl RequestFile {
             return;
         }
         if self.models.len() < MAX_MODELS {
-            self.models.push(NamedModel { name: model.into(), line });
+            self.models.push(NamedModel { name: model.into(), line, asks: Asks::default() });
         } else {
             self.fail(FileMistake::TooMany);
+        }
+    }
+
+    /// A request in this line names these models, and asks for so much. It is a request of the first; others may answer it, or be
+    /// consulted.
+    pub(crate) fn add(&mut self, models: &[String], line: u64, mut asks: Asks) {
+        for (at, model) in models.iter().enumerate() {
+            self.name(model, line);
+            let is_repeated = models.get(..at).is_some_and(|before| before.contains(model));
+            if let Some(named) = self.models.iter_mut().find(|named| *named.name == **model && !is_repeated) {
+                named.asks = named.asks.plus(asks);
+                asks.requests = 0;
+            }
         }
     }
 

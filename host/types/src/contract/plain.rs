@@ -92,9 +92,18 @@ impl Face {
         }
     }
 
-    /// Whether its requests name a model. Pointers into a body of any bytes are at the requests in a file.
+    /// Whether its requests name a model of their own. Pointers into a body of any bytes are at the requests in a file.
     pub fn names_model(&self) -> bool {
-        self.model.iter().any(|place| self.body != BodyKind::Raw || !matches!(place, ModelPlace::Pointer(_)))
+        self.model.iter().any(|place| match place {
+            ModelPlace::Pointer(at) => self.body != BodyKind::Raw && Self::in_list(&at.pointer).is_none(),
+            _ => true,
+        })
+    }
+
+    /// The pointer at a list, and that within each of its elements, of a pointer at requests for later work in the body.
+    pub fn in_list(pointer: &str) -> Option<(&str, &str)> {
+        let (list, _) = pointer.split_once("/*/")?;
+        Some((list, pointer.get(list.len() + 2..)?))
     }
 
     /// The form's field with the file, and the pointer within each of its lines, of a pointer at the requests in a file.

@@ -4,7 +4,7 @@
 //! does, with a model of its own. There is no face for deleting one, which would lose that.
 
 use weir_sdk::manifest::{
-    Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, Operation, Tap, features, strings,
+    Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, Tap, features, strings,
 };
 use weir_sdk::types::Framing;
 
@@ -51,7 +51,9 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
         match does {
             Does::Create => {
                 let features = features([("public", public("/requests/*/params"))]);
-                Face { object_ids: named(), features, ..plain }
+                let model = vec![ModelPlace::pointer(&in_requests("/model"))];
+                let output_limit = vec![in_requests("/max_tokens")];
+                Face { model, output_limit, object_ids: named(), features, ..plain }
             }
             Does::List => Face { body: BodyKind::Empty, ..plain },
             Does::Read => by_id(BodyKind::Empty),
@@ -61,9 +63,14 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
     })
 }
 
+/// A place in each request of a batch.
+fn in_requests(place: &str) -> String {
+    format!("/requests/*/params{place}")
+}
+
 /// The objects that the requests of a batch name.
 fn named() -> Vec<String> {
-    super::faces::OBJECTS.map(|place| format!("/requests/*/params{place}")).into()
+    super::faces::OBJECTS.map(in_requests).into()
 }
 
 pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {

@@ -11,7 +11,7 @@ use weir_sdk::manifest::{
 };
 use weir_sdk::types::{Framing, Unit};
 
-use super::faces::{PREFIX, VERSIONS, credentials};
+use super::faces::{CANDIDATES, OUTPUT_LIMITS, PREFIX, VERSIONS, credentials};
 use super::{format, usage};
 
 const FORMAT: &str = "gemini.batches";
@@ -34,6 +34,9 @@ const FAILED: [&str; 6] = [
     "JOB_STATE_EXPIRED",
 ];
 
+/// Embeds what a batch has, and makes no output.
+const EMBED: &str = "batches-embed";
+
 /// What requests do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Does {
@@ -53,13 +56,7 @@ const ENDPOINTS: [(&str, &str, &str, &str, Does); 6] = [
         "models/{model}:batchGenerateContent",
         Does::Create,
     ),
-    (
-        "batches-embed",
-        "POST",
-        "models/{model...}:asyncBatchEmbedContent",
-        "models/{model}:asyncBatchEmbedContent",
-        Does::Create,
-    ),
+    (EMBED, "POST", "models/{model...}:asyncBatchEmbedContent", "models/{model}:asyncBatchEmbedContent", Does::Create),
     ("batches-list", "GET", "batches", "batches", Does::List),
     ("batches-get", "GET", "batches/{id}", "batches/{id}", Does::Read),
     ("batches-cancel", "POST", "batches/{id}:cancel", "batches/{id}:cancel", Does::Cancel),
@@ -101,7 +98,13 @@ fn face(name: &str, method: &str, path: String, does: Does) -> Face {
     // The id of the path, and where earlier answers have it.
     let by_id = |body, object_ids| Face { body, object_ids, ..plain.clone() };
     match does {
-        Does::Create => Face { model: models(), object_ids: in_input(&["fileName", "file_name"]), ..plain },
+        Does::Create => Face {
+            model: models(),
+            output_limit: if name == EMBED { Vec::new() } else { in_requests(&OUTPUT_LIMITS) },
+            candidates: if name == EMBED { Vec::new() } else { in_requests(&CANDIDATES) },
+            object_ids: in_input(&["fileName", "file_name"]),
+            ..plain
+        },
         Does::List => Face { body: BodyKind::Empty, ..plain },
         Does::Read => by_id(BodyKind::Empty, strings(["{id}", "/name"])),
         Does::Cancel => by_id(BodyKind::Raw, strings(["{id}"])),
@@ -115,8 +118,14 @@ fn face(name: &str, method: &str, path: String, does: Does) -> Face {
 /// Where the model stands: in the path, and perhaps in the batch and in each of its requests.
 fn models() -> Vec<ModelPlace> {
     let pointer = |pointer: String| ModelPlace::Pointer(ModelPointer { pointer, prefix: "models/".into() });
-    let each = in_input(&["requests/requests/*/request/model"]);
+    let each = in_requests(&["/model"]);
     [ModelPlace::Path, pointer("/batch/model".into())].into_iter().chain(each.into_iter().map(pointer)).collect()
+}
+
+/// Places in each request of a batch.
+fn in_requests(places: &[&str]) -> Vec<String> {
+    let members: Vec<String> = places.iter().map(|place| format!("requests/requests/*/request{place}")).collect();
+    in_input(&members.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn in_input(members: &[&str]) -> Vec<String> {

@@ -38,6 +38,20 @@ pub(super) fn all() -> Vec<Face> {
     faces
 }
 
+/// Where a request limits its output, and asks for several candidates.
+pub(super) const OUTPUT_LIMITS: [&str; 4] = [
+    "/generationConfig/maxOutputTokens",
+    "/generationConfig/max_output_tokens",
+    "/generation_config/maxOutputTokens",
+    "/generation_config/max_output_tokens",
+];
+pub(super) const CANDIDATES: [&str; 4] = [
+    "/generationConfig/candidateCount",
+    "/generationConfig/candidate_count",
+    "/generation_config/candidateCount",
+    "/generation_config/candidate_count",
+];
+
 fn chat(path: String, streams: bool) -> Face {
     let sse = Condition::QueryEquals(Header::new("alt", "sse"));
     let framings = vec![
@@ -46,18 +60,8 @@ fn chat(path: String, streams: bool) -> Face {
     ];
     Face {
         stream: StreamFlag::Constant(streams),
-        output_limit: strings([
-            "/generationConfig/maxOutputTokens",
-            "/generationConfig/max_output_tokens",
-            "/generation_config/maxOutputTokens",
-            "/generation_config/max_output_tokens",
-        ]),
-        candidates: strings([
-            "/generationConfig/candidateCount",
-            "/generationConfig/candidate_count",
-            "/generation_config/candidateCount",
-            "/generation_config/candidate_count",
-        ]),
+        output_limit: strings(OUTPUT_LIMITS),
+        candidates: strings(CANDIDATES),
         service_tier: strings(["/serviceTier", "/service_tier"]),
         framings: if streams { framings } else { Vec::new() },
         ..post(FORMAT, Operation::Chat, path, &["/model"])

@@ -88,6 +88,8 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
             Takes::File => Face {
                 model: vec![ModelPlace::pointer(&in_requests("/model"))],
                 body: BodyKind::Raw,
+                output_limit: OUTPUT_LIMITS.map(in_requests).into(),
+                candidates: ["/n", "/best_of"].map(in_requests).into(),
                 object_ids: objects_of_requests(),
                 ..plain
             },
@@ -96,6 +98,9 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
         }
     })
 }
+
+/// Where chats, answers and completions limit their output.
+const OUTPUT_LIMITS: [&str; 3] = ["/max_completion_tokens", "/max_output_tokens", "/max_tokens"];
 
 /// A place in each request of a file for a batch, as a line of it has it: `{"url", "body"}`.
 fn in_requests(place: &str) -> String {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Debt;
 use crate::accounting::stored::StoredAnswer;
+use crate::admission::budgets::KeptBudget;
 use crate::auth::KeptCaller;
 
 /// What a search for work finds; `None` if the store cannot be asked.
@@ -60,6 +61,9 @@ pub struct WorkTerms {
     /// The model as that request named it, and the target in the log.
     pub(crate) alias: String,
     pub(crate) target: String,
+    /// What budgets have reserved for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) budgets: Vec<KeptBudget>,
 }
 
 impl KeptWork {
@@ -76,6 +80,7 @@ impl KeptWork {
             operation,
             alias: debt.alias.to_string(),
             target: debt.target.to_string(),
+            budgets: debt.permit.kept_budgets(),
         };
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self { name, made_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX), terms }

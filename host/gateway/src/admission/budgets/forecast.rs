@@ -2,10 +2,10 @@
 
 use std::iter;
 
-use crate::admission::{Demand, Uses};
+use crate::admission::{Demand, ModelWork, Uses};
 use crate::pricing::Tariff;
 use crate::route::Target;
-use weir_ledger::{Forecast, Nano, Timestamp};
+use weir_ledger::{Forecast, Nano, Spend, Timestamp};
 
 /// Output tokens that are reserved where neither the request nor the model has a limit.
 pub(crate) const DEFAULT_OUTPUT: u64 = 4096;
@@ -39,9 +39,7 @@ pub(super) fn cost(
         return None;
     }
     let Some(asked) = demand.model else { return Some(Nano::ZERO) };
-    let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
-    let may_be_audio = demand.uses == Uses::Speech;
-    let (input, output, service_tier) = (count(input), count(output), demand.service_tier);
+    let (may_be_audio, service_tier) = (demand.uses == Uses::Speech, demand.service_tier);
     let tariffs = targets.iter().flat_map(|target| {
         let own = target.tariff(asked);
         let further: Vec<Tariff> = demand.further_models.iter().map(|model| own.served_by(model)).collect();
@@ -49,7 +47,7 @@ pub(super) fn cost(
     });
     let costs = tariffs.map(|tariff| {
         let region = tariff.region().map(|region| &**region);
-        let forecast = Forecast { input, output, may_cache: true, may_be_audio, service_tier, region };
+        let forecast = Forecast { input, output, may_cache: true, may_be_audio, service_tier, region, batch: false };
         match demand.uses {
             Uses::Free | Uses::Nothing => tariff.is_known().then_some(Nano::ZERO),
             Uses::Input | Uses::Both | Uses::Speech | Uses::Unknown => {
@@ -58,4 +56,52 @@ pub(super) fn cost(
         }
     });
     costs.collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// What the work may use at most that a request begins, at the dearest target and its price of a batch. Where a request sets no
+/// limit of output, that is its model's, or `usual` if that is less.
+pub(super) fn of_work(
+    targets: &[&Target],
+    demand: &Demand<'_>,
+    usual: Option<u64>,
+    counts_money: bool,
+    now: Timestamp,
+) -> Spend {
+    let (mut cost, mut tokens) = (Some(Nano::ZERO), 0_u64);
+    for work in demand.work {
+        let at = |target: &&Target| of_model(target, work, demand.model, usual, now);
+        let of_targets: Vec<([u64; 2], Option<Nano>)> = targets.iter().map(at).collect();
+        let most = of_targets.iter().map(|([input, output], _)| input.saturating_add(*output)).max();
+        tokens = tokens.saturating_add(most.unwrap_or_default());
+        if counts_money {
+            let dearest = of_targets.into_iter().map(|(_, cost)| cost).collect::<Option<Vec<_>>>();
+            let dearest = dearest.and_then(|costs| costs.into_iter().max());
+            cost = cost.zip(dearest).map(|(sum, cost)| sum.plus(cost).unwrap_or(Nano::MAX));
+        }
+    }
+    let spend = cost.map_or(Spend::unpriced(tokens), |cost| Spend::priced(cost, tokens));
+    Spend { requests: demand.requests(), ..spend }
+}
+
+/// What a part of work may use at a target: tokens of input and output, and what these cost, if that is known.
+fn of_model(
+    target: &Target,
+    ModelWork { name, longest, asks, .. }: &ModelWork,
+    own: Option<&str>,
+    usual: Option<u64>,
+    now: Timestamp,
+) -> ([u64; 2], Option<Nano>) {
+    let own = own.filter(|_| name.is_empty());
+    let (tariff, longest) = match own {
+        Some(model) => (target.tariff(model), target.capabilities_of(model).output),
+        None => (target.pricing.tariff(name), *longest),
+    };
+    let longest = longest.unwrap_or(DEFAULT_OUTPUT).min(usual.unwrap_or(u64::MAX));
+    let output = asks.output.saturating_add(asks.unlimited.saturating_mul(longest));
+    // A model for embeddings makes none, whatever its requests leave out.
+    let output = if tariff.has_free_output() { 0 } else { output };
+    let region = tariff.region().map(|region| &**region);
+    let (input, may_cache, may_be_audio, service_tier) = (asks.input, true, false, None);
+    let forecast = Forecast { input, output, may_cache, may_be_audio, service_tier, region, batch: true };
+    ([input, output], forecast.dearest(&[tariff.prices()], now).ok().flatten())
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::log_notice;
+use super::work::WorkPart;
 use weir_ledger::{Reservation, Spend, Timestamp};
 
 /// What an attempt used, and the provider that charges it; `None` if no attempt was made.
@@ -10,6 +11,8 @@ use weir_ledger::{Reservation, Spend, Timestamp};
 pub struct Charge {
     /// The provider's name.
     pub provider: Option<Arc<str>>,
+    /// The provider's name for the model that it asked for.
+    pub model: Option<Arc<str>>,
     /// What it used.
     pub spend: Spend,
 }
@@ -18,12 +21,14 @@ pub struct Charge {
 /// may charge for it. Otherwise the rest of it is returned.
 #[derive(Debug)]
 pub struct HeldBudget {
-    reservation: Option<Reservation>,
+    pub(super) reservation: Option<Reservation>,
     /// The provider whose attempts it is for; `None` if it is the whole request's.
-    provider: Option<Arc<str>>,
+    pub(super) provider: Option<Arc<str>>,
+    /// The model that it is for, where the request begins work of several; `None` if it is for all of it.
+    pub(super) part: Option<WorkPart>,
     is_out: bool,
-    /// Whether the request that it is for was counted before.
-    is_counted: bool,
+    /// How many requests are counted when it is booked: none if they were counted before.
+    pub(super) requests: u64,
     /// Where it goes if it is dropped while a provider works on the request.
     left_to: Option<Arc<AbandonedBudgets>>,
 }
@@ -45,14 +50,26 @@ impl AbandonedBudgets {
 impl HeldBudget {
     /// Holds the reservation of a request, or of attempts at a provider.
     pub fn new(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
-        Self { reservation: Some(reservation), provider, is_out: false, is_counted: false, left_to: None }
+        Self { reservation: Some(reservation), provider, part: None, is_out: false, requests: 1, left_to: None }
     }
 
     /// The same for what a request used that was counted before.
     pub(crate) fn of_counted(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
-        let mut held = Self::new(reservation, provider);
-        held.is_counted = true;
-        held
+        Self::new(reservation, provider).counting(0)
+    }
+
+    /// The same for so many requests.
+    #[must_use]
+    pub(crate) fn counting(mut self, requests: u64) -> Self {
+        self.requests = requests;
+        self
+    }
+
+    /// The same for the requests of work that are for one model.
+    #[must_use]
+    pub(super) fn of_part(mut self, part: Option<WorkPart>) -> Self {
+        self.part = part;
+        self
     }
 
     pub(in crate::admission) fn set_out(&mut self, is_out: bool) {
@@ -90,11 +107,22 @@ impl HeldBudget {
         self.provider.as_ref()
     }
 
+    /// Whether it is for the same attempts as another one.
+    pub(in crate::admission) fn is_like(&self, provider: Option<&Arc<str>>, part: Option<&WorkPart>) -> bool {
+        self.provider.as_ref() == provider && self.part.as_ref() == part
+    }
+
+    pub(in crate::admission) fn part(&self) -> Option<&WorkPart> {
+        self.part.as_ref()
+    }
+
     /// Books what was used, as far as it is of this provider, and counts the request.
     pub(in crate::admission) fn spend<'a>(&mut self, charges: impl IntoIterator<Item = &'a Charge>) {
         let Some(reservation) = &mut self.reservation else { return };
-        let mut requests = u64::from(!self.is_counted);
-        let is_own = |charge: &&Charge| self.provider.is_none() || self.provider == charge.provider;
+        let mut requests = self.requests;
+        let is_of_part = |charge: &Charge| self.part.as_ref().is_none_or(|part| part.has(charge.model.as_deref()));
+        let is_of_provider = |charge: &Charge| self.provider.is_none() || self.provider == charge.provider;
+        let is_own = |charge: &&Charge| is_of_provider(charge) && is_of_part(charge);
         for Charge { spend, .. } in charges.into_iter().filter(is_own) {
             let spend = Spend { requests: std::mem::take(&mut requests), ..*spend };
             reservation.spend(&spend).iter().for_each(log_notice);

@@ -4,7 +4,7 @@ use super::{Budgets, log_notice, owner, tags};
 use crate::admission::Demand;
 use crate::auth::Caller;
 use crate::route::Target;
-use weir_ledger::{BudgetSharing, Granted, Owner};
+use weir_ledger::{Granted, Owner};
 
 impl Budgets {
     /// Reserves what a provider has begun to work on, at the budgets of its caller and of the model with this alias.
@@ -20,10 +20,7 @@ impl Budgets {
 
     fn owe<'a>(&self, owner: Owner<'a>, target: &Target, demand: &Demand<'a>) -> Option<Granted> {
         let request = self.request(owner, &[target], demand)?;
-        let sharing = self.sharing.get();
-        let budget_sharing = sharing
-            .map_or(BudgetSharing::Alone, |sharing| BudgetSharing::Shared { status: sharing.status(), asked: 0 });
-        let granted = self.set.load().owe(&request, self.now(), &budget_sharing);
+        let granted = self.set.load().owe(&request, self.now(), &self.budget_sharing());
         granted.notices.iter().for_each(log_notice);
         Some(granted)
     }

@@ -1,4 +1,4 @@
-//! Where the requests in a file name models and objects.
+//! Where the requests in a file name models and objects, and how much they ask for.
 
 use weir_types::contract::about::{BodyKind, Face, ModelPlace};
 use weir_wire::peek::{Limits, Peek, Pointers};
@@ -16,8 +16,10 @@ pub(crate) struct LinePlaces {
     pointers: Pointers,
     /// What precedes the name at each of the first pointers, which are those at the request's own model.
     pub(super) prefixes: Vec<String>,
-    /// How many pointers are at objects, behind those.
+    /// How many pointers are at objects, behind those, and at limits of output and numbers of candidates behind these.
     objects: usize,
+    limits: usize,
+    candidates: usize,
 }
 
 /// What a pointer is at.
@@ -27,6 +29,10 @@ pub(super) enum LinePlace {
     Model(usize),
     /// An object that an earlier answer made.
     Object,
+    /// The limit of output tokens.
+    Limit,
+    /// The number of candidates.
+    Candidates,
     /// A model that the request names besides.
     Further,
 }
@@ -43,14 +49,18 @@ impl LinePlaces {
         });
         let (own, prefixes): (Vec<(&str, &str)>, Vec<String>) = models.unzip();
         let field = own.first()?.0.to_owned();
-        let objects: Vec<&str> = face.object_ids.iter().filter_map(|place| Some(Face::in_line(place)?.1)).collect();
+        let in_line =
+            |places: &'_ [String]| places.iter().filter_map(|place| Some(Face::in_line(place)?.1.to_owned())).collect();
+        let [objects, limits, candidates]: [Vec<String>; 3] =
+            [&face.object_ids, &face.output_limit, &face.candidates].map(|places| in_line(places));
         // What a request names besides its own model stands beside that.
         let request = own.first()?.1.rsplit_once('/')?.0.to_owned();
         let further = named_models::places().map(|place| format!("{request}{place}"));
-        let count = objects.len();
-        let known = own.into_iter().map(|(_, place)| place).chain(objects).map(str::to_owned);
+        let counts = [&objects, &limits, &candidates].map(Vec::len);
+        let known = own.into_iter().map(|(_, place)| place.to_owned()).chain(objects).chain(limits).chain(candidates);
         let all: Vec<String> = known.chain(further).collect();
-        Some(Self { field, pointers: Pointers::compile(&all).ok()?, prefixes, objects: count })
+        let ([objects, limits, candidates], pointers) = (counts, Pointers::compile(&all).ok()?);
+        Some(Self { field, pointers, prefixes, objects, limits, candidates })
     }
 
     /// The scan of lines.
@@ -61,10 +71,15 @@ impl LinePlaces {
 
     /// What a pointer of the scan is at.
     pub(super) fn place(&self, pointer: usize) -> LinePlace {
+        let before_limits = self.prefixes.len() + self.objects;
         if pointer < self.prefixes.len() {
             LinePlace::Model(pointer)
-        } else if pointer < self.before_further() {
+        } else if pointer < before_limits {
             LinePlace::Object
+        } else if pointer < before_limits + self.limits {
+            LinePlace::Limit
+        } else if pointer < self.before_further() {
+            LinePlace::Candidates
         } else {
             LinePlace::Further
         }
@@ -72,6 +87,6 @@ impl LinePlaces {
 
     /// How many pointers are at other things than models that a request names besides its own.
     pub(super) fn before_further(&self) -> usize {
-        self.prefixes.len() + self.objects
+        self.prefixes.len() + self.objects + self.limits + self.candidates
     }
 }

@@ -1,11 +1,13 @@
-//! Reads what the requests in a file name, while the form with the file comes.
+//! Reads what the requests in a file name, and how much they ask for, while the form with the file comes.
 
 use std::sync::Arc;
 
 use super::places::{LinePlace, LinePlaces};
-use crate::dialect::request_peek::{kept_id, named_models};
-use crate::provenance::{FileMistake, Owners, RequestFile};
+use crate::dialect::request_peek::counts::number;
+use crate::dialect::request_peek::{MAX_CANDIDATES, kept_id, named_models};
+use crate::provenance::{Asks, FileMistake, Owners, RequestFile};
 use weir_wire::form::{self, FieldScan, FilePiece, has_other_charset};
+use weir_wire::media::CountedLength;
 use weir_wire::peek::{Found, Hit, Peek, Scalar};
 
 /// The scan of one form. It keeps of it what the requests name, and as much as the reader of forms does.
@@ -21,6 +23,15 @@ pub(crate) struct FileScan {
     has_requests: bool,
 }
 
+/// For whom a file is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FileReader<'a> {
+    pub(crate) owners: &'a Arc<Owners>,
+    pub(crate) tenant: &'a Arc<str>,
+    /// Whether the client may not use every model: then the file has to name models and objects so that all servers read the same.
+    pub(crate) is_bound: bool,
+}
+
 /// The line that is being read.
 #[derive(Debug)]
 struct Lines {
@@ -32,19 +43,24 @@ struct Lines {
     after_return: bool,
     /// Its last bytes, of which a character beyond ASCII may consist.
     before: [u8; 2],
+    /// Whether characters that only some servers take for its end are mistakes.
+    is_bound: bool,
+    length: CountedLength,
 }
 
 impl FileScan {
-    /// A scan of a form with this content type that this tenant sends.
-    pub(crate) fn new(places: &Arc<LinePlaces>, content_type: &str, owners: &Arc<Owners>, tenant: &Arc<str>) -> Self {
+    /// A scan of a form with this content type.
+    pub(crate) fn new(places: &Arc<LinePlaces>, content_type: &str, reader: FileReader<'_>) -> Self {
+        let FileReader { owners, tenant, is_bound } = reader;
         let boundary = form::boundary(content_type).and_then(|boundary| {
             if has_other_charset(content_type) { Err(form::FormError::ContentType) } else { Ok(boundary) }
         });
-        let mut file = RequestFile::default();
+        let mut file = RequestFile::new(is_bound);
         let form = boundary.map(|boundary| FieldScan::new(&boundary, vec![places.field.clone()]).handing_out_files());
         let form = form.map_err(|error| file.fail(FileMistake::Form(error))).ok();
-        let scan = places.scan();
-        let lines = Lines { scan, number: 1, has_begun: false, after_return: false, before: [0; 2] };
+        let (scan, length) = (places.scan(), CountedLength::default());
+        let (has_begun, after_return, before) = (false, false, [0; 2]);
+        let lines = Lines { scan, number: 1, has_begun, after_return, before, is_bound, length };
         let (places, owners, tenant) = (Arc::clone(places), Arc::clone(owners), Arc::clone(tenant));
         Self { places, form, lines, owners, tenant, file, has_requests: false }
     }
@@ -110,10 +126,11 @@ impl FileScan {
         let line = self.lines.number;
         if std::mem::take(&mut self.lines.has_begun) {
             self.has_requests = true;
+            let length = std::mem::take(&mut self.lines.length).finish();
+            let may_name = |id: &str| !self.file.is_bound() || self.owners.is_own(id.as_bytes(), &self.tenant);
             let read = match self.lines.scan.end() {
-                Ok(found) => read_line(&self.places, found, line, &mut self.file, |id| {
-                    self.owners.is_own(id.as_bytes(), &self.tenant)
-                }),
+                Ok(found) => read_line(&self.places, found, line, may_name)
+                    .map(|read| self.file.add(&read.models, line, Asks::of_one(length, read.limit, read.candidates))),
                 Err(_) => Err(FileMistake::NoObject { line }),
             };
             if let Err(mistake) = read {
@@ -133,12 +150,13 @@ impl Lines {
     fn next(&mut self) {
         self.scan.reset();
         (self.has_begun, self.after_return, self.before) = (false, false, [0; 2]);
+        self.length = CountedLength::default();
         self.number += 1;
     }
 
     /// Reads the next bytes of the line.
     fn push(&mut self, bytes: &[u8]) -> Result<(), FileMistake> {
-        for byte in bytes {
+        for byte in bytes.iter().filter(|_| self.is_bound) {
             if self.after_return || ends_line_elsewhere(self.before, *byte) {
                 return Err(FileMistake::LineEnd { line: self.number });
             }
@@ -147,6 +165,7 @@ impl Lines {
         }
         self.has_begun = self.has_begun || !bytes.iter().all(u8::is_ascii_whitespace);
         self.scan.push(bytes);
+        self.length.push(bytes);
         self.scan.error().map_or(Ok(()), |_| Err(FileMistake::NoObject { line: self.number }))
     }
 }
@@ -162,14 +181,20 @@ fn ends_line_elsewhere(before: [u8; 2], byte: u8) -> bool {
     }
 }
 
-/// Reads what one request names.
+/// What one request names, the model that it is for first, and how much it asks for.
+struct LineRead {
+    models: Vec<String>,
+    limit: Option<u64>,
+    candidates: u64,
+}
+
+/// Reads one request.
 fn read_line(
     places: &LinePlaces,
     found: &Found,
     line: u64,
-    file: &mut RequestFile,
-    is_own: impl Fn(&str) -> bool,
-) -> Result<(), FileMistake> {
+    may_name: impl Fn(&str) -> bool,
+) -> Result<LineRead, FileMistake> {
     if found.object().is_none() {
         return Err(FileMistake::NoObject { line });
     }
@@ -179,18 +204,19 @@ fn read_line(
     if let Some((name, _)) = found.variants().first() {
         return Err(odd(name));
     }
-    let mut names_model = false;
+    let (mut models, mut limit, mut candidates) = (Vec::new(), None, None);
     for hit in found.hits() {
         match places.place(hit.pointer) {
             LinePlace::Model(place) => {
                 let name = hit.value.as_text().filter(|name| !name.is_empty()).ok_or_else(|| odd_at(hit))?;
                 let prefix = places.prefixes.get(place).map(String::as_str).unwrap_or_default();
-                file.name(name.strip_prefix(prefix).unwrap_or(name), line);
-                names_model = true;
+                models.push(name.strip_prefix(prefix).unwrap_or(name).to_owned());
             }
+            LinePlace::Limit => limit = limit.max(number(&hit.value).map_err(|_| odd_at(hit))?),
+            LinePlace::Candidates => candidates = candidates.max(number(&hit.value).map_err(|_| odd_at(hit))?),
             LinePlace::Object => match &hit.value {
                 Scalar::Text(name) => {
-                    if let Some(id) = kept_id(name).filter(|id| !is_own(id)) {
+                    if let Some(id) = kept_id(name).filter(|id| !may_name(id)) {
                         return Err(FileMistake::Object { line, id: id.into() });
                     }
                 }
@@ -200,12 +226,12 @@ fn read_line(
             LinePlace::Further => {}
         }
     }
-    if !names_model {
+    if models.is_empty() {
         return Err(FileMistake::NoModel { line });
     }
     let further = named_models::in_found(found, places.before_further());
-    further.map_err(|unreadable| odd(unreadable.member))?.iter().for_each(|model| file.name(model, line));
-    Ok(())
+    models.extend(further.map_err(|unreadable| odd(unreadable.member))?);
+    Ok(LineRead { models, limit, candidates: candidates.unwrap_or(1).clamp(1, MAX_CANDIDATES) })
 }
 
 #[cfg(test)]
@@ -217,19 +243,26 @@ mod tests {
         let plain = Face::unread("f", Operation::Other("x".into()), "POST", "/x".to_owned());
         let model = ModelPointer { pointer: "/up/*/call/brain".into(), prefix: "b/".into() };
         let object_ids = vec!["/up/*/call/things/*".to_owned()];
-        let face = Face { body: BodyKind::Raw, model: vec![ModelPlace::Pointer(model)], object_ids, ..plain };
+        let [output_limit, candidates] = ["/up/*/call/most", "/up/*/call/times"].map(|place| vec![place.to_owned()]);
+        let model = vec![ModelPlace::Pointer(model)];
+        let face = Face { body: BodyKind::Raw, model, object_ids, output_limit, candidates, ..plain };
         Arc::new(LinePlaces::new(&face).unwrap())
     }
 
     /// What is known of a file, cut into pieces of this size.
-    fn read(file: &str, size: usize) -> (Vec<(String, u64)>, Option<FileMistake>) {
+    fn read_of(is_bound: bool, file: &str, size: usize) -> RequestFile {
         let form =
             format!("--x\r\ncontent-disposition: form-data; name=\"up\"; filename=\"f\"\r\n\r\n{file}\r\n--x--\r\n");
         let owners = Arc::new(Owners::new(1 << 16));
         owners.keep(crate::provenance::ObjectKind::Object, b"thing-1", &"t".into());
-        let mut scan = FileScan::new(&places(), "multipart/form-data; boundary=x", &owners, &"t".into());
+        let reader = FileReader { owners: &owners, tenant: &"t".into(), is_bound };
+        let mut scan = FileScan::new(&places(), "multipart/form-data; boundary=x", reader);
         form.as_bytes().chunks(size).for_each(|piece| scan.push(piece));
-        let file = scan.finish();
+        scan.finish()
+    }
+
+    fn read(file: &str, size: usize) -> (Vec<(String, u64)>, Option<FileMistake>) {
+        let file = read_of(true, file, size);
         let models = file.models().iter().map(|named| (named.name.to_string(), named.line)).collect();
         (models, file.mistake().cloned())
     }
@@ -260,6 +293,41 @@ mod tests {
             for size in [1, 3, 50, 10_000] {
                 assert_eq!(read(&file, size), (models.clone(), mistake.clone()), "{size}: {file}");
             }
+        }
+    }
+
+    #[test]
+    fn what_requests_ask_for_is_summed_by_model_wherever_the_form_is_cut() {
+        let call =
+            |model: &str, more: &str| format!(r#"{{"call":{{"brain":"{model}"{more}}},"x":"{}"}}"#, "y".repeat(97));
+        let lines = [
+            call("a", r#","most":100"#),
+            call("a", r#","most":"50","times":3,"most":null"#),
+            call("b", ""),
+            call("b", r#","times":2,"models":["a","b"]"#),
+        ];
+        let file = lines.join("\n");
+        let input = |at: usize| lines[at].len().div_ceil(4) as u64;
+        for size in [1, 3, 50, 10_000] {
+            let read = read_of(false, &file, size);
+            let asks: Vec<(&str, Asks)> = read.models().iter().map(|named| (&*named.name, named.asks)).collect();
+            let of_a = Asks { requests: 2, input: input(0) + input(1) + input(3), output: 250, unlimited: 2 };
+            let of_b = Asks { requests: 2, input: input(2) + input(3), output: 0, unlimited: 3 };
+            assert_eq!(asks, [("a", of_a), ("b", of_b)], "{size}");
+            assert_eq!(read.mistake(), None);
+        }
+        let odd = read_of(false, &call("a", r#","most":"many""#), 100);
+        assert_eq!(odd.mistake(), Some(&FileMistake::Odd { line: 1, member: "most".into() }));
+    }
+
+    #[test]
+    fn only_the_rights_of_a_bound_client_depend_on_objects_and_on_other_ends_of_lines() {
+        for line in
+            [r#"{"call":{"brain":"a","things":["thing-2"]}}"#, "{\"call\":{\"brain\":\"a\",\"text\":\"\u{2028}\"}}"]
+        {
+            let [bound, free] = [true, false].map(|is_bound| read_of(is_bound, line, 100));
+            assert!(bound.mistake().is_some() && free.mistake().is_none(), "{line}");
+            assert!(bound.is_bound() && !free.is_bound());
         }
     }
 

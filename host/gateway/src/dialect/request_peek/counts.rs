@@ -55,21 +55,26 @@ impl Lists {
 pub(super) fn greatest_number(found: &Found, pointers: &[usize]) -> Result<Option<u64>, Fault> {
     let mut greatest = None;
     for hit in pointers.iter().flat_map(|pointer| found.all(*pointer)) {
-        let count = match &hit.value {
-            Scalar::Null => continue,
-            Scalar::Number(_) => hit.value.as_count(),
-            // Some servers accept numbers written as strings.
-            Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
-                Scalar::Number(text.trim().to_owned()).as_count()
-            }
-            _ => {
-                let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
-                return Err(wrong(pointer, "must be a number"));
-            }
-        };
-        greatest = greatest.max(count.map(u64::from));
+        let pointer = || found.pointers().text(hit.pointer).unwrap_or_default();
+        greatest = greatest.max(number(&hit.value).map_err(|NotANumber| wrong(pointer(), "must be a number"))?);
     }
     Ok(greatest)
+}
+
+/// A value where a number is to stand is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotANumber;
+
+/// The number that a value is, if it is not null; none if it is negative.
+pub(crate) fn number(value: &Scalar) -> Result<Option<u64>, NotANumber> {
+    let count = match value {
+        Scalar::Null => return Ok(None),
+        Scalar::Number(_) => value.as_count(),
+        // Some servers accept numbers written as strings.
+        Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => Scalar::Number(text.trim().to_owned()).as_count(),
+        _ => return Err(NotANumber),
+    };
+    Ok(count.map(u64::from))
 }
 
 #[cfg(test)]

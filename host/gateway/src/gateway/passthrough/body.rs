@@ -9,9 +9,11 @@ use http::request::Parts;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::super::work::BeginningRequest;
 use super::super::{Gateway, further_models, read_body, rights};
 use super::{PassAddress, readings};
 use crate::accounting::access::RequestRecord;
+use crate::admission::ModelWork;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::KnownEndpoint;
@@ -27,7 +29,7 @@ use weir_translate::dialect::endpoints::Head;
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
-use weir_upstream::{Chunks, Credential, Upload};
+use weir_upstream::{Chunks, Credential, Upload, UploadError};
 
 /// How many bytes of a form are read ahead for its model, where nothing but the log depends on that.
 const GLANCE: usize = 64 << 10;
@@ -41,6 +43,8 @@ pub(super) struct PassedBody {
     pub(super) guarded_models: Option<Vec<String>>,
     /// The models that it names besides its own, where there are budgets, as far as it was read.
     pub(super) further_models: Vec<String>,
+    /// What the requests of the work ask for that it begins, or why that is not known; `None` if it begins none.
+    pub(super) work: Option<Result<Vec<ModelWork>, String>>,
     /// The objects that it names, as far as it was read, and its path does.
     pub(super) named: ObjectIds,
     pub(super) held: Option<Held>,
@@ -52,6 +56,33 @@ pub(super) struct PassedBody {
     pub(super) requests: ReadRequests,
     /// Its length as far as it was announced or has arrived, if that says what the answer will cost.
     pub(super) len: usize,
+}
+
+/// What a body is looked at for.
+enum BodyWatch {
+    /// Objects that it names, and perhaps requests in it.
+    Objects(ObjectWatch),
+    /// What the requests in it ask for, where nothing else matters.
+    Requests(Box<dyn Watch>),
+}
+
+impl BodyWatch {
+    /// The words that have passed so far, if words are looked at.
+    fn sent(&self) -> Option<Arc<SentWords>> {
+        match self {
+            Self::Objects(watch) => Some(watch.sent()),
+            Self::Requests(_) => None,
+        }
+    }
+}
+
+impl Watch for BodyWatch {
+    fn passes(&mut self, piece: &[u8], is_last: bool) -> Result<bool, UploadError> {
+        match self {
+            Self::Objects(watch) => watch.passes(piece, is_last),
+            Self::Requests(watch) => watch.passes(piece, is_last),
+        }
+    }
 }
 
 /// A form whose beginning is read.
@@ -83,7 +114,7 @@ impl Gateway {
                 return Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::empty(), None, in_path(), None) });
             };
             let watch = if form.is_none() { self.watch(serving, addressed, head, &requests)? } else { None };
-            let sent = watch.as_ref().map(ObjectWatch::sent);
+            let sent = watch.as_ref().and_then(BodyWatch::sent);
             if let Some(watch) = watch {
                 body.watch(watch);
             }
@@ -119,9 +150,13 @@ impl Gateway {
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         let named = named.unwrap_or_else(in_path);
-        let sent = watch.as_ref().map(ObjectWatch::sent);
+        let begun = known.and_then(|(known, _)| {
+            let beginning = BeginningRequest { endpoint: known.endpoint, tenant: &caller.tenant, body: &pieces };
+            self.work_begun(serving, beginning, || named.clone())
+        });
+        let sent = watch.as_ref().and_then(BodyWatch::sent);
         let passed = PassedBody::on_its_way(Chunks::from(pieces), peek, named, Some(held));
-        Ok(PassedBody { guarded_models, further_models, sent, requests, ..passed })
+        Ok(PassedBody { guarded_models, further_models, work: begun, sent, requests, ..passed })
     }
 
     /// What is looked for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file that lists
@@ -132,21 +167,29 @@ impl Gateway {
         PassAddress { caller, known, .. }: PassAddress<'_>,
         head: &Parts,
         requests: &ReadRequests,
-    ) -> Result<Option<ObjectWatch>, Fault> {
+    ) -> Result<Option<BodyWatch>, Fault> {
         let (owners, kind) = (self.reasoning_cache.owners(), readings::kind(head));
         let lines = |known: &KnownEndpoint<'_>| serving.request_lines(known.endpoint.index);
         let further: Option<Box<dyn Watch>> = match known {
-            _ if caller.may_use_all() => None,
+            None if caller.may_use_all() => None,
             None => Some(Box::new(readings::watch(caller, head)?)),
-            Some((known, _)) => lines(known).map(|places| -> Box<dyn Watch> {
-                Box::new(RequestsWatch::new(caller, places, kind, owners, requests))
-            }),
+            Some((known, _)) => {
+                lines(known).filter(|_| self.reads_requests_of(caller)).map(|places| -> Box<dyn Watch> {
+                    Box::new(RequestsWatch::new(caller, places, kind, owners, requests))
+                })
+            }
         };
-        let is_needed = further.is_some() || serving.separates(&self.stored_keys);
+        let separates = serving.separates(&self.stored_keys);
+        if caller.may_use_all() && !separates {
+            // Nothing depends on it but what a budget counts.
+            return Ok(further.filter(|_| readings::refuse_coded(head).is_ok()).map(BodyWatch::Requests));
+        }
+        let is_needed = further.is_some() || separates;
         if is_needed {
             readings::refuse_coded(head)?;
         }
-        Ok(is_needed.then(|| ObjectWatch::new(owners, &caller.tenant, further).with_encoding(kind)))
+        let watch = |further| ObjectWatch::new(owners, &caller.tenant, further).with_encoding(kind);
+        Ok(is_needed.then(|| BodyWatch::Objects(watch(further))))
     }
 
     /// What a body says that was read as a whole.
@@ -230,6 +273,7 @@ impl PassedBody {
             peek,
             guarded_models,
             further_models,
+            work: None,
             named,
             held,
             arrived: None,

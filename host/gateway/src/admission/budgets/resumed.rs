@@ -1,0 +1,49 @@
+//! What budgets have reserved for work, as it is kept for a later process.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::work::WorkPart;
+use super::{Budgets, HeldBudget};
+use weir_ledger::{BudgetSharing, KeptHold};
+
+/// A reservation for work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBudget {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<WorkPart>,
+    requests: u64,
+    holds: Vec<KeptHold>,
+}
+
+impl HeldBudget {
+    /// The reservation, to be kept.
+    pub(in crate::admission) fn kept(&self) -> Option<KeptBudget> {
+        let holds = self.reservation.as_ref()?.kept();
+        let (provider, part) = (self.provider.as_ref().map(ToString::to_string), self.part.clone());
+        Some(KeptBudget { provider, part, requests: self.requests, holds })
+    }
+}
+
+impl Budgets {
+    /// Goes on with reservations of a process that is gone, as far as their budgets are still there.
+    pub(crate) fn resume(&self, kept: &[KeptBudget]) -> Vec<HeldBudget> {
+        let sharing = self.budget_sharing();
+        let resumed = |KeptBudget { provider, part, requests, holds }: &KeptBudget| {
+            let reservation = self.set.load().resume(holds, &sharing)?;
+            let held = HeldBudget::new(reservation, provider.as_deref().map(Arc::from)).counting(*requests);
+            Some(held.of_part(part.clone()))
+        };
+        kept.iter().filter_map(resumed).collect()
+    }
+
+    /// How this node stands to others, for what no budget is asked for.
+    pub(super) fn budget_sharing(&self) -> BudgetSharing {
+        let shared =
+            |sharing: &Arc<crate::sharing::Sharing>| BudgetSharing::Shared { status: sharing.status(), asked: 0 };
+        self.sharing.get().map_or(BudgetSharing::Alone, shared)
+    }
+}

@@ -1,0 +1,83 @@
+//! Budgets of the models that the requests of work are for, each by its share of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Budgets, HeldBudget, owner, tags};
+use crate::admission::Demand;
+use crate::auth::Caller;
+use crate::route::Target;
+use weir_ledger::{Notice, Owner, Refusal};
+
+/// The requests for one of the models that work is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WorkPart {
+    /// Its place among the models.
+    at: usize,
+    /// The names of all, as the requests have them.
+    models: Vec<Box<str>>,
+}
+
+impl WorkPart {
+    /// Whether what a model used is of this part. Answers name a model's version besides; what may be of any part is of each.
+    pub(super) fn has(&self, model: Option<&str>) -> bool {
+        let is_it = |name: &str| model.is_some_and(|model| model.starts_with(name));
+        let named = self.models.iter().enumerate().filter(|(_, name)| is_it(name));
+        named.max_by_key(|(_, name)| name.len()).is_none_or(|(at, _)| at == self.at)
+    }
+}
+
+impl Budgets {
+    /// Reserves what work may use of each model that its requests name, at the budgets of these models; what was reserved before is
+    /// given back if one has no room. Work of the model that its own request names has no other.
+    pub(crate) async fn reserve_parts(
+        &self,
+        targets: &[&Target],
+        demand: &Demand<'_>,
+    ) -> Result<(Vec<HeldBudget>, Vec<Notice>), Box<Refusal>> {
+        let (mut held, mut notices) = (Vec::new(), Vec::new());
+        let models: Vec<Box<str>> = demand.work.iter().map(|work| work.name.clone()).collect();
+        for (at, work) in demand.work.iter().enumerate() {
+            let Some(alias) = &work.alias else { continue };
+            // The whole work is reserved at all other budgets.
+            let owner = Owner { model: Some(alias), is_attempt: true, ..Owner::default() };
+            let demand = Demand { work: std::slice::from_ref(work), ..*demand };
+            if let Some(granted) = self.reserve_for(owner, targets, &demand).await? {
+                let part = WorkPart { at, models: models.clone() };
+                let own = HeldBudget::new(granted.reservation, None).counting(demand.requests());
+                held.push(own.of_part(Some(part)));
+                notices.extend(granted.notices);
+            }
+        }
+        Ok((held, notices))
+    }
+
+    /// The name of a budget that refuses what it has no room for, and counts what a caller has these targets do for the model with
+    /// this alias: for any model, without one.
+    pub(crate) fn enforcing(&self, caller: &Caller, model: Option<&str>, targets: &[&Target]) -> Option<Arc<str>> {
+        let (set, tags) = (self.set.load(), tags(caller));
+        let of_targets = || targets.iter().find_map(|target| set.enforcing(&Owner::attempt_at(&target.label)));
+        let of_models = || if model.is_none() { set.enforcing_a_model() } else { None };
+        set.enforcing(&owner(caller, model, &tags)).or_else(of_targets).or_else(of_models)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_model_used_is_of_the_part_that_names_it() {
+        let models: Vec<Box<str>> = ["a", "a-mini", "b"].map(Box::from).into();
+        let of = |model: Option<&str>| {
+            (0..3).map(|at| WorkPart { at, models: models.clone() }.has(model)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Some("a-2025-01-01")), [true, false, false]);
+        assert_eq!(of(Some("a-mini-2025-01-01")), [false, true, false]);
+        assert_eq!(of(Some("b")), [false, false, true]);
+        for model in [Some("c"), None] {
+            assert_eq!(of(model), [true; 3], "it is not free");
+        }
+    }
+}
