@@ -386,7 +386,8 @@ async fn files_and_batches_are_closed_where_a_guard_would_have_to_judge_them() {
         assert!(cannot_judge(&reply) && upstream.unseen().is_none(), "{path}: {}", reply.text());
     }
     for request in [Request::get("/v1/files/file-1"), form("/v1/files", &[("name=\"purpose\"", "batch")])] {
-        assert_eq!(gateway.ask(&request).await.status(), 200, "there is no answer in it");
+        let reply = gateway.ask(&request).await;
+        assert_eq!(reply.status(), 200, "there is no answer in it: {}", reply.text());
     }
 }
 

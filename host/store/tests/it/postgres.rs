@@ -122,7 +122,10 @@ fn an_erasure_that_cannot_go_on_keeps_what_it_has_removed() {
             true
         })
     });
-    assert_eq!(removed, left as u64);
+    // A call that had given up may have been carried out once it could be, and is in no count.
+    assert!([0, left as u64].contains(&removed), "{removed} of {left}");
+    let found = store.search(&Query { user: Some("user-1".to_owned()), ..Query::default() });
+    assert_eq!(found.unwrap().facts.len(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::attempt::InboundRequest;
 use crate::guard::Guard;
-use weir_types::contract::about::Operation;
+use weir_types::contract::about::{Face, Operation};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_wire::form::{self, Part};
@@ -59,7 +59,9 @@ pub(super) fn unreadable() -> Fault {
 /// The refusal of a request whose answer a model writes and no adapter reads, as that in a format which is only relayed, if a guard would
 /// have to judge it whose failures refuse requests.
 pub(super) fn unread_answer(asked: &InboundRequest, guards: &[&Arc<Guard>]) -> Option<Fault> {
-    let is_written = matches!(asked.operation(), Operation::Other(_)) && !asked.endpoint.face.output_limit.is_empty();
+    // Requests for later work limit what is read later, elsewhere.
+    let limits_answer = asked.endpoint.face.output_limit.iter().any(|place| Face::in_list(place).is_none());
+    let is_written = matches!(asked.operation(), Operation::Other(_)) && limits_answer;
     let is_concerned = |guard: &&Arc<Guard>| guard.judges_answers() && !guard.fails_open();
     let guard = guards.iter().find(|guard| is_written && is_concerned(guard))?;
     let message = format!(
