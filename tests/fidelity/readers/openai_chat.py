@@ -72,6 +72,10 @@ def message(candidate: Candidate, message):
         candidate.texts.append(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
     for part in content if isinstance(content, list) else []:
         piece(candidate, part if isinstance(part, dict) else part.model_dump())
+    # What a model says aloud is its answer, too.
+    said = getattr(message, "audio", None)
+    transcript = said.get("transcript") if isinstance(said, dict) else getattr(said, "transcript", None)
+    candidate.texts += [transcript] if transcript else []
     candidate.refusal += getattr(message, "refusal", None) or ""
 
 

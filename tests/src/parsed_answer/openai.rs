@@ -57,6 +57,8 @@ impl ParsedAnswer {
     /// Reads what a message and a delta say, with the thinking in one of the members where servers put it.
     fn openai_words(&mut self, message: &Value) {
         self.text.push_str(&text(&message["content"]));
+        // What a model says aloud is its answer, too.
+        self.text.push_str(&text(&message["audio"]["transcript"]));
         self.refusal.push_str(&text(&message["refusal"]));
         let details = list(&message["reasoning_details"]).iter().map(|detail| words_of(detail, ["text", "summary"]));
         let places = [text(&message["reasoning_content"]), text(&message["reasoning"]), details.collect()];
