@@ -1,14 +1,14 @@
 //! What a batch may use is held back at the budgets before it is begun, and settled once when it is done, over restarts and nodes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_tests::program::{ask, metric, until_kept};
-use weir_tests::{Answer, Folder, Gateway, Program, Received, Redis, Reply, Request, Upstream};
+use weir_tests::program::ask;
+use weir_tests::{Answer, Folder, Gateway, Received, Redis, Reply, Request, Upstream};
 
+use crate::kept_batches::Node;
 use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI};
 
 /// A tenth of a dollar for a token of input in a batch and a fifth for one of output, and twice as much elsewhere.
@@ -380,39 +380,18 @@ async fn a_batch_on_a_file_that_was_not_read_passes_only_budgets_that_refuse_not
     assert_eq!(gateway.ask(&by("one", begin("/v1", "file-0123456789elsewhere"))).await.status(), 403);
 }
 
-const KEPT: &str = "the-token-of-the-operator-0123";
-
-/// A running Weir, which keeps its work in files.
-struct Node {
-    program: Program,
-    address: SocketAddr,
+async fn asked(node: &Node, request: Request) -> Reply {
+    ask(node.address, &by("one", request)).await
 }
 
-impl Node {
-    fn start(folder: &Folder, config: &str) -> Self {
-        let cache = weir_tests::plugins::target().join("test-cache");
-        let program = Program::start(folder, &cache, &format!("{config}\n[admin]\ntoken = \"{KEPT}\"\n"));
-        let address = program.address();
-        Self { program, address }
-    }
-
-    async fn ask(&self, request: Request) -> Reply {
-        ask(self.address, &by("one", request)).await
-    }
-
-    async fn used(&self) -> f64 {
-        metric(self.address, Some(KEPT), "weir_budget_used{budget=\"money\"}").await.unwrap_or_default()
-    }
-
-    async fn until_used(&self, amount: f64) {
-        for _ in 0..1_000 {
-            if self.used().await == amount {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+async fn until_used_at(node: &Node, amount: f64) {
+    for _ in 0..1_000 {
+        if node.used("money").await == amount {
+            return;
         }
-        panic!("{} of {amount}: {}", self.used().await, self.program.log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    panic!("{} of {amount}: {}", node.used("money").await, node.program.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -422,29 +401,29 @@ async fn what_is_held_back_for_a_batch_outlives_kills_and_is_settled_once() {
     let budgets = [budget("money", &format!("for = \"all\"\n{}", usd(tenths + 10.0))), clients(&["one"])];
     let (folder, config) = (folder("openai"), config("openai", &["gpt-x"], &upstream, &budgets));
     let first = Node::start(&folder, &config);
-    let file = id_in(&first.ask(upload("/v1", &lines())).await);
-    let batch = id_in(&first.ask(begin("/v1", &file)).await);
-    until_kept(first.address, Some(KEPT)).await;
+    let file = id_in(&asked(&first, upload("/v1", &lines())).await);
+    let batch = id_in(&asked(&first, begin("/v1", &file)).await);
+    first.until_kept().await;
     drop(first);
     for _ in 0..2 {
         let again = Node::start(&folder, &config);
-        assert_eq!(again.used().await, tenths / 10.0, "it is neither free nor held back twice");
-        let reply = again.ask(begin("/v1", &file)).await;
+        assert_eq!(again.used("money").await, tenths / 10.0, "it is neither free nor held back twice");
+        let reply = asked(&again, begin("/v1", &file)).await;
         assert_eq!((reply.status(), &reply.json()["error"]["code"]), (403, &json!("requests_not_read")));
-        let file = id_in(&again.ask(upload("/v1", &lines())).await);
-        assert_eq!(again.ask(begin("/v1", &file)).await.status(), 429, "there is no room for another");
-        until_kept(again.address, Some(KEPT)).await;
+        let file = id_in(&asked(&again, upload("/v1", &lines())).await);
+        assert_eq!(asked(&again, begin("/v1", &file)).await.status(), 429, "there is no room for another");
+        again.until_kept().await;
     }
     let last = Node::start(&folder, &config);
     state.store(DONE, Ordering::SeqCst);
     for _ in 0..2 {
-        assert_eq!(last.ask(Request::get(&format!("/v1/batches/{batch}"))).await.status(), 200);
+        assert_eq!(asked(&last, Request::get(&format!("/v1/batches/{batch}"))).await.status(), 200);
     }
-    last.until_used(DOLLARS).await;
-    until_kept(last.address, Some(KEPT)).await;
+    until_used_at(&last, DOLLARS).await;
+    last.until_kept().await;
     drop(last);
     let after = Node::start(&folder, &config);
-    assert_eq!(after.used().await, DOLLARS);
+    assert_eq!(after.used("money").await, DOLLARS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -508,7 +487,10 @@ fn result(model: &str, input: u64, output: u64) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_model_of_a_batch_counts_at_its_own_budget() {
+async fn each_model_of_a_batch_counts_at_its_own_budget_whatever_it_is_called() {
+    let other_names = "[[providers]]\nname = \"elsewhere\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/\"\n\
+        [[models]]\nalias = \"again-a\"\ntarget = { provider = \"anthropic\", model = \"claude-a\" }\n\
+        [[models]]\nalias = \"elsewhere-a\"\ntarget = { provider = \"elsewhere\", model = \"claude-a\" }\n";
     for lane in ["/v1", "/passthrough/anthropic"] {
         let results = result("claude-a-20250101", 10, 20) + &result("claude-b", 5, 5);
         let (mut upstream, state) = anthropic(results).await;
@@ -517,15 +499,21 @@ async fn each_model_of_a_batch_counts_at_its_own_budget() {
         let budgets = [
             budget("all", &format!("for = \"all\"\ntokens = {}", of_a + of_b)),
             budget("a", &format!("for = {{ model = \"my-claude-a\" }}\ntokens = {of_a}")),
+            budget("again", "for = { model = \"again-a\" }\ntokens = 1000000"),
+            budget("elsewhere", "for = { model = \"elsewhere-a\" }\ntokens = 1"),
             budget("b", "for = { model = \"my-claude-b\" }\nusd = 1000"),
             budget("requests", "for = { model = \"my-claude-b\" }\nrequests = 10"),
             clients(&["one"]),
+            other_names.to_owned(),
         ];
-        let gateway = open("anthropic", &["claude-a", "claude-b"], &upstream, &budgets).await;
+        let folder = Folder::with(&["anthropic", "openai"]);
+        std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();
+        let gateway = Gateway::with(folder, &config("anthropic", &["claude-a", "claude-b"], &upstream, &budgets)).await;
         let path = format!("{lane}/messages/batches");
         let begin = || by("one", Request::post(&path, format!("{{\"requests\":[{}]}}", requests.join(","))));
         let batch = id_in(&gateway.ask(&begin()).await);
         assert_eq!([used(&gateway, "all").await, used(&gateway, "a").await], [of_a + of_b, of_a], "{lane}");
+        assert_eq!([used(&gateway, "again").await, used(&gateway, "elsewhere").await], [of_a, 0.0], "{lane}");
         assert_eq!(used(&gateway, "requests").await, 1.0);
         while upstream.unseen().is_some() {}
         let reply = gateway.ask(&begin()).await;
@@ -538,7 +526,7 @@ async fn each_model_of_a_batch_counts_at_its_own_budget() {
         assert!(!was_begun(&mut upstream));
         state.store(DONE, Ordering::SeqCst);
         assert_eq!(gateway.ask(&by("one", Request::get(&format!("{path}/{batch}/results")))).await.status(), 200);
-        for (budget, amount) in [("all", 40.0), ("a", 30.0), ("b", 1.5), ("requests", 1.0)] {
+        for (budget, amount) in [("all", 40.0), ("a", 30.0), ("again", 30.0), ("b", 1.5), ("requests", 1.0)] {
             until_used(&gateway, budget, amount).await;
         }
     }

@@ -103,14 +103,14 @@ async fn of_passed_operations() -> Batches {
     }
 }
 
-/// A running Weir.
-struct Node {
-    program: Program,
-    address: SocketAddr,
+/// A running Weir, which keeps its work in a store.
+pub(crate) struct Node {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
 }
 
 impl Node {
-    fn start(folder: &Folder, config: &str) -> Self {
+    pub(crate) fn start(folder: &Folder, config: &str) -> Self {
         let cache = weir_tests::plugins::target().join("test-cache");
         let program = Program::start(folder, &cache, &format!("{config}\n[admin]\ntoken = \"{TOKEN}\"\n"));
         let address = program.address();
@@ -134,7 +134,7 @@ impl Node {
         if reply.text().is_empty() { Value::Null } else { reply.json() }
     }
 
-    async fn used(&self, budget: &str) -> f64 {
+    pub(crate) async fn used(&self, budget: &str) -> f64 {
         let series = format!("weir_budget_used{{budget=\"{budget}\"}}");
         metric(self.address, Some(TOKEN), &series).await.unwrap_or_default()
     }
@@ -158,7 +158,7 @@ impl Node {
     }
 
     /// Waits until a kill costs nothing of what was made and booked.
-    async fn until_kept(&self) {
+    pub(crate) async fn until_kept(&self) {
         until_kept(self.address, Some(TOKEN)).await;
     }
 

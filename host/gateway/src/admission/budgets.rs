@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
-use smallvec::SmallVec;
 
 pub(crate) use self::forecast::DEFAULT_OUTPUT;
 use self::forecast::{amounts, cost, of_work};
@@ -201,7 +200,7 @@ impl Budgets {
         if self.set.load().is_empty() {
             return Ok(None);
         }
-        let targets = targets(plan);
+        let targets = plan.targets();
         let model = demand.model.map(|_| plan.route.alias.as_str());
         pin!(self.reserve_at(caller, model, &targets, demand)).await
     }
@@ -300,11 +299,6 @@ impl Budgets {
         let budget = if self.is_configured(&refusal.budget) { &*refusal.budget } else { STORED };
         self.refused.with_label_values(&[budget, reason_name(refusal.reason)]).inc();
     }
-}
-
-/// All targets that a plan may try, those that rest last.
-pub(crate) fn targets(plan: &Plan) -> SmallVec<[&Target; 4]> {
-    plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect()
 }
 
 /// A reason's name in metrics.

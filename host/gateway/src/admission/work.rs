@@ -7,8 +7,6 @@ use crate::provenance::Asks;
 pub struct ModelWork {
     /// The provider's name for the model; empty if it is the model that the request itself names, which begins the work.
     pub(crate) name: Box<str>,
-    /// What the configuration calls it, if its budgets are others than those of the request's own model.
-    pub(crate) alias: Option<Box<str>>,
     /// The longest answer of the model, in tokens, if that is known.
     pub(crate) longest: Option<u64>,
     pub(crate) asks: Asks,

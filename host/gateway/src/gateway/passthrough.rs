@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{Method, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use smallvec::SmallVec;
 
 use self::request::{announced_text, guarded_names, is_text, passage, passed, priced, refuse_forms, unmetered, uses};
 use super::own_headers::{forbid_retry, milliseconds, put_limits, set_cost};
@@ -201,7 +202,7 @@ impl Gateway {
         if let Some(work) = &permitted.work {
             self.refuse_unread_work(work, caller, permitted.alias, &[&**priced])?;
         }
-        let (budgets, notices) = match self.reserve_passed(permitted, &demand).await {
+        let (budgets, notices) = match self.reserve_passed(serving, permitted, &demand).await {
             Ok(reserved) => reserved,
             Err(refusal) => {
                 let fault = self.admission.budgets.refused(&refusal);
@@ -261,16 +262,13 @@ impl Gateway {
     /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work that it begins.
     async fn reserve_passed(
         &self,
+        serving: &Serving,
         PermittedPass { caller, alias, priced, .. }: &PermittedPass<'_>,
         demand: &Demand<'_>,
-    ) -> Result<(Vec<HeldBudget>, Vec<Notice>), Box<Refusal>> {
+    ) -> Result<(SmallVec<[HeldBudget; 1]>, Vec<Notice>), Box<Refusal>> {
         let budgets = &self.admission.budgets;
         let granted = budgets.reserve_at(caller, *alias, &[&**priced], demand).await?;
-        let (reservation, mut notices) = granted.map(|granted| (granted.reservation, granted.notices)).unzip();
-        let own = reservation.map(|reservation| HeldBudget::new(reservation, None).counting(demand.requests()));
-        let (parts, more) = budgets.reserve_parts(&[&**priced], demand).await?;
-        notices.get_or_insert_default().extend(more);
-        Ok((own.into_iter().chain(parts).collect(), notices.unwrap_or_default()))
+        budgets.with_parts(granted, &serving.routes, &[&**priced], demand).await
     }
 
     /// Sends a request within the limits and budgets of its provider.

@@ -19,7 +19,7 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
 /// The code of the error for a file whose requests are not known to name what their client may use.
-pub(super) const UNREAD_FILE: &str = "requests_not_read";
+const UNREAD_FILE: &str = "requests_not_read";
 /// How much of a file is read at a time, in bytes, before others have their turn.
 const TURN: usize = 256 << 10;
 
@@ -110,6 +110,11 @@ fn not_uploaded(id: &str) -> Fault {
     fault
 }
 
+/// The fault for work on requests of which it is not known what matters for their client.
+pub(super) fn requests_not_read(message: String) -> Fault {
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code(UNREAD_FILE)
+}
+
 /// The fault for work on requests of which it is not known what they name.
 fn unread(caller: &Caller, why: &str) -> Fault {
     let message = format!(
@@ -117,5 +122,5 @@ fn unread(caller: &Caller, why: &str) -> Fault {
          gateway with this key, and name that one",
         caller.title()
     );
-    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code(UNREAD_FILE)
+    requests_not_read(message)
 }

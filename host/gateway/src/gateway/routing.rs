@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::work::BeginningRequest;
 use super::{Admitted, Gateway, further_models};
 use crate::accounting::{Account, ExchangeStart};
-use crate::admission::budgets::{DOWNGRADES, HeldBudget, targets};
+use crate::admission::budgets::{DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand, Uses};
 use crate::attempt::{
     AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
@@ -167,9 +167,9 @@ impl Gateway {
             let demand = Demand { model, same_models: &same, ..asked.demand() };
             if let Some(work) = asked.work.get() {
                 let alias = model.map(|_| planned.route.alias.as_str());
-                self.refuse_unread_work(work, &asked.caller, alias, &targets(&planned))?;
+                self.refuse_unread_work(work, &asked.caller, alias, &planned.targets())?;
             }
-            let reserved = pin!(self.reserve(&asked.caller, &planned, &demand)).await;
+            let reserved = pin!(self.reserve(serving, &asked.caller, &planned, &demand)).await;
             let refusal = match reserved {
                 Ok((budgets, notices)) => return Ok(Affordable { plan: planned, budgets, notices, downgraded }),
                 Err(refusal) => refusal,
@@ -193,23 +193,14 @@ impl Gateway {
     /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work that it begins.
     async fn reserve(
         &self,
+        serving: &Serving,
         caller: &Caller,
         plan: &Plan,
         demand: &Demand<'_>,
     ) -> Result<(SmallVec<[HeldBudget; 1]>, Vec<Notice>), Box<Refusal>> {
         let budgets = &self.admission.budgets;
         let granted = pin!(budgets.reserve(caller, plan, demand)).await?;
-        let (mut held, mut notices) = (SmallVec::new(), Vec::new());
-        if let Some(granted) = granted {
-            held.push(HeldBudget::new(granted.reservation, None).counting(demand.requests()));
-            notices = granted.notices;
-        }
-        if !demand.work.is_empty() {
-            let (parts, more) = Box::pin(budgets.reserve_parts(&targets(plan), demand)).await?;
-            held.extend(parts);
-            notices.extend(more);
-        }
-        Ok((held, notices))
+        budgets.with_parts(granted, &serving.routes, &plan.targets(), demand).await
     }
 
     /// Lets the plan's candidates resume a stream if it breaks, provided it is resumable.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Gateway;
-use super::request_files::UNREAD_FILE;
+use super::request_files::requests_not_read;
 use crate::admission::ModelWork;
 use crate::auth::Caller;
 use crate::dialect::request_peek::ObjectIds;
@@ -15,8 +15,7 @@ use crate::provenance::{NamedModel, RequestFile};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Endpoint;
-use weir_types::contract::types::ErrorKind;
-use weir_types::fault::{Fault, Side};
+use weir_types::fault::Fault;
 
 /// A request that may begin work.
 pub(super) struct BeginningRequest<'a> {
@@ -77,19 +76,16 @@ impl Gateway {
         let Err(why) = work else { return Ok(()) };
         let Some(budget) = self.admission.budgets.enforcing(caller, model, targets) else { return Ok(()) };
         let message = format!("budget {budget:?} holds back what a batch may use, which is not known here: {why}");
-        Err(Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code(UNREAD_FILE))
+        Err(requests_not_read(message))
     }
 }
 
 /// What requests ask of a model, with what the configuration has of it.
 fn model_work(serving: &Serving, endpoint: &Endpoint, NamedModel { name, asks, .. }: &NamedModel) -> ModelWork {
-    let alias = serving.routes.aliases_of(name).next().map(Box::from);
-    let alias = alias.or_else(|| serving.routes.find(name).map(|route| Box::from(route.alias.as_str())));
     let is_it = |target: &&Arc<Target>| target.model.as_deref() == Some(name);
     let longest = match serving.targets().find(is_it) {
         Some(target) => target.capabilities_of(name).output,
         None => model_catalog::of(&endpoint.adapter, name).capabilities.output,
     };
-    let alias = alias.filter(|_| !name.is_empty());
-    ModelWork { name: name.clone(), alias, longest, asks: *asks }
+    ModelWork { name: name.clone(), longest, asks: *asks }
 }

@@ -83,6 +83,11 @@ impl From<NoTarget> for Fault {
 }
 
 impl Plan {
+    /// All targets that may be tried, those that rest last.
+    pub(crate) fn targets(&self) -> SmallVec<[&Target; 4]> {
+        self.candidates.iter().chain(&self.resting).map(|candidate| &*candidate.target).collect()
+    }
+
     /// Gives targets that take the client's name for the model this name, which the client did not use.
     pub fn rename(&mut self, name: Option<&str>) {
         for candidate in self.candidates.iter_mut().chain(&mut self.resting) {

@@ -38,18 +38,25 @@ impl Routes {
     pub(crate) fn same_as<'a>(&'a self, route: &'a Route, model: &'a str) -> impl Iterator<Item = &'a str> {
         let passes_on = |target: &&Arc<Target>| target.model.is_none();
         let labels = move || route.targets.iter().flatten().filter(passes_on).map(|target| &*target.label);
-        let is_it = move |target: &Arc<Target>| {
-            target.model.as_deref() == Some(model) && labels().any(|label| *label == *target.label)
-        };
-        let is_other = move |other: &Route| other.alias != route.alias && other.targets.iter().flatten().any(is_it);
         // Most routes pass no name on, and there may be many others.
-        let others = labels().next().map(|_| self.iter());
-        others.into_iter().flatten().filter(move |(_, other)| is_other(other)).map(|(_, other)| other.alias.as_str())
+        let any = labels().next();
+        let others = any.map(|_| self.aliases_at(move |label| labels().any(|one| one == label), model));
+        others.into_iter().flatten().filter(move |alias| *alias != route.alias)
     }
 
     /// The aliases of the routes that ask any provider for a model.
-    pub(crate) fn aliases_of(&self, model: &str) -> impl Iterator<Item = &str> {
-        let asks = move |route: &Route| route.targets.iter().flatten().any(|one| one.model.as_deref() == Some(model));
+    pub(crate) fn aliases_of<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a str> {
+        self.aliases_at(|_| true, model)
+    }
+
+    /// The aliases of the routes that ask one of these providers for a model.
+    pub(crate) fn aliases_at<'a>(
+        &'a self,
+        is_at: impl Fn(&str) -> bool + 'a,
+        model: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let is_it = move |target: &Arc<Target>| target.model.as_deref() == Some(model) && is_at(&target.label);
+        let asks = move |route: &Route| route.targets.iter().flatten().any(&is_it);
         self.iter().filter(move |(_, route)| asks(route)).map(|(_, route)| route.alias.as_str())
     }
 

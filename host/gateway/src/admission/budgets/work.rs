@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::{Budgets, HeldBudget, owner, tags};
 use crate::admission::Demand;
 use crate::auth::Caller;
-use crate::route::Target;
-use weir_ledger::{Notice, Owner, Refusal};
+use crate::route::{Routes, Target};
+use weir_ledger::{Granted, Notice, Owner, Refusal};
 
 /// The requests for one of the models that work is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,19 +30,43 @@ impl WorkPart {
 }
 
 impl Budgets {
-    /// Reserves what work may use of each model that its requests name, at the budgets of these models; what was reserved before is
-    /// given back if one has no room. Work of the model that its own request names has no other.
-    pub(crate) async fn reserve_parts(
+    /// Holds what was granted to a request, and reserves what the work may use of each model that it begins, if it begins any; what was
+    /// granted is given back if a budget of one of these has no room.
+    pub(crate) async fn with_parts(
         &self,
+        granted: Option<Granted>,
+        routes: &Routes,
+        targets: &[&Target],
+        demand: &Demand<'_>,
+    ) -> Result<(SmallVec<[HeldBudget; 1]>, Vec<Notice>), Box<Refusal>> {
+        let (mut held, mut notices) = (SmallVec::new(), Vec::new());
+        if let Some(granted) = granted {
+            held.push(HeldBudget::new(granted.reservation, None).counting(demand.requests()));
+            notices = granted.notices;
+        }
+        if !demand.work.is_empty() {
+            let (parts, more) = Box::pin(self.reserve_parts(routes, targets, demand)).await?;
+            held.extend(parts);
+            notices.extend(more);
+        }
+        Ok((held, notices))
+    }
+
+    /// Reserves what work may use of each model that its requests name, at the budgets of all that the configuration calls this model at
+    /// these targets' providers. Work of the model that its own request names has no other.
+    async fn reserve_parts(
+        &self,
+        routes: &Routes,
         targets: &[&Target],
         demand: &Demand<'_>,
     ) -> Result<(Vec<HeldBudget>, Vec<Notice>), Box<Refusal>> {
         let (mut held, mut notices) = (Vec::new(), Vec::new());
         let models: Vec<Box<str>> = demand.work.iter().map(|work| work.name.clone()).collect();
-        for (at, work) in demand.work.iter().enumerate() {
-            let Some(alias) = &work.alias else { continue };
+        for (at, work) in demand.work.iter().enumerate().filter(|(_, work)| !work.name.is_empty()) {
+            let names = names_of(routes, targets, &work.name);
+            let Some((model, same_models)) = names.split_first() else { continue };
             // The whole work is reserved at all other budgets.
-            let owner = Owner { model: Some(alias), is_attempt: true, ..Owner::default() };
+            let owner = Owner { model: Some(model), same_models, is_attempt: true, ..Owner::default() };
             let demand = Demand { work: std::slice::from_ref(work), ..*demand };
             if let Some(granted) = self.reserve_for(owner, targets, &demand).await? {
                 let part = WorkPart { at, models: models.clone() };
@@ -61,6 +86,16 @@ impl Budgets {
         let of_models = || if model.is_none() { set.enforcing_a_model() } else { None };
         set.enforcing(&owner(caller, model, &tags)).or_else(of_targets).or_else(of_models)
     }
+}
+
+/// What the configuration calls a model that requests name as its provider does: the alias or pattern that this name meets, and the
+/// aliases of the model at these targets' providers.
+fn names_of<'a>(routes: &'a Routes, targets: &'a [&'a Target], model: &'a str) -> Vec<&'a str> {
+    let is_at = |label: &str| targets.iter().any(|target| *target.label == *label);
+    let met = routes.find(model).map(|route| route.alias.as_str());
+    let mut names: Vec<&str> = routes.aliases_at(is_at, model).filter(|alias| met != Some(*alias)).collect();
+    names.extend(met);
+    names
 }
 
 #[cfg(test)]

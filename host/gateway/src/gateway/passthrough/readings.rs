@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, HeaderName};
 use http::request::Parts;
 
 use super::super::coded_body;
-use super::super::request_files::UNREAD_FILE;
+use super::super::request_files::requests_not_read;
 use crate::admission::not_allowed;
 use crate::auth::Caller;
 use crate::dialect::request_peek::{RequestPeek, second_model};
@@ -95,7 +95,7 @@ fn refuse_unknown_work(serving: &Serving, caller: &Caller, head: &Parts) -> Resu
         "the {} may not use every model, and it cannot be known for which ones work is done that is begun at this endpoint",
         caller.title()
     );
-    Err(Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code(UNREAD_FILE))
+    Err(requests_not_read(message))
 }
 
 /// The models that headers name.
