@@ -1,5 +1,6 @@
 //! Finds ids at the places where answers have those of objects that they make, as a manifest names them: in a whole answer and in
-//! each frame of a stream, in chunked bytes.
+//! each frame of a stream, in chunked bytes of any framing of text. It keeps no more than an id: frames, which may be large, are not put
+//! together for it, as [`weir_wire::peek`] needs them.
 
 use std::sync::Arc;
 
