@@ -2,7 +2,7 @@
 //! after, and the names of what changed. No value of a configuration is in it.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,11 +29,11 @@ impl Reload {
     /// began. The start does not wait for that; if the store cannot be used now, it is recorded later.
     pub(crate) fn record_in(self: &Arc<Self>, store: &OpenStore) {
         // The first one stays, which is that of the process.
-        _ = self.audit.set(ReloadAudit::new(store));
-        let (reload, first) = (Arc::clone(self), self.current());
+        _ = self.audit.set(ReloadAudit::new(store, self.current()));
+        let reload = Arc::clone(self);
         tokio::spawn(async move {
             let mut is_reported = false;
-            while let Err(error) = reload.record_start(&first).await {
+            while let Err(error) = reload.record_start().await {
                 if !std::mem::replace(&mut is_reported, true) {
                     tracing::warn!(%error, "the audit log lacks this start: it is recorded once the store can be used");
                 }
@@ -43,9 +43,9 @@ impl Reload {
     }
 
     /// Records with which configuration the process began.
-    async fn record_start(self: &Arc<Self>, first: &Arc<Version>) -> Result<(), StoreError> {
-        let (reload, first) = (Arc::clone(self), Arc::clone(first));
-        let record = move || reload.audit.get().map_or(Ok(()), |audit| audit.started(&first));
+    async fn record_start(self: &Arc<Self>) -> Result<(), StoreError> {
+        let reload = Arc::clone(self);
+        let record = move || reload.audit.get().map_or(Ok(()), ReloadAudit::record_start);
         // A panic there would come again.
         tokio::task::spawn_blocking(record).await.unwrap_or(Ok(()))
     }
@@ -72,24 +72,30 @@ fn start() -> Actor {
 pub(super) struct ReloadAudit {
     store: Arc<dyn Store>,
     redaction: Arc<Redaction>,
+    /// The configuration that was loaded at the start, until that is recorded.
+    first: Mutex<Option<Arc<Version>>>,
 }
 
 impl ReloadAudit {
-    pub(super) fn new(store: &OpenStore) -> Self {
-        Self { store: store.store(), redaction: store.redaction() }
+    fn new(store: &OpenStore, first: Arc<Version>) -> Self {
+        Self { store: store.store(), redaction: store.redaction(), first: Mutex::new(Some(first)) }
     }
 
-    /// Records the configuration that was loaded at the start, unless it is the one of the last entry. Blocks.
+    /// Records the configuration that was loaded at the start, once, unless it is the one of the last entry. Blocks.
     ///
     /// # Errors
     ///
     /// The store cannot be read or written now.
-    pub(super) fn started(&self, version: &Version) -> Result<(), StoreError> {
+    fn record_start(&self) -> Result<(), StoreError> {
+        // What is recorded meanwhile waits: it comes behind the start.
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(version) = &*first else { return Ok(()) };
         let (before, now) = (self.last()?, shown(version));
-        if before["digest"] == now["digest"] {
-            return Ok(());
+        if before["digest"] != now["digest"] {
+            self.write(&start(), version.origin.as_str(), version, json!({"before": before, "after": now}))?;
         }
-        self.write(&start(), version.origin.as_str(), version, json!({"before": before, "after": now}))
+        *first = None;
+        Ok(())
     }
 
     /// The configuration that was in force by the last entry about one; null if there is none.
@@ -130,7 +136,8 @@ impl ReloadAudit {
 
     /// Records an action, after which this version is in force.
     fn record(&self, by: &Actor, action: &str, now_in_force: &Version, details: Value) {
-        if let Err(error) = self.write(by, action, now_in_force, details) {
+        let written = self.record_start().and_then(|()| self.write(by, action, now_in_force, details));
+        if let Err(error) = written {
             tracing::error!(%error, action, kind = "config", "the audit log lacks a change");
         }
     }
