@@ -51,13 +51,30 @@ pub(in crate::cli) struct Create {
     /// The user that it belongs to.
     #[arg(long)]
     user: Option<String>,
+    #[command(flatten)]
+    terms: KeyTerms,
+    #[command(flatten)]
+    running: Running,
+}
+
+/// How long a key is valid, and what it may do and use.
+#[derive(Debug, Args)]
+struct KeyTerms {
     /// When it expires: a time such as 2027-01-31T00:00:00Z, or from now on such as 90d or 12h.
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     #[command(flatten)]
     access: AccessArgs,
-    #[command(flatten)]
-    running: Running,
+}
+
+impl KeyTerms {
+    /// Adds the time, if one was given, to the fields of a document.
+    fn write_expiry(&self, fields: &mut Map<String, Value>) -> Result<(), KeyError> {
+        if let Some(expires) = &self.expires {
+            fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -84,11 +101,8 @@ pub(in crate::cli) struct Set {
     /// A name for people, unique within the team.
     #[arg(long)]
     name: Option<String>,
-    /// When it expires: a time such as 2027-01-31T00:00:00Z, or from now on such as 90d or 12h.
-    #[arg(long, value_name = "TIME")]
-    expires: Option<String>,
     #[command(flatten)]
-    access: AccessArgs,
+    terms: KeyTerms,
     #[command(flatten)]
     running: Running,
 }
@@ -161,10 +175,8 @@ fn create(asked: &Create) -> Result<String, Failure> {
     let owner: Map<String, Value> =
         owner.into_iter().filter_map(|(name, id)| Some((name.to_owned(), json!(id.as_ref()?)))).collect();
     fields.insert("owner".to_owned(), Value::Object(owner));
-    if let Some(expires) = &asked.expires {
-        fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
-    }
-    asked.access.write(&mut fields)?;
+    asked.terms.write_expiry(&mut fields)?;
+    asked.terms.access.write(&mut fields)?;
     let made = Endpoints::of(&asked.running)?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
     crate::cli::print_stderr(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
     Ok(cell(&made["key"]))
@@ -175,10 +187,8 @@ fn set(asked: &Set) -> Result<String, Failure> {
     if let Some(name) = &asked.name {
         fields.insert("name".to_owned(), json!(name));
     }
-    if let Some(expires) = &asked.expires {
-        fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
-    }
-    let key = asked.access.change(&asked.running, &path(&asked.id, "")?, fields)?;
+    asked.terms.write_expiry(&mut fields)?;
+    let key = asked.terms.access.change(&asked.running, &path(&asked.id, "")?, fields)?;
     Ok(format!("the key {} is changed", cell(&key["id"])))
 }
 
