@@ -13,6 +13,8 @@ mod init;
 mod ledger;
 mod log;
 mod man;
+#[cfg(test)]
+mod pages;
 mod plugin;
 mod record;
 #[cfg(test)]
@@ -20,8 +22,6 @@ mod reference;
 mod route;
 mod running;
 mod serve;
-#[cfg(test)]
-mod written;
 
 use std::ffi::OsString;
 use std::io::Write;
