@@ -96,6 +96,12 @@ impl Plan {
         }
     }
 
+    fn skip(&mut self, candidate: Candidate, why: SkipReason) {
+        if self.skipped.len() < MAX_CANDIDATES {
+            self.skipped.push(Skipped { candidate, why });
+        }
+    }
+
     /// A plan without candidates.
     fn of(route: &Arc<Route>) -> Self {
         Self {
@@ -288,14 +294,6 @@ fn in_order(
     let lot = TieBreak { draw: chance::draw, turn, session: session.as_deref() };
     let places = order(route.strategy, &candidates, lot).into_iter();
     places.filter_map(|place| usable.get(place)).map(|(candidate, _)| candidate.clone())
-}
-
-impl Plan {
-    fn skip(&mut self, candidate: Candidate, why: SkipReason) {
-        if self.skipped.len() < MAX_CANDIDATES {
-            self.skipped.push(Skipped { candidate, why });
-        }
-    }
 }
 
 /// The rank of a target by its status, or the end of its rest.
