@@ -19,6 +19,22 @@ fn offer(member: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_page_for_operators_shows_a_price_file_that_is_taken_and_names_every_measure() {
+    let page = include_str!("../../../../docs/budgets.md");
+    let (_, section) = page.split_once("\n### A price file\n").unwrap();
+    let (_, section) = section.split_once("```json\n").unwrap();
+    let (example, explained) = section.split_once("```").unwrap();
+    let file = PriceFile::parse("prices.json", example).unwrap();
+    assert_eq!((file.offers.len(), file.version().starts_with("2026-11")), (4, true));
+    let (explained, _) = explained.split_once("\n### ").unwrap();
+    let unnamed: Vec<&str> =
+        Measure::all().map(Measure::name).filter(|name| !explained.contains(&format!("`{name}`"))).collect();
+    assert!(unnamed.is_empty(), "docs/budgets.md does not explain {unnamed:?}");
+    let conditions = ["context_over", "service_tier", "batch", "region", "cache_minutes", "variant", "hours"];
+    assert!(conditions.iter().all(|name| explained.contains(&format!("`\"{name}\": "))), "{explained}");
+}
+
+#[test]
 fn acceptance_10_wrong_amounts_are_errors_with_file_line_and_place() {
     for (amount, problem) in [
         ("\"-1\"", "is negative"),
