@@ -6,6 +6,7 @@
 //! those whose client stalls, then those of the caller that holds the most ([`readers`]). One connection holds at
 //! most a quarter, however many requests it carries, and the last sixteenth is reserved for small requests.
 
+pub mod joined;
 mod readers;
 pub mod spare_memory;
 

@@ -26,7 +26,6 @@ mod grpc;
 mod hand_over;
 pub mod headers;
 pub mod http_client;
-mod joined;
 pub mod media;
 mod multiplexed;
 mod observer;
@@ -49,7 +48,7 @@ mod webhook;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
-use weir_buffers::Held;
+use weir_buffers::{Held, joined};
 
 pub use admin::{AdminClient, AdminError};
 pub use body::UpstreamBody;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header;
 use http::request::Parts;
 use http_body::Body as _;
@@ -18,6 +18,7 @@ use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::passthrough::client_body::too_slow;
 use crate::serving::Serving;
 use weir_buffers::Held;
+use weir_buffers::joined::Joined;
 use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
@@ -130,7 +131,7 @@ async fn collect(
     if declared > limit as u64 {
         return Err(too_large(limit));
     }
-    let mut pieces = Pieces::default();
+    let mut pieces = Joined::default();
     let mut len = 0usize;
     while !body.is_end_stream() {
         let frame = pin!(next(&mut body, &mut timeouts, &mut room)).await?;
@@ -146,46 +147,7 @@ async fn collect(
         }
         pieces.push(data);
     }
-    Ok((pieces.finish(), room.done()))
-}
-
-/// The pieces of a body. Small ones are joined, so that a body in pieces of one byte takes no more memory than its
-/// bytes.
-#[derive(Debug, Default)]
-struct Pieces {
-    all: Vec<Bytes>,
-    small: BytesMut,
-}
-
-/// The least length of a piece that is kept as it is, and the length up to which smaller ones are joined.
-const PIECE: usize = 4 << 10;
-const JOINED: usize = 64 << 10;
-
-impl Pieces {
-    fn push(&mut self, piece: Bytes) {
-        let is_first = self.all.is_empty() && self.small.is_empty();
-        if is_first || piece.len() >= PIECE {
-            self.join();
-            self.all.push(piece);
-            return;
-        }
-        self.small.extend_from_slice(&piece);
-        if self.small.len() >= JOINED {
-            self.join();
-        }
-    }
-
-    fn join(&mut self) {
-        if !self.small.is_empty() {
-            self.all.push(self.small.split().freeze());
-        }
-    }
-
-    fn finish(mut self) -> Vec<Bytes> {
-        self.join();
-        self.all.retain(|piece| !piece.is_empty());
-        self.all
-    }
+    Ok((pieces.finish().into(), room.done()))
 }
 
 /// The next frame. A frame that is ready costs no timer.
@@ -224,30 +186,4 @@ fn take(
 pub(super) fn too_large(limit: usize) -> Fault {
     let message = format!("the request is larger than {limit} bytes; `server.max_body_bytes` sets the limit");
     Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_pieces_are_joined_and_large_ones_kept() {
-        let large = Bytes::from(vec![b'x'; PIECE]);
-        let mut pieces = Pieces::default();
-        for _ in 0..JOINED + 10 {
-            pieces.push(Bytes::from_static(b"a"));
-        }
-        pieces.push(large.clone());
-        pieces.push(Bytes::from_static(b"b"));
-        let all = pieces.finish();
-        assert_eq!(all.iter().map(Bytes::len).collect::<Vec<_>>(), [1, JOINED, 9, PIECE, 1]);
-        assert_eq!(all[3].as_ptr(), large.as_ptr());
-    }
-
-    #[test]
-    fn a_body_of_no_bytes_has_no_pieces() {
-        let mut pieces = Pieces::default();
-        pieces.push(Bytes::new());
-        assert!(pieces.finish().is_empty());
-    }
 }

@@ -12,7 +12,7 @@ const JOINED: usize = 64 << 10;
 
 /// Pieces that have been read.
 #[derive(Debug, Default)]
-pub(super) struct Joined {
+pub struct Joined {
     pieces: VecDeque<Bytes>,
     /// Those after the last of `pieces`.
     small: BytesMut,
@@ -21,13 +21,18 @@ pub(super) struct Joined {
 
 impl Joined {
     /// The number of bytes.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Adds a piece. The first one is kept as it is, since mostly there is no other.
-    pub(super) fn push(&mut self, piece: Bytes) {
-        let is_first = self.len == 0;
+    pub fn push(&mut self, piece: Bytes) {
+        let is_first = self.is_empty();
         self.len += piece.len();
         if is_first || piece.len() >= WHOLE {
             self.join();
@@ -40,8 +45,8 @@ impl Joined {
         }
     }
 
-    /// All pieces.
-    pub(super) fn finish(mut self) -> VecDeque<Bytes> {
+    /// All pieces, of which none is empty.
+    pub fn finish(mut self) -> VecDeque<Bytes> {
         self.join();
         self.pieces
     }
@@ -85,5 +90,12 @@ mod tests {
         assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 2, WHOLE, JOINED, 1]);
         assert_eq!((pieces[0].as_ptr(), pieces[2].as_ptr()), (first.as_ptr(), large.as_ptr()), "not copied");
         assert_eq!(pieces[1], "ab");
+    }
+
+    #[test]
+    fn a_body_of_no_bytes_has_no_pieces() {
+        let mut joined = Joined::default();
+        joined.push(Bytes::new());
+        assert!(joined.is_empty() && joined.finish().is_empty());
     }
 }
