@@ -2,6 +2,7 @@
 //! when either changes. A request keeps the state that it began with.
 
 mod credential;
+mod faces;
 mod mistakes;
 mod objects;
 mod operations;
@@ -13,21 +14,14 @@ mod url_template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use http::Method;
-use http::request::Parts;
-
 use crate::accept::{Acceptance, read_headers};
 use crate::auth::{Caller, StoredKeys};
-use crate::dialect::inline_requests::InlinePlaces;
 use crate::dialect::limits::Spelling;
-use crate::dialect::request_lines::LinePlaces;
 use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
 use crate::observe::metrics::Metrics;
 use crate::passthrough::Passages;
-use crate::passthrough::path::{decoded, plainest};
 use crate::pricing::Prices;
-use crate::provenance::{MadePlaces, ToldPlaces};
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
@@ -36,6 +30,7 @@ use weir_sandbox::Adapter;
 use weir_translate::dialect::endpoints::{Endpoints, FaceError, FaceOwner, LeftOut};
 use weir_upstream::HeaderRules;
 
+use faces::PreparedFace;
 pub use mistakes::certain_mistakes;
 pub(crate) use objects::reads_content;
 pub use objects::{CreatedObject, Stored};
@@ -51,8 +46,6 @@ pub struct Serving {
     pub adapters: Arc<Snapshot>,
     /// The table of faces.
     pub endpoints: Endpoints,
-    /// The reading plan of each face, by its index.
-    pub peek_plans: Vec<Arc<PeekPlan>>,
     /// The routes of all models.
     pub routes: Routes,
     /// The providers whose own endpoints are passed through.
@@ -61,26 +54,10 @@ pub struct Serving {
     pub guards: Guards,
     /// What models cost.
     pub prices: Prices,
-    /// Whether answers name objects, by the face's index.
-    makes: Vec<objects::ScanPolicy>,
-    /// What answers make that belongs to the client, by the face's index.
-    created_objects: Vec<CreatedObject>,
-    /// What a face's requests have to do with stored objects, by its index.
-    stored: Vec<Stored>,
-    /// Where the requests in a file that a face uploads name models and objects, by its index.
-    request_lines: Vec<Option<Arc<LinePlaces>>>,
-    /// Where the requests for work stand in the request that begins it, by its face's index.
-    inline_requests: Vec<Option<Arc<InlinePlaces>>>,
-    /// Whether a face's requests begin work on such files, by its index.
-    begins_on_files: Vec<bool>,
-    /// Whether a face's answers are about work on stored objects, by its index.
-    tells_of_work: Vec<bool>,
+    /// What is made ready for each face, by its index.
+    faces: Vec<PreparedFace>,
     /// How the paths end whose requests begin work on stored objects.
-    begins_work: Vec<objects::PathEnd>,
-    /// Where a face's answers have the ids of work and of its results, by its index.
-    told_places: Vec<Option<ToldPlaces>>,
-    /// Where a face's answers have the ids of objects that they make beside themselves, by its index.
-    made_places: Vec<Option<MadePlaces>>,
+    work_paths: Vec<objects::PathEnd>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
@@ -117,130 +94,30 @@ impl Serving {
         // Features are only read if a route's choice depends on them.
         let chooses = routes.iter().any(|(_, route)| route.chooses_by_abilities());
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
-        let peek_plan = |endpoint| Arc::new(PeekPlan::new(endpoint, accepts(), chooses));
-        let peek_plans = endpoints.all().iter().map(|endpoint| peek_plan(endpoint)).collect();
+        let faces = faces::prepare(&endpoints, &routes, |endpoint| PeekPlan::new(endpoint, accepts(), chooses));
+        let work_paths = faces::ends_of_work_paths(&endpoints, &faces);
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &endpoints, &mut problems);
         problems.extend(option_mistakes(&config, &adapters));
-        let (created_objects, separates) = (objects::created_objects(&endpoints), has_several(&config));
-        let makes = objects::makes(&endpoints, &routes, &created_objects);
-        let about_stored = objects::stored(&endpoints, &created_objects);
-        let request_lines: Vec<_> =
-            endpoints.all().iter().map(|endpoint| LinePlaces::new(&endpoint.face).map(Arc::new)).collect();
-        let inline_requests = endpoints.all().iter().zip(&about_stored);
-        let inline_requests = inline_requests.map(|(endpoint, stored)| match stored {
-            Stored::Begun => InlinePlaces::new(&endpoint.face).map(Arc::new),
-            _ => None,
-        });
-        let inline_requests = inline_requests.collect();
-        let begins_on_files = objects::begin_on_files(&endpoints, &about_stored, &request_lines);
-        let tells_of_work = objects::tell_of_work(&endpoints, &about_stored);
-        let begins_work = objects::begin_work(&endpoints, &about_stored);
-        let told_places = objects::told_places(&endpoints, &about_stored);
-        let made_places = endpoints.all().iter().map(|endpoint| MadePlaces::of(&endpoint.face)).collect();
+        let separates = has_several(&config);
         Ok(Self {
             config,
             adapters,
             endpoints,
-            peek_plans,
             routes,
             passages,
             guards,
             prices,
-            makes,
-            created_objects,
-            stored: about_stored,
-            request_lines,
-            inline_requests,
-            begins_on_files,
-            tells_of_work,
-            begins_work,
-            told_places,
-            made_places,
+            faces,
+            work_paths,
             separates,
             problems,
         })
     }
 
-    /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several
-    /// places only.
-    pub(crate) fn makes_objects(&self, endpoint: usize, may_differ: bool) -> bool {
-        match self.makes.get(endpoint) {
-            Some(objects::ScanPolicy::Always) => true,
-            Some(objects::ScanPolicy::WithChoice) => may_differ,
-            Some(objects::ScanPolicy::Nothing) | None => false,
-        }
-    }
-
-    /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
-    pub(crate) fn created_objects(&self, endpoint: usize, keys: &StoredKeys) -> Option<CreatedObject> {
-        self.created_objects.get(endpoint).copied().filter(|_| self.separates(keys))
-    }
-
-    /// What a face's requests have to do with objects that providers store.
-    pub(crate) fn stored(&self, endpoint: usize) -> Stored {
-        self.stored.get(endpoint).copied().unwrap_or(Stored::Nothing)
-    }
-
-    /// Where the requests in a file that a face uploads name models and objects; `None` if it uploads none that is known to have
-    /// requests.
-    pub(crate) fn request_lines(&self, endpoint: usize) -> Option<&Arc<LinePlaces>> {
-        self.request_lines.get(endpoint)?.as_ref()
-    }
-
-    /// Where the requests for work stand in the request of a face that begins it; `None` if they stand elsewhere.
-    pub(crate) fn inline_requests(&self, endpoint: usize) -> Option<&Arc<InlinePlaces>> {
-        self.inline_requests.get(endpoint)?.as_ref()
-    }
-
-    /// Whether a face's requests begin work on files of requests.
-    pub(crate) fn begins_on_files(&self, endpoint: usize) -> bool {
-        self.begins_on_files.get(endpoint).copied().unwrap_or_default()
-    }
-
-    /// Whether a face's answers are about work on stored objects: what was begun, how far it is, and where its results are.
-    pub(crate) fn tells_of_work(&self, endpoint: usize) -> bool {
-        self.tells_of_work.get(endpoint).copied().unwrap_or_default()
-    }
-
-    /// Where a face's answers have the ids of work and of its results, if the manifest says so.
-    pub(crate) fn told_places(&self, endpoint: usize) -> Option<&ToldPlaces> {
-        self.told_places.get(endpoint)?.as_ref()
-    }
-
-    /// Where a face's answers have the ids of objects that they make beside themselves, if the manifest says so.
-    pub(crate) fn made_places(&self, endpoint: usize) -> Option<&MadePlaces> {
-        self.made_places.get(endpoint)?.as_ref()
-    }
-
-    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows.
-    pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
-        let begins = |path: &str| {
-            let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            self.begins_work.iter().any(|end| end.is(last))
-        };
-        let path = head.uri.path();
-        let is_plain = || !path.contains(['%', ';']);
-        head.method == Method::POST
-            && !self.begins_work.is_empty()
-            && (begins(path)
-                || !is_plain() && decoded(path.trim_start_matches('/')).is_ok_and(|path| begins(&plainest(&path))))
-    }
-
-    /// Whether a target takes requests that read what its provider stores.
-    pub(crate) fn takes_readers(&self, reads: Stored, target: &Target) -> bool {
-        let mut endpoints = self.endpoints.all().iter().zip(&self.stored).filter(|(_, stored)| **stored == reads);
-        endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.face.operation).is_some())
-    }
-
     /// Whether clients must be kept apart.
     pub(crate) fn separates(&self, keys: &StoredKeys) -> bool {
         self.separates || keys.is_keyed()
-    }
-
-    /// Whether a face's answers are stored at the provider, where later requests name them.
-    pub(crate) fn stores_answers(&self, endpoint: usize) -> bool {
-        self.stored(endpoint) == Stored::Made
     }
 
     /// The targets that can be served. A target that several models share occurs several times.

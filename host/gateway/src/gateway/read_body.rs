@@ -96,7 +96,7 @@ pub(super) fn peek(
 
 /// What a face's requests are searched for.
 pub(super) fn plan<'a>(serving: &'a Serving, endpoint: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
-    serving.peek_plans.get(endpoint.index).ok_or_else(|| Fault::internal("this endpoint has no peek plan"))
+    serving.peek_plan(endpoint.index).ok_or_else(|| Fault::internal("this endpoint has no peek plan"))
 }
 
 fn about(head: &Parts) -> Head<'_> {

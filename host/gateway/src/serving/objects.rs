@@ -1,4 +1,5 @@
-//! Which faces' answers name objects that later requests refer to, and that exist at one of several providers only.
+//! What each face has to do with objects that providers store, such as files, batches and stored answers: which answers make
+//! them, which requests begin work on them, and which read them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -191,12 +192,6 @@ pub(super) fn begin_on_files(endpoints: &Endpoints, stored: &[Stored], lines: &[
     endpoints.all().iter().zip(stored).map(begins).collect()
 }
 
-/// How the paths of faces end whose requests begin work: by a whole segment, or by what follows the model in it.
-pub(super) fn begin_work(endpoints: &Endpoints, stored: &[Stored]) -> Vec<PathEnd> {
-    let begin = endpoints.all().iter().zip(stored).filter(|(_, stored)| **stored == Stored::Begun);
-    begin.filter_map(|(endpoint, _)| PathEnd::of(&endpoint.face.path)).collect()
-}
-
 /// How a path ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PathEnd {
@@ -207,7 +202,7 @@ pub(super) enum PathEnd {
 }
 
 impl PathEnd {
-    fn of(path: &str) -> Option<Self> {
+    pub(super) fn of(path: &str) -> Option<Self> {
         let last = path.rsplit('/').next()?;
         Some(match last.rsplit_once('}') {
             Some((_, after)) => Self::Part(after.to_owned()),
