@@ -73,9 +73,9 @@ use crate::reasoning_cache::ReasoningCache;
 use crate::serving::Serving;
 use cached::CacheLookup;
 use finish::Routing;
-use own_headers::{forbid_retry, put_limits, set_allow, set_own_request_id, set_request_id};
+use own_headers::{put_limits, set_allow, set_own_request_id, set_request_id};
 use recognise::{EndpointCall, recognise};
-use refusal::fault_response;
+use refusal::{failed_response, fault_response};
 use routing::RoutedExchange;
 use unknown::Unrecognised;
 use weir_buffers::BufferLimit;
@@ -312,13 +312,9 @@ impl Gateway {
         };
         let RoutedExchange { tried, plan, mut account, deadline, notices } = routed;
         let AttemptResponse { answer, target, stands_in } = tried;
-        let mut response = answer.unwrap_or_else(|fault| {
-            account.record().into_iter().for_each(|record| record.failed(&fault));
-            let mut response = fault_response(asked.endpoint.errors.as_deref(), &fault, &asked.exchange.id);
-            account.answering(response.status().as_u16(), false, false);
-            forbid_retry(&mut response, &fault);
-            response
-        });
+        let errors = asked.endpoint.errors.as_deref();
+        let mut response =
+            answer.unwrap_or_else(|fault| failed_response(errors, &fault, &asked.exchange.id, &mut account));
         account.note_overhead();
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
         self.finish(&mut response, serving, asked, &mut account, routing);

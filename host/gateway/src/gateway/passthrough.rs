@@ -1,6 +1,7 @@
 //! The path of a request to a provider's own endpoint: recognise, identify, permit, admit, send, account.
 
 mod body;
+mod made;
 mod readings;
 mod request;
 
@@ -15,21 +16,24 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
-use self::request::{announced_text, guarded_names, is_text, passage, passed, priced, refuse_forms, unmetered, uses};
+use self::made::SentPass;
+use self::request::{
+    announced_text, demand, guarded_names, is_text, passage, passed, priced, refuse_tunnels_and_overrides, unmetered,
+    uses,
+};
 use super::own_headers::{forbid_retry, milliseconds, put_limits, set_cost};
+use super::refusal::failed_response;
 use super::removal::Removal;
 use super::stored::StoringRequest;
-use super::{
-    Admitted, Gateway, TracedRequest, fault_response, guards, inbound, own_url, removal, rights, span_attributes,
-};
+use super::{Admitted, Gateway, TracedRequest, guards, inbound, own_url, removal, rights, span_attributes};
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
-use crate::admission::{AdmissionPermit, Demand, ModelWork, Refused, Uses, bytes_of};
+use crate::admission::{AdmissionPermit, Demand, ModelWork, Refused, Uses};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
-use crate::provenance::{Claim, ReadRequests, SentWords};
+use crate::provenance::{ReadRequests, SentWords};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_ledger::{Notice, Refusal};
@@ -99,7 +103,7 @@ impl Gateway {
         if let Some(record) = record.as_mut() {
             record.set_endpoint(&passage.endpoint);
         }
-        refuse_forms(&head)?;
+        refuse_tunnels_and_overrides(&head)?;
         let caller = self.identified(serving, &passage.endpoint, &head).await?;
         if let Some(record) = record.as_mut() {
             record.set_caller(&caller);
@@ -109,11 +113,8 @@ impl Gateway {
             Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, &exchange.id, record)),
         };
         let plain = path::decoded(&path)?;
-        let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
-        passage.permit(&caller, is_keyed, &head.method, &plain)?;
-        passage.permit_model_of_path(&caller, &plain)?;
         let query = head.uri.query().unwrap_or_default();
-        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, &plain, query)?;
+        self.permit_address(serving, passage, &caller, &head.method, [&plain, query])?;
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
@@ -164,6 +165,21 @@ impl Gateway {
         self.send_on(serving, &permitted, asked, taken.peek.as_ref(), admitted).await
     }
 
+    /// Refuses a method, a path and a query that the caller may not send by this passage.
+    fn permit_address(
+        &self,
+        serving: &Serving,
+        passage: &Passage,
+        caller: &Caller,
+        method: &Method,
+        [path, query]: [&str; 2],
+    ) -> Result<(), Fault> {
+        let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
+        passage.permit(caller, is_keyed, method, path)?;
+        passage.permit_model_of_path(caller, path)?;
+        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, path, query)
+    }
+
     /// Admits a request and sends it; from here on everything is accounted for.
     async fn send_on(
         &self,
@@ -175,19 +191,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let PermittedPass { caller, passage, target, priced, .. } = permitted;
         let earlier = peek.map_or(0, |peek| self.unbooked.earlier.of(&caller.tenant, peek.earlier()));
-        let demand = Demand {
-            model: peek.and_then(|peek| peek.model.as_deref()),
-            same_models: &[],
-            further_models: &permitted.further_models,
-            output_limit: peek.and_then(|peek| peek.output_limit),
-            candidates: peek.map_or(1, |peek| peek.candidates),
-            service_tier: peek.and_then(|peek| peek.service_tier.as_deref()),
-            body_len: permitted.body_len,
-            counted_len: permitted.body_len.saturating_add(bytes_of(earlier)),
-            stream: asked.stream,
-            uses: permitted.uses,
-            work: permitted.work.as_ref().and_then(|work| work.as_deref().ok()).unwrap_or_default(),
-        };
+        let demand = demand(permitted, peek, asked.stream, earlier);
         let permit = match self.admit_passed(serving, permitted, &demand, permit).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, permitted.id, record)),
@@ -225,13 +229,7 @@ impl Gateway {
         let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
         let answer = self.send_within(serving, permitted, (asked, peek), &demand, &mut account).await;
-        let mut response = answer.unwrap_or_else(|fault| {
-            account.record().into_iter().for_each(|record| record.failed(&fault));
-            let mut response = fault_response(None, &fault, permitted.id);
-            forbid_retry(&mut response, &fault);
-            account.answering(response.status().as_u16(), false, false);
-            response
-        });
+        let mut response = answer.unwrap_or_else(|fault| failed_response(None, &fault, permitted.id, &mut account));
         account.note_overhead();
         set_cost(&mut response, &mut account, &notices);
         put_limits(&mut response, &passage.endpoint, &limits, Some((target, &account)));
@@ -308,31 +306,15 @@ impl Gateway {
             told_at: asked.known.as_ref().and_then(|(known, _)| serving.told_places(known.endpoint.index)),
             peek,
         };
-        let endpoint = asked.known.as_ref().map(|(known, _)| &**known.endpoint);
-        let (own_url, is_read) = (asked.own_url.clone(), asked.method.is_safe());
-        let (path, query) = (path::decoded(&asked.path).unwrap_or_default(), asked.query.clone());
+        let sent = SentPass::of(&asked);
+        let own_url = asked.own_url.clone();
         let on_the_way = held.on_the_way(account.hand_over());
         let mut answer = pass(self.context(serving), asked, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {
-                let claim = match (endpoint, &permitted.sent) {
-                    _ if !response.status().is_success() => None,
-                    (Some(endpoint), _) => {
-                        self.claim(serving, endpoint, &permitted.caller.tenant, || permitted.named.clone(), response)
-                    }
-                    // Reading an object does not make the client its owner.
-                    (None, _) if is_read => None,
-                    (None, sent) => sent.as_ref().map(|sent| {
-                        rights::claim_to_unknown(self.reasoning_cache.owners(), serving, &path, &query, sent)
-                    }),
-                };
-                let claim = claim.map(|claim| Claim { requests: Arc::clone(&permitted.requests), ..claim });
-                let beside =
-                    endpoint.zip(peek).filter(|_| response.status().is_success()).and_then(|(endpoint, peek)| {
-                        self.making(serving, endpoint, peek, false, || permitted.named.clone())
-                    });
-                self.note_passed_answer(response, serving, making, (claim, beside), account);
+                let made = self.made_by_answer(serving, permitted, peek, &sent, response);
+                self.note_passed_answer(response, serving, making, made, account);
                 own_url::put_in_passed(response, own_url.as_deref(), permitted.passage);
                 held.record_success();
                 account.hold(held);

@@ -3,7 +3,8 @@
 use http::Response;
 
 use super::Gateway;
-use super::own_headers::put_limits;
+use super::own_headers::{forbid_retry, put_limits};
+use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
 use crate::admission::Refused;
 use crate::attempt::ReplyBody;
@@ -70,6 +71,20 @@ pub(super) fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &s
     note_fault(fault, id);
     let mut response = error_response(errors, fault, id).map(ReplyBody::from);
     insert(response.headers_mut(), &headers::ERROR_SOURCE, fault.side.as_str());
+    response
+}
+
+/// The answer of a request that failed after its account was opened, which notes the failure.
+pub(super) fn failed_response(
+    errors: Option<&ErrorFormat>,
+    fault: &Fault,
+    id: &str,
+    account: &mut Account,
+) -> Response<ReplyBody> {
+    account.record().into_iter().for_each(|record| record.failed(fault));
+    let mut response = fault_response(errors, fault, id);
+    forbid_retry(&mut response, fault);
+    account.answering(response.status().as_u16(), false, false);
     response
 }
 

@@ -9,7 +9,7 @@ use http::{Method, Version, header};
 use super::super::own_url;
 use super::PermittedPass;
 use crate::accounting::UnmeteredRequest;
-use crate::admission::{Demand, Uses};
+use crate::admission::{Demand, Uses, bytes_of};
 use crate::attempt::{PassedRequest, keep_apart};
 use crate::dialect::request_peek::RequestPeek;
 use crate::passthrough::{KnownEndpoint, Passage, path};
@@ -36,8 +36,8 @@ pub(super) fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passa
     })
 }
 
-/// Refuses what HTTP does besides requests and answers, and addresses of other servers.
-pub(super) fn refuse_forms(head: &Parts) -> Result<(), Fault> {
+/// Refuses tunnels and upgrades, addresses of other servers, and queries that override the method or the headers.
+pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
     // Some servers read a method in any case.
     let is_like = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
     if is_like(&Method::CONNECT) || is_like(&Method::TRACE) {
@@ -111,6 +111,28 @@ pub(super) fn uses(
 pub(super) fn unmetered(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<UnmeteredRequest> {
     let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
     UnmeteredRequest::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
+}
+
+/// What a request asks of limits and budgets. `earlier` are the tokens of what its provider stores and reads again for it.
+pub(super) fn demand<'a>(
+    permitted: &'a PermittedPass<'_>,
+    peek: Option<&'a RequestPeek>,
+    stream: bool,
+    earlier: u32,
+) -> Demand<'a> {
+    Demand {
+        model: peek.and_then(|peek| peek.model.as_deref()),
+        same_models: &[],
+        further_models: &permitted.further_models,
+        output_limit: peek.and_then(|peek| peek.output_limit),
+        candidates: peek.map_or(1, |peek| peek.candidates),
+        service_tier: peek.and_then(|peek| peek.service_tier.as_deref()),
+        body_len: permitted.body_len,
+        counted_len: permitted.body_len.saturating_add(bytes_of(earlier)),
+        stream,
+        uses: permitted.uses,
+        work: permitted.work.as_ref().and_then(|work| work.as_deref().ok()).unwrap_or_default(),
+    }
 }
 
 /// The announced length of a body of JSON.
