@@ -285,8 +285,8 @@ async fn attempt(
 ) -> Result<Response<ReplyBody>, Failure> {
     let judges_answer = context.judged.is_some_and(Judged::judges_answer);
     let wishes = LaneSettings {
-        // A changed request is no longer in the client's bytes, and no provider knows the items that it names; an answer that cannot be read beside its bytes is judged in
-        // a translation.
+        // A changed request is no longer in the client's bytes, and no provider knows the items that it names. An answer that
+        // cannot be read beside its bytes is judged in a translation.
         translate: target.translate
             || asked.recalled.is_some()
             || context.judged.is_some_and(Judged::needs_translation)

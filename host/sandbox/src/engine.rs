@@ -160,12 +160,6 @@ impl Engine {
         }
     }
 
-    /// Whether at most a quarter of the leases is free. An exchange that waits for its upstream should then release its
-    /// instances; the memo carries the state that later calls need.
-    pub fn scarce(&self) -> bool {
-        self.0.leases.available_permits() * 4 <= self.0.limits.instances as usize
-    }
-
     /// Hash of everything besides the component that compiled code depends on: wasmtime, its settings, the machine.
     pub fn fingerprint(&self) -> Digest {
         fingerprint(&self.wasm())

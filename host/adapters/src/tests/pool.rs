@@ -229,11 +229,11 @@ async fn without_a_free_instance_a_request_fails_after_a_while() {
     assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
     let fault = adapter.lease("").await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::Exhausted);
-    assert!(adapter.engine.scarce());
+    assert_eq!(adapter.engine.usage().leases_free, 0);
     drop(one);
     assert!(adapter.lease("").await.is_ok());
     drop(two);
-    assert!(!adapter.engine.scarce());
+    assert_eq!(adapter.engine.usage().leases_free, 2);
 }
 
 #[tokio::test(start_paused = true)]

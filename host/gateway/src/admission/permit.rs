@@ -55,8 +55,8 @@ impl AdmissionPermit {
         self.budgets.iter_mut().for_each(|budget| budget.set_out(is_out));
     }
 
-    /// Lends itself for the time of an attempt. If that is given up meanwhile, it keeps its reservations only if the provider
-    /// may have the request.
+    /// Marks a provider as working on the request while an attempt's request is sent. If the attempt is dropped meanwhile, this
+    /// permit keeps its reservations only if the provider may have the request.
     pub(crate) fn on_the_way(&mut self, hand_over: &HandOver) -> OnTheWay<'_> {
         self.set_in_flight(true);
         OnTheWay { permit: self, hand_over: hand_over.clone() }

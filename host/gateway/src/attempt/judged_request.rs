@@ -105,8 +105,7 @@ impl Judged {
         !self.pending.is_empty()
     }
 
-    /// Leases the guards that judge the answer.
-    /// What they do is added to `notes`.
+    /// Leases the guards that judge the answer. What they do is added to `notes`.
     pub(super) async fn answer_guards(
         &self,
         tenant: &Arc<str>,

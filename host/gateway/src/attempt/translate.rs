@@ -34,7 +34,6 @@ use crate::route::Target;
 use weir_buffers::Held;
 use weir_sandbox::{Adapter, Interface, Lease};
 use weir_translate::bounds;
-
 use weir_translate::names::Names;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, Outcome, Parsed, Request};

@@ -315,7 +315,7 @@ fn status_of(fault: &Fault) -> u16 {
     fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
 }
 
-/// Marks a request's span as an answer with the same meaning in HTTP does: the protocol's own answer has the status 200.
+/// Marks a request's span as failed if its answer would have a status from 500 on in HTTP: the protocol's own answer has 200.
 fn mark_failed(span: &Span, fault: &Fault) {
     if status_of(fault) >= 500 {
         span.fail("failed");

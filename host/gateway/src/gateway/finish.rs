@@ -29,8 +29,8 @@ pub(super) struct Routing<'a> {
 }
 
 impl Gateway {
-    /// Puts Weir's own headers on an answer, and has it watched for what later requests carry, and a stream gone on with should
-    /// it break.
+    /// Puts Weir's own headers on an answer, has it watched for what later requests carry, and lets another target continue a
+    /// stream that breaks.
     pub(super) fn finish(
         &self,
         response: &mut Response<ReplyBody>,

@@ -82,8 +82,8 @@ pub(super) fn end(asked: Arc<InboundRequest>) {
     }
 }
 
-/// What a request has to do with stored objects, by what its face's requests have. One with a body of its own may ask for
-/// something new of an object, such as a search in it.
+/// What a request has to do with stored objects: what its face's requests have. But one about an object that has a body of its
+/// own may ask for something new, such as a search in it.
 pub(super) fn stored(of_endpoint: Stored, is_bare: bool) -> Stored {
     if of_endpoint == Stored::Object && !is_bare { Stored::Nothing } else { of_endpoint }
 }

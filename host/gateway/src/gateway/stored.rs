@@ -31,7 +31,7 @@ pub(super) struct StoringRequest<'a> {
     pub(super) target: &'a Target,
     /// The same with the prices of the model, if those are another's.
     pub(super) priced: &'a Target,
-    /// As what that takes the request, if it takes it unchanged.
+    /// The acceptance by which the target takes the request unchanged; `None` if it is translated.
     pub(super) acceptance: Option<&'a Acceptance>,
     /// Where the answer has the ids of work and of its results, if the manifest says so.
     pub(super) told_at: Option<&'a ToldPlaces>,

@@ -72,7 +72,7 @@ pub(super) struct ObjectPlaces {
     publics: Vec<Public>,
 }
 
-/// Ids that are no objects': each account has what they name, such as a tool that is the provider's own.
+/// Ids that name no object of a client: every account has what they name, such as a tool of the provider's own.
 #[derive(Debug)]
 struct Public {
     /// The place of the ids.
