@@ -370,6 +370,23 @@ async fn the_text_of_an_error_is_kept_without_the_secrets_that_a_provider_quotes
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_that_are_refused_right_after_a_start_wait_for_the_rules_without_a_thread_each() {
+    const REQUESTS: usize = 64;
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    let requests: Vec<_> = (0..REQUESTS).map(|_| OPENAI.request("no-such-model", false)).collect();
+    let replies = futures_util::future::join_all(requests.iter().map(|request| kept.ask(request))).await;
+    assert!(replies.iter().all(|reply| reply.status() == 404));
+    // Threads for blocking work stay for ten seconds.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", kept.program.id())).unwrap();
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).unwrap().trim();
+    assert!(threads.parse::<usize>().unwrap() < 40, "{threads} threads");
+    let facts = kept.found("model=no-such-model", REQUESTS).await;
+    assert!(facts.iter().all(|fact| text(fact, "error_text").contains("no-such-model")), "{:?}", facts.first());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_where_the_text_of_an_error_is_cut_leaves_no_half_of_itself() {
     const SECRET: &str = "sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc";

@@ -6,7 +6,7 @@
 //! tenant of its first exchange until it is dropped.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct Pool {
     /// Measured time to create an instance.
     start: Duration,
     idle: Mutex<VecDeque<Idle>>,
+    /// How many instances are being made in advance.
+    being_made: AtomicUsize,
 }
 
 /// An idle instance. Fields are dropped in order, so the slot is released after the instance is gone.
@@ -70,9 +72,23 @@ impl Pool {
     /// Creates an empty pool.
     pub fn new(engine: Engine, template: Arc<Template>, ways: PoolConfig) -> Self {
         let PoolConfig { isolation, proved, reuse, ready, weight, start } = ways;
-        let (idle, is_proved, awaits_proof) = (Mutex::default(), AtomicBool::new(false), AtomicBool::new(false));
+        let (idle, being_made) = (Mutex::default(), AtomicUsize::new(0));
+        let (is_proved, awaits_proof) = (AtomicBool::new(false), AtomicBool::new(false));
         let (template, ready) = (ArcSwap::new(template), ready as usize);
-        Self { engine, template, isolation, proved, is_proved, awaits_proof, reuse, ready, weight, start, idle }
+        Self {
+            engine,
+            template,
+            isolation,
+            proved,
+            is_proved,
+            awaits_proof,
+            reuse,
+            ready,
+            weight,
+            start,
+            idle,
+            being_made,
+        }
     }
 
     /// Which exchanges may share an instance.
@@ -171,7 +187,18 @@ impl Pool {
 
     /// Whether another instance should be made in advance.
     pub(super) fn wants_more(&self) -> bool {
-        self.isolation() != Isolation::Shared && !self.awaits_proof() && self.lock().len() < self.ready
+        let has_room = |idle: usize| idle + self.being_made.load(Relaxed) < self.ready;
+        self.isolation() != Isolation::Shared && !self.awaits_proof() && has_room(self.lock().len())
+    }
+
+    /// Counts an instance that will be made in advance as one that is ready, until [`Pool::end_ahead`].
+    pub(super) fn begin_ahead(&self) {
+        self.being_made.fetch_add(1, Relaxed);
+    }
+
+    /// Counts it no longer.
+    pub(super) fn end_ahead(&self) {
+        self.being_made.fetch_sub(1, Relaxed);
     }
 
     /// Makes an instance in advance, with what calls of these interfaces would look up in it.

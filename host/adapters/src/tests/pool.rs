@@ -64,6 +64,34 @@ fn a_fresh_instance_serves_one_exchange() {
 }
 
 #[test]
+fn of_many_slow_starters_that_are_given_back_at_once_few_are_made_ahead() {
+    let mut zeta = guest("zeta");
+    // Longer than the fifth of a millisecond from which a start is slow.
+    zeta.more = "(func $wait (local $left i32)
+        (local.set $left (i32.const 4000000))
+        (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))
+        (start $wait)"
+        .into();
+    let adapter_limits = AdapterLimits { isolation: Some(Isolation::Fresh), ..AdapterLimits::default() };
+    let admission = Admission { adapter_limits, ..Admission::default() };
+    let adapter = loader(small()).load("zeta", &zeta.build(), &admission).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let (busy, until_free) = std::sync::mpsc::channel::<()>();
+    runtime.block_on(async {
+        let thread = runtime.spawn_blocking(move || until_free.recv().is_err());
+        for _ in 0..20 {
+            let mut lease = adapter.try_lease("").unwrap();
+            lease.parse_error(&context(), &response()).unwrap();
+            lease.release();
+        }
+        drop(busy);
+        assert!(thread.await.unwrap());
+        runtime.spawn_blocking(|| ()).await.unwrap();
+    });
+    assert_eq!((adapter.pool().idle(), adapter.stats.instances()), (4, 20 + 4));
+}
+
+#[test]
 fn a_tenants_instance_serves_that_tenant() {
     let adapter = with(Isolation::Tenant, Reuse::default());
     assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 1));

@@ -10,6 +10,7 @@ use super::Adapter;
 use crate::fault::{CallResult, Failure, FaultKind, PluginFault, clean, head};
 use crate::guest::GuestResult;
 use crate::instance::Instance;
+use crate::interface::Interfaces;
 use crate::limits::Isolation;
 use crate::reported::Reported;
 use crate::stats::{RecentFailure, Step};
@@ -106,10 +107,10 @@ impl Lease {
         if !pool.wants_more() || self.adapter.state.rests() {
             return;
         }
-        let adapter = Arc::clone(&self.adapter);
+        let ahead = Ahead::begin(&self.adapter);
         match Handle::try_current() {
-            Ok(runtime) if pool.starts_slowly() => drop(runtime.spawn_blocking(move || adapter.make_ahead(used))),
-            _ => adapter.make_ahead(used),
+            Ok(runtime) if pool.starts_slowly() => drop(runtime.spawn_blocking(move || ahead.make(used))),
+            _ => ahead.make(used),
         }
     }
 
@@ -198,5 +199,26 @@ impl Lease {
                 Err(fault)
             }
         }
+    }
+}
+
+/// An instance that is to be made in advance. It counts as one that is ready meanwhile: of many requests that end at once, each
+/// would have one made otherwise.
+struct Ahead(Arc<Adapter>);
+
+impl Ahead {
+    fn begin(adapter: &Arc<Adapter>) -> Self {
+        adapter.pool.begin_ahead();
+        Self(Arc::clone(adapter))
+    }
+
+    fn make(self, interfaces: Interfaces) {
+        self.0.make_ahead(interfaces);
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.0.pool.end_ahead();
     }
 }

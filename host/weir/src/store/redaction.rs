@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::runtime::Handle;
@@ -23,6 +23,8 @@ static BUILT_IN: OnceLock<Option<Rules>> = OnceLock::new();
 const LEAST_SECRET: usize = 8;
 /// What stands in a secret's place.
 const REPLACED: &str = "xxxxx";
+/// Most requests that wait for the rules. The text of an error has ten kilobytes at most.
+const MOST_WAITING: usize = 512;
 
 /// The rules for secrets and personal data.
 #[derive(Debug, Default)]
@@ -123,27 +125,76 @@ impl TextCleaner for Redaction {
 pub(crate) struct CleanedLog {
     inner: Arc<dyn RequestLog>,
     redaction: Arc<Redaction>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// Requests that ended before the rules were compiled. One thread compiles them and then records all that wait.
+#[derive(Debug, Default)]
+struct Waiting {
+    requests: Vec<FinishedRequest>,
+    has_thread: bool,
 }
 
 impl CleanedLog {
     /// Cleans what this log gets.
     pub(crate) fn new(inner: Arc<dyn RequestLog>, redaction: Arc<Redaction>) -> Self {
-        Self { inner, redaction }
+        Self { inner, redaction, waiting: Arc::default() }
     }
 
-    fn clean_and_record(&self, mut finished: FinishedRequest) {
+    /// Records a request, whose texts are cleaned so. What cannot be cleaned is not kept.
+    fn record_cleaned(&self, mut finished: FinishedRequest, cleaned: impl Fn(&str) -> Option<String>) {
+        let cleaned = |text: &str| cleaned(text).unwrap_or_default();
         if let Some(error) = &mut finished.error {
-            // What cannot be cleaned is not kept.
-            let clean = self.redaction.cleaned(&error.message).unwrap_or_default();
+            let clean = cleaned(&error.message);
             error.message = error.kept_of(&clean).to_owned();
         }
         for text in finished.asked.iter_mut().chain(&mut finished.user_agent).filter(|text| may_hold_key(text)) {
-            *text = self.redaction.cleaned(text).unwrap_or_default();
+            *text = cleaned(text);
         }
         if let Some(id) = finished.client_id.as_mut().filter(|id| may_hold_key(id)) {
-            *id = self.redaction.cleaned(id).unwrap_or_default().into();
+            *id = cleaned(id).into();
         }
         self.inner.record(finished);
+    }
+
+    /// Records a request once the rules are compiled. Beyond [`MOST_WAITING`], it is recorded now, without what would have to
+    /// be cleaned.
+    fn record_later(&self, finished: FinishedRequest) {
+        let mut waiting = self.waiting();
+        if waiting.requests.len() >= MOST_WAITING {
+            drop(waiting);
+            return self.record_cleaned(finished, |_| None);
+        }
+        waiting.requests.push(finished);
+        if std::mem::replace(&mut waiting.has_thread, true) {
+            return;
+        }
+        drop(waiting);
+        let log = self.clone();
+        match Handle::try_current() {
+            // Compiling takes some 20 ms, for which no request should wait.
+            Ok(runtime) => drop(runtime.spawn_blocking(move || log.record_waiting())),
+            Err(_) => log.record_waiting(),
+        }
+    }
+
+    fn record_waiting(&self) {
+        loop {
+            let mut waiting = self.waiting();
+            if waiting.requests.is_empty() {
+                waiting.has_thread = false;
+                return;
+            }
+            let requests = std::mem::take(&mut waiting.requests);
+            drop(waiting);
+            for finished in requests {
+                self.record_cleaned(finished, |text| self.redaction.cleaned(text));
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,14 +207,10 @@ fn needs_cleaning(finished: &FinishedRequest) -> bool {
 
 impl RequestLog for CleanedLog {
     fn record(&self, finished: FinishedRequest) {
-        let needs_rules = !self.redaction.is_ready() && needs_cleaning(&finished);
-        match Handle::try_current() {
-            // Compiling them takes some 20 ms, for which no request should wait.
-            Ok(runtime) if needs_rules => {
-                let log = self.clone();
-                drop(runtime.spawn_blocking(move || log.clean_and_record(finished)));
-            }
-            _ => self.clean_and_record(finished),
+        if self.redaction.is_ready() || !needs_cleaning(&finished) {
+            self.record_cleaned(finished, |text| self.redaction.cleaned(text));
+        } else {
+            self.record_later(finished);
         }
     }
 
