@@ -42,6 +42,7 @@
 //! - **Sums of use** ([`LedgerKey`]), added to once for each [`MoneyFlush`], and what **budgets** have counted, by all nodes
 //!   together ([`BudgetExchange`]).
 //! - **Work at providers** that is not booked yet ([`OpenWork`]): it goes with the flush that adds what it used.
+//! - What was read of **files of requests** ([`RequestFile`]), so that any node begins batches on them.
 //! - **Documents** ([`Document`]): changed with [`Store::change`], all or none, with what is expected of them before and an
 //!   [`AuditEvent`] in the same transaction. Other nodes follow with [`Store::changes_after`].
 //! - The **audit log** ([`AuditEntry`]), a chain of hashes.
@@ -74,6 +75,7 @@ mod open_work;
 mod parts;
 mod postgres;
 mod query;
+mod request_files;
 mod retention;
 mod schema;
 mod span;
@@ -101,6 +103,7 @@ pub use open_work::{HeldWork, OpenWork, WorkChanges, WorkHold, WorkKey};
 pub use postgres::{ForeignDatabase, Postgres, PostgresOptions};
 pub use query::search::HOUR_MS;
 pub use query::{Cursor, FactCount, Gap, KeySum, MAX_OF_PAGE, Page, Query};
+pub use request_files::RequestFile;
 pub use retention::{DaySize, Retention};
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use store::{Head, Store};

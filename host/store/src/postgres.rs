@@ -26,6 +26,7 @@ use crate::open_work::{self, HeldWork, WorkHold, WorkKey};
 use crate::parts::{most_bytes, newest};
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
+use crate::request_files::{self, RequestFile};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
@@ -200,6 +201,7 @@ impl Store for Postgres {
             }
             connection.transact(false, |pg| gaps::end_counts(pg, today, &retention))?;
             connection.transact(false, |pg| budget_counts::end(pg, now_ms))?;
+            connection.transact(false, |pg| request_files::end(pg, now_ms))?;
             usage::end_hours(now_ms, |first| {
                 connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
             })?;
@@ -231,6 +233,16 @@ impl Store for Postgres {
 
     fn leave_work(&self, process: i64) -> Result<(), StoreError> {
         self.write(move |pg| open_work::leave(pg, process))
+    }
+
+    fn keep_request_files(&self, files: &[RequestFile]) -> Result<(), StoreError> {
+        let files = files.to_vec();
+        self.write(move |pg| request_files::keep(pg, &files))
+    }
+
+    fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
+        let ids = ids.to_vec();
+        self.read(move |pg| request_files::find(pg, &ids))
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {

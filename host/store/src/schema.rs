@@ -3,7 +3,7 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 8;
+pub(crate) const VERSION: i64 = 9;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
 const ADDED: [(i64, &str); 4] = [
@@ -46,6 +46,17 @@ pub(crate) const HEAD_SINCE: i64 = 8;
 /// an earlier version wrote has the row from its next entry on.
 const AUDIT_HEAD: &str = "
 create table if not exists audit_head (number bigint primary key, sequence bigint not null, hash bytea not null);
+";
+
+/// The version from which on it is kept what was read of files of requests.
+pub(crate) const FILES_SINCE: i64 = 9;
+
+/// What was read of files of requests.
+const REQUEST_FILES: &str = "
+create table if not exists request_files (
+  id text, tenant text, made_ms bigint not null, body text not null, primary key (id, tenant)) ORDERED;
+create index if not exists request_files_of_tenant on request_files (tenant, made_ms);
+create index if not exists request_files_by_age on request_files (made_ms);
 ";
 
 /// Puts the sums of hours that were written before into those of days.
@@ -161,7 +172,7 @@ create table if not exists audit (
   sequence bigint primary key, time_ms bigint not null, event text not null, hash bytea not null);
 insert into counters (name, value) values ('documents', 0), ('audit', 0) on conflict (name) do nothing;
 ";
-    spell(&[text, BUDGET_COUNTS, OPEN_WORK, AUDIT_HEAD].concat(), words)
+    spell(&[text, BUDGET_COUNTS, OPEN_WORK, AUDIT_HEAD, REQUEST_FILES].concat(), words)
 }
 
 /// The table of the counts of budgets, for tables of an earlier version in PostgreSQL.
@@ -177,6 +188,11 @@ pub(crate) fn open_work(words: Words) -> String {
 /// The table of the audit log's end, for tables of an earlier version in PostgreSQL.
 pub(crate) fn audit_head(words: Words) -> String {
     spell(AUDIT_HEAD, words)
+}
+
+/// The table of what was read of files of requests, for tables of an earlier version in PostgreSQL.
+pub(crate) fn request_files(words: Words) -> String {
+    spell(REQUEST_FILES, words)
 }
 
 /// The tables of one day: each of its name with what is between its parentheses.

@@ -15,11 +15,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 
 use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
-use crate::batch::{Batch, DayBatch, write_day};
+use crate::batch::{Batch, write_day};
 use crate::body::{self, Side};
 use crate::budget_counts::{self, BudgetAnswer, BudgetExchange};
 use crate::documents::{self, Change, Changes, Document};
-use crate::erase::{Erasure, ErasureSubject};
+use crate::erase::ErasureSubject;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
@@ -27,6 +27,7 @@ use crate::open_work::{self, HeldWork, WorkHold, WorkKey};
 use crate::parts::newest;
 use crate::query::search::{self, HOUR_MS, TextWords};
 use crate::query::{Gap, KeySum, Page, Query, gaps};
+use crate::request_files::{self, RequestFile};
 use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
@@ -232,7 +233,7 @@ impl Store for Sqlite {
 
     fn append(&self, batch: &Batch) -> Result<(), StoreError> {
         for (day, part) in &batch.by_day() {
-            self.write_day(*day, |lite, layout| append_day(lite, layout, *day, part))?;
+            self.write_day(*day, |lite, layout| write_day(lite, *day, part, |lite, facts| layout.insert(lite, facts)))?;
         }
         Ok(())
     }
@@ -275,7 +276,7 @@ impl Store for Sqlite {
         let mut removed = 0;
         for size in self.files.days()? {
             let day = size.day;
-            let count = self.write_day(day, |lite, _| erase(lite, day, subject))?;
+            let count = self.write_day(day, |lite, _| parts::erase(lite, day, subject))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)
             {
@@ -303,6 +304,7 @@ impl Store for Sqlite {
         self.bound_today(Day::of(now_ms), retention)?;
         self.write(|lite| gaps::end_counts(lite, Day::of(now_ms), retention))?;
         self.write(|lite| budget_counts::end(lite, now_ms))?;
+        self.write(|lite| request_files::end(lite, now_ms))?;
         usage::end_hours(now_ms, |first| self.write(|lite| lite.execute(schema::SQLITE_END_HOURS, first)))?;
         Ok(ending)
     }
@@ -324,6 +326,14 @@ impl Store for Sqlite {
 
     fn leave_work(&self, process: i64) -> Result<(), StoreError> {
         self.write(|lite| open_work::leave(lite, process))
+    }
+
+    fn keep_request_files(&self, files: &[RequestFile]) -> Result<(), StoreError> {
+        self.write(|lite| request_files::keep(lite, files))
+    }
+
+    fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
+        self.read(|lite| request_files::find(lite, ids))
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
@@ -387,14 +397,4 @@ impl Store for Sqlite {
         // A write that changes nothing finds a disk that is full or read-only.
         self.write(|lite| lite.execute("update counters set value = value where name = 'documents'", &[]).map(|_| ()))
     }
-}
-
-fn erase(lite: &mut Lite<'_>, day: Day, subject: &ErasureSubject) -> Result<u64, StoreError> {
-    // What is removed is overwritten, not only forgotten.
-    lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
-    Erasure::new(day, subject.clone()).run(lite)
-}
-
-fn append_day(lite: &mut Lite<'_>, layout: &mut Layout, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {
-    write_day(lite, day, part, |lite, facts| layout.insert(lite, facts))
 }

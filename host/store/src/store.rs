@@ -12,6 +12,7 @@ use crate::id::{Day, RequestId};
 use crate::ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::open_work::{HeldWork, WorkHold, WorkKey};
 use crate::query::{Gap, KeySum, Page, Query};
+use crate::request_files::RequestFile;
 use crate::retention::{DaySize, Retention};
 use crate::usage::{UsageQuery, UsageSum};
 
@@ -52,7 +53,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;
 
     /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`], and counts of
-    /// budgets in windows that ended long ago, end too.
+    /// budgets in windows that ended long ago, end too, and what was read of files of requests after a month.
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError>;
 
     /// Adds sums of use, all or none, with the changes of work that is not booked yet. Durable when it returns.
@@ -72,6 +73,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Leaves the work that a process holds to the next one that asks for some.
     fn leave_work(&self, process: i64) -> Result<(), StoreError>;
+
+    /// Keeps what was read of files of requests; what is there already stays. Durable when it returns. Each tenant has so many rows,
+    /// of which the oldest go first, and [`Store::retain`] removes old ones.
+    fn keep_request_files(&self, files: &[RequestFile]) -> Result<(), StoreError>;
+
+    /// What was read of the files of requests with these ids, whoever uploaded them.
+    fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError>;
 
     /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it returns.
     fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError>;

@@ -4,8 +4,8 @@
 use rusqlite::Connection;
 
 use super::connection::{self, Lite, Purpose, transact};
-use super::{Open, Sqlite, erase, locked};
-use crate::erase::ErasureSubject;
+use super::{Open, Sqlite, locked};
+use crate::erase::{Erasure, ErasureSubject};
 use crate::error::StoreError;
 use crate::id::Day;
 use crate::parts::most_bytes;
@@ -74,6 +74,13 @@ impl Sqlite {
         close(connection);
         Ok(removed)
     }
+}
+
+/// Removes what one part of a day has of a user or a key.
+pub(super) fn erase(lite: &mut Lite<'_>, day: Day, subject: &ErasureSubject) -> Result<u64, StoreError> {
+    // What is removed is overwritten, not only forgotten.
+    lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
+    Erasure::new(day, subject.clone()).run(lite)
 }
 
 /// The last connection of a file moves its write-ahead log into it when it is closed. If that fails, the log stays, and is

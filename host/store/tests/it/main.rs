@@ -20,6 +20,7 @@ mod migrations;
 mod open_work;
 mod place;
 mod postgres;
+mod request_files;
 mod server;
 mod suite;
 mod trouble;
@@ -73,6 +74,8 @@ suite! {
     usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar
     usage::hours_end_and_the_sums_of_their_days_stay
     open_work::work_is_taken_over_oldest_first_and_goes_when_it_is_booked
+    request_files::what_was_read_of_a_file_is_found_by_its_id_and_stays_as_it_was
+    request_files::files_go_when_they_are_old_or_their_tenant_has_too_many
     suite::nodes_count_at_budgets_together_and_each_exchange_once
     full_day::today_is_bounded_and_the_newest_facts_stay
     full_day::a_part_that_was_full_is_read_and_ends_with_its_day

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock};
 
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
-    ErasureSubject, Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId,
-    Retention, Side, Store, StoreError, UsageQuery, UsageSum, WorkHold, WorkKey,
+    ErasureSubject, Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestFile,
+    RequestId, Retention, Side, Store, StoreError, UsageQuery, UsageSum, WorkHold, WorkKey,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -118,6 +118,14 @@ impl Store for LateStore {
 
     fn leave_work(&self, process: i64) -> Result<(), StoreError> {
         self.get()?.leave_work(process)
+    }
+
+    fn keep_request_files(&self, files: &[RequestFile]) -> Result<(), StoreError> {
+        self.get()?.keep_request_files(files)
+    }
+
+    fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
+        self.get()?.request_files(ids)
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
