@@ -12,17 +12,19 @@ use crate::wire_format::OPENAI;
 const TOKEN: &str = "the-token-of-the-operator-0123";
 const OPERATIONS: &str = "operations = [\"chat\", \"files-*\", \"batches-*\"]\npassthrough = [\"p * *\"]\n";
 
-/// Two clients that are bound to models, and one that is not.
+/// Two clients that are bound to models, two that are restricted and may use every one, and one that may use everything.
 fn config(upstream: &Upstream, models_of_one: &str) -> String {
     let client = |name: &str, more: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\n{more}", key(name));
     let bound = |models: &str| format!("models = [{models}]\n{OPERATIONS}");
     format!(
         "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\nretry = {{ max_retries = 0 }}\n\
          passthrough = [\"* *\"]\n\
-         [[models]]\nalias = \"fast\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n{}{}{}",
+         [[models]]\nalias = \"fast\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n{}{}{}{}{}",
         upstream.url(),
         client("one", &bound(models_of_one)),
         client("two", &bound("\"fast*\"")),
+        client("narrow", OPERATIONS),
+        client("any", &bound("\"*\"")),
         client("free", "passthrough = [\"p * *\"]\n"),
     )
 }
@@ -211,7 +213,7 @@ async fn a_batch_of_a_client_with_models_names_a_file_that_was_read() {
         for (file, expected, says) in [
             (by_other.as_str(), 404, "there is no"),
             (&by_free, 404, "there is no"),
-            ("file-0123456789unknown", 404, "uploaded through this gateway since that was started"),
+            ("file-0123456789unknown", 404, "uploaded through this gateway itself"),
             (output, 403, "were not read when it was made"),
         ] {
             let (status, _, message) = error(&gateway.ask(&by("one", batch(lane, file))).await);
@@ -257,18 +259,39 @@ async fn requests_in_a_file_name_no_object_that_their_client_has_not_made() {
         json!({"custom_id": "a", "url": "/v1/chat/completions", "body": {"model": "fast", "messages": [part]}})
             .to_string()
     };
-    let own = uploaded(&gateway, "one", "/v1", "prose").await;
-    while upstream.unseen().is_some() {}
-    for lane in LANES {
+    for (client, lane) in ["one", "narrow", "any"].into_iter().flat_map(|client| LANES.map(|lane| (client, lane))) {
+        let own = uploaded(&gateway, client, "/v1", "prose").await;
+        while upstream.unseen().is_some() {}
         let file = format!("{}\n{}", of_model("fast"), with_object("file-0123456789unknown"));
-        let reply = gateway.ask(&by("one", upload(lane, &form("batch", &file)))).await;
-        assert_eq!(reply.status(), if lane == "/v1" { 404 } else { 400 }, "{}", reply.text());
-        assert!(upstream.unseen().is_none_or(|got| !got.text().contains("--x--")), "{lane}: it has the end");
-        let with_own = uploaded(&gateway, "one", lane, &with_object(&own)).await;
-        assert_eq!(gateway.ask(&by("one", batch(lane, &with_own))).await.status(), 200, "{lane}");
+        let reply = gateway.ask(&by(client, upload(lane, &form("batch", &file)))).await;
+        assert_eq!(reply.status(), if lane == "/v1" { 404 } else { 400 }, "{client}: {}", reply.text());
+        assert!(upstream.unseen().is_none_or(|got| !got.text().contains("--x--")), "{client} {lane}: it has the end");
+        let with_own = uploaded(&gateway, client, lane, &with_object(&own)).await;
+        assert_eq!(gateway.ask(&by(client, batch(lane, &with_own))).await.status(), 200, "{client} {lane}");
+        // What was read of it may not be all that it names.
+        let hidden = format!("{}\r{}", of_model("fast"), with_object("file-0123456789unknown"));
+        let hidden = uploaded(&gateway, client, lane, &hidden).await;
+        let (status, code, message) = error(&gateway.ask(&by(client, batch(lane, &hidden))).await);
+        assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{client} {lane}: {message}");
         let of_free = uploaded(&gateway, "free", lane, &file).await;
         assert_eq!(gateway.ask(&by("free", batch(lane, &of_free))).await.status(), 200, "{lane}");
         while upstream.unseen().is_some() {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restricted_client_that_may_use_every_model_names_any_in_its_file() {
+    let mut upstream = provider().await;
+    let gateway = open(&upstream).await;
+    for (client, lane) in ["narrow", "any"].into_iter().flat_map(|client| LANES.map(|lane| (client, lane))) {
+        let file = uploaded(&gateway, client, lane, &format!("{}\n{}", of_model("fast"), of_model("dear"))).await;
+        assert_eq!(gateway.ask(&by(client, batch(lane, &file))).await.status(), 200, "{client} {lane}");
+        while upstream.unseen().is_some() {}
+        for other in ["file-0123456789unknown".to_owned(), uploaded(&gateway, "free", lane, &of_model("fast")).await] {
+            while upstream.unseen().is_some() {}
+            assert_eq!(gateway.ask(&by(client, batch(lane, &other))).await.status(), 404, "{client} {lane} {other}");
+            assert!(upstream.unseen().is_none(), "{client} {lane} {other}");
+        }
     }
 }
 

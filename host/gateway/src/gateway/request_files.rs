@@ -1,6 +1,6 @@
-//! Files of requests for work that is done later, such as batches: a client that may not use every model begins work on none that
-//! names other models than it may use. What such a client uploads is read for that, and kept with the file's owner; where there are
-//! budgets, what any client uploads is, for what its requests may cost.
+//! Files of requests for work that is done later, such as batches: a client that is restricted begins work on none that names models
+//! that it may not use, or objects that it has not made. What such a client uploads is read for that, and kept with the file's owner;
+//! where there are budgets, what any client uploads is, for what its requests may cost.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ const TURN: usize = 256 << 10;
 impl Gateway {
     /// Whether what a client uploads is read for what the requests in it name.
     pub(super) fn reads_requests_of(&self, caller: &Caller) -> bool {
-        !caller.may_use_all() || !self.admission.budgets.is_empty()
+        caller.is_restricted() || !self.admission.budgets.is_empty()
     }
 
     /// Reads what the requests in an uploaded file name, if that matters for its client.
@@ -35,7 +35,7 @@ impl Gateway {
             return Ok(());
         }
         let kind = asked.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let (owners, is_bound) = (self.reasoning_cache.owners(), !asked.caller.may_use_all());
+        let (owners, is_bound) = (self.reasoning_cache.owners(), asked.caller.is_restricted());
         let reader = FileReader { owners, tenant: &asked.caller.tenant, is_bound };
         let mut scan = FileScan::new(places, kind.unwrap_or_default(), reader);
         for piece in asked.body.iter().flat_map(|piece| piece.chunks(TURN)) {
@@ -51,7 +51,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Refuses to begin work on a file whose requests are not known to name only models that the caller may use.
+    /// Refuses to begin work on a file whose requests are not known to name only what the caller may use.
     pub(super) fn permit_work(
         &self,
         serving: &Serving,
@@ -59,7 +59,7 @@ impl Gateway {
         caller: &Caller,
         named: impl FnOnce() -> ObjectIds,
     ) -> Result<(), Fault> {
-        if caller.may_use_all() || !serving.begins_on_files(endpoint.index) {
+        if !caller.is_restricted() || !serving.begins_on_files(endpoint.index) {
             return Ok(());
         }
         let named = named();
@@ -104,8 +104,8 @@ pub(super) fn permit_models(caller: &Caller, file: &RequestFile) -> Result<(), F
 fn not_uploaded(id: &str) -> Fault {
     let mut fault = not_here(id);
     fault.error.message.push_str(
-        ": this key may not use every model, so that it names a file that it has uploaded through this gateway since that was \
-         started",
+        ": this key is restricted, so that it begins work only on a file that it has uploaded through this gateway itself. Upload the \
+         file of requests with this key, and name that one",
     );
     fault
 }
@@ -118,8 +118,8 @@ pub(super) fn requests_not_read(message: String) -> Fault {
 /// The fault for work on requests of which it is not known what they name.
 fn unread(caller: &Caller, why: &str) -> Fault {
     let message = format!(
-        "the {} may not use every model, and it is not known which are named here: {why}. Upload the file of requests through this \
-         gateway with this key, and name that one",
+        "the {} is restricted, and it is not known what is named here: {why}. Upload the file of requests through this gateway with this \
+         key, and name that one",
         caller.title()
     );
     requests_not_read(message)

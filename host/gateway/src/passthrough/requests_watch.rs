@@ -13,7 +13,7 @@ const NOT_ALLOWED: &str = "a request in the file names a model that this key may
                            its requests name models as their provider calls them";
 const NOT_HERE: &str = "a request in the file names an object that is not here, or not this client's";
 
-/// A file of a caller that may not use every model, or whose use budgets count.
+/// A file of a caller that is restricted, or whose use budgets count.
 pub(crate) struct RequestsWatch {
     /// None once it has ended.
     scan: Option<FileScan>,
@@ -30,7 +30,7 @@ impl RequestsWatch {
         owners: &Arc<Owners>,
         read: &ReadRequests,
     ) -> Self {
-        let reader = FileReader { owners, tenant: &caller.tenant, is_bound: !caller.may_use_all() };
+        let reader = FileReader { owners, tenant: &caller.tenant, is_bound: caller.is_restricted() };
         let scan = FileScan::new(places, content_type, reader);
         Self { scan: Some(scan), caller: caller.clone(), read: Arc::clone(read) }
     }

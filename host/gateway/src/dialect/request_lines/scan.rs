@@ -28,7 +28,7 @@ pub(crate) struct FileScan {
 pub(crate) struct FileReader<'a> {
     pub(crate) owners: &'a Arc<Owners>,
     pub(crate) tenant: &'a Arc<str>,
-    /// Whether the client may not use every model: then the file has to name models and objects so that all servers read the same.
+    /// Whether the client is restricted: then the file has to name models and objects so that all servers read the same.
     pub(crate) is_bound: bool,
 }
 
