@@ -63,6 +63,7 @@ mod invoked_models;
 mod issuers;
 mod kept_batches;
 mod kept_budgets;
+mod kept_files;
 mod keyless;
 mod keys;
 mod library;

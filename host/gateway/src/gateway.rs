@@ -241,6 +241,9 @@ impl Gateway {
         if let Some(record) = record.as_mut() {
             *capture = self.capture(serving, &asked, logged, span, record);
         }
+        if serving.begins_on_files(asked.endpoint.index) {
+            Box::pin(self.recall_files(serving, &asked.caller, &asked.named_objects())).await;
+        }
         self.permit(serving, &asked)?;
         if let Some(places) = serving.request_lines(asked.endpoint.index) {
             Box::pin(self.read_requests(places, &asked)).await?;

@@ -16,6 +16,7 @@
 //! | `carried` | looks up the words of a request |
 //! | `owners` | records which client made an object, for clients that must be kept apart |
 //! | `request_file` | what the requests in a file name on which work may be begun |
+//! | `kept_file` | what a store keeps of that |
 //! | `made` | finds the ids of the objects that an answer made |
 //! | `made_places` | finds them at the places of answers that a manifest names |
 //! | `making` | records the objects at these places as their client's |
@@ -26,6 +27,7 @@
 //! | `words` | finds the words of texts that may be ids |
 
 mod carried;
+mod kept_file;
 mod made;
 mod made_places;
 mod making;
@@ -45,6 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quick_cache::sync::Cache;
 
 pub use carried::Carried;
+pub use kept_file::{FileSearch, FileStore, FileTerms, KeptFile};
 pub(crate) use made::LONGEST_ID;
 pub use made_places::MadePlaces;
 pub(crate) use making::Making;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::kept_files::FileKeeping;
 use crate::store::{OpenStore, key_of};
 use weir_gateway::accounting::{KeptWork, WorkName, WorkSearch, WorkStore};
 use weir_gateway::gateway::Gateway;
@@ -133,6 +134,8 @@ pub(crate) struct WorkHolding {
     task: JoinHandle<()>,
     store: Arc<dyn Store>,
     process: i64,
+    /// Keeps the files that work is begun on.
+    files: FileKeeping,
 }
 
 impl WorkHolding {
@@ -141,6 +144,7 @@ impl WorkHolding {
         let (store, recorder) = (open.store(), open.recorder().clone());
         let process = recorder.process();
         gateway.keep_work_in(Arc::new(StoredWork { recorder, store: Arc::clone(&store) }));
+        let files = FileKeeping::start(open, gateway);
         let holder = Arc::new(Mutex::new(Holder {
             store: Arc::clone(&store),
             gateway: Arc::clone(gateway),
@@ -153,13 +157,14 @@ impl WorkHolding {
         }
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(follow(holder, Arc::clone(gateway), stopped));
-        Self { stop, task, store, process }
+        Self { stop, task, store, process, files }
     }
 
     /// Stops to hold work.
     pub(crate) async fn end(self) -> HeldUntilEnd {
         self.stop.send_replace(true);
         let _ended = tokio::time::timeout(WAIT, self.task).await;
+        self.files.end().await;
         HeldUntilEnd { store: self.store, process: self.process }
     }
 }

@@ -73,7 +73,7 @@ impl Gateway {
     }
 
     /// Its client's requests find it at its provider, and no other client's do.
-    fn note_issuer(&self, tenant: &Arc<str>, id: &str, issuer: &Issuer) {
+    pub(super) fn note_issuer(&self, tenant: &Arc<str>, id: &str, issuer: &Issuer) {
         if is_object(id.as_bytes()) {
             self.reasoning_cache.provenance().learn(Kind::Object, tenant, id.as_bytes(), issuer);
         }

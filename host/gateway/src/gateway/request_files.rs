@@ -1,6 +1,6 @@
 //! Files of requests for work that is done later, such as batches: a client that is restricted begins work on none that names models
 //! that it may not use, or objects that it has not made. What such a client uploads is read for that, and kept with the file's owner;
-//! where there are budgets, what any client uploads is, for what its requests may cost.
+//! where there are budgets, what any client uploads is, for what its requests may cost. A store keeps it for other processes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::attempt::InboundRequest;
 use crate::auth::Caller;
 use crate::dialect::request_lines::{FileReader, FileScan, LinePlaces};
 use crate::dialect::request_peek::ObjectIds;
-use crate::provenance::{FileMistake, RequestFile, not_here};
+use crate::provenance::{FileMistake, FileStore, ObjectKind, RequestFile, not_here};
 use crate::serving::Serving;
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::types::ErrorKind;
@@ -49,6 +49,33 @@ impl Gateway {
         }
         asked.requests.get_or_init(|| Arc::new(file));
         Ok(())
+    }
+
+    /// Keeps in a store what is read of files from now on, and learns from there what others have read. The first store stays.
+    pub fn keep_files_in(&self, store: Arc<dyn FileStore>) {
+        self.reasoning_cache.owners().keep_files_in(store);
+    }
+
+    /// Learns from the store what was read of the files on which a request begins work, if they passed through another process.
+    pub(super) async fn recall_files(&self, serving: &Serving, caller: &Caller, named: &ObjectIds) {
+        let (owners, is_read) = (self.reasoning_cache.owners(), self.reads_requests_of(caller));
+        let Some(store) = owners.files().filter(|_| is_read || serving.separates(&self.stored_keys)) else { return };
+        let unknown: Vec<String> = named.all().filter(|id| owners.of(id.as_bytes()).is_none()).cloned().collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let mut found = store.find(unknown, is_read).await;
+        // What nobody's key uploaded keeps no client from anything.
+        found.retain(|file| !file.tenant.is_empty() || caller.tenant.is_empty());
+        // The first one that is learned is the owner.
+        found.sort_by_key(|file| *file.tenant != *caller.tenant);
+        for file in found {
+            let (tenant, issuer) = (Arc::from(&*file.tenant), file.terms.issuer());
+            let requests = Arc::new(file.terms.into_file());
+            if owners.keep_with(ObjectKind::Object, file.id.as_bytes(), &tenant, Some(&requests)) {
+                self.note_issuer(&tenant, &file.id, &issuer);
+            }
+        }
     }
 
     /// Refuses to begin work on a file whose requests are not known to name only what the caller may use.

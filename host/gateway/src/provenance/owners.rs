@@ -7,9 +7,9 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use super::RequestFile;
+use super::{FileStore, RequestFile};
 use weir_types::fault::Fault;
 
 /// The approximate memory of one id, in bytes: in the map, which is at times half empty, and in its client's order.
@@ -36,6 +36,8 @@ pub struct Owners {
     any: AtomicBool,
     /// Whether the log says that objects have lost their owners.
     is_told: AtomicBool,
+    /// Keeps what was read of files of requests for other processes.
+    files: OnceLock<Arc<dyn FileStore>>,
 }
 
 /// The owners of one kind of objects.
@@ -130,7 +132,20 @@ impl Owners {
             hashers: [RandomState::new(), RandomState::new()],
             any: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
+            files: OnceLock::new(),
         }
+    }
+
+    /// Keeps files of requests in a store from now on. The first one stays.
+    pub(crate) fn keep_files_in(&self, store: Arc<dyn FileStore>) {
+        if self.files.set(store).is_err() {
+            tracing::error!("files of requests are kept in a store already");
+        }
+    }
+
+    /// Where files of requests are kept for other processes.
+    pub(crate) fn files(&self) -> Option<&Arc<dyn FileStore>> {
+        self.files.get()
     }
 
     /// Whether any owner is recorded.
@@ -143,16 +158,16 @@ impl Owners {
         self.keep_with(kind, id, client, None);
     }
 
-    /// The same with what its requests name, if it is a file of such.
-    pub(super) fn keep_with(
+    /// The same with what its requests name, if it is a file of such. Returns whether it had no owner.
+    pub(crate) fn keep_with(
         &self,
         kind: ObjectKind,
         id: &[u8],
         client: &Arc<str>,
         requests: Option<&Arc<RequestFile>>,
-    ) {
+    ) -> bool {
         if self.of(id).is_some() {
-            return;
+            return false;
         }
         let owned = match kind {
             ObjectKind::Answer => &self.answers,
@@ -162,7 +177,8 @@ impl Owners {
         let mut record = owned.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have kept it since.
         let one = Owned { client: Arc::clone(client), requests: requests.cloned() };
-        let has_lost = !record.owners.contains_key(&key) && record.keep(key, one, self.most);
+        let is_new = !record.owners.contains_key(&key);
+        let has_lost = is_new && record.keep(key, one, self.most);
         drop(record);
         if has_lost && kind == ObjectKind::Object && !self.is_told.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -173,6 +189,7 @@ impl Owners {
         if !self.has_any() {
             self.any.store(true, Ordering::Relaxed);
         }
+        is_new
     }
 
     /// The owner of an id, if known.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::made::{MadeScanner, Wanted};
 use super::making::Making;
 use super::told_ids::{ToldIds, ToldPlaces};
-use super::{Issuer, Kind, ObjectKind, Owners, Provenance, ReadRequests, Scanner, SentWords, Word};
+use super::{Issuer, KeptFile, Kind, ObjectKind, Owners, Provenance, ReadRequests, Scanner, SentWords, Word};
 
 /// The most opaque values recorded from one answer.
 const VALUES: usize = 256;
@@ -53,9 +53,15 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Records the client as the owner of the object with this id.
-    fn keep(&self, id: &[u8], client: &Arc<str>) {
-        self.owners.keep_with(self.kind, id, client, self.requests.get());
+    /// Records the client as the owner of the object with this id, which is there. A file of requests is kept for other processes
+    /// as well.
+    fn keep(&self, id: &[u8], client: &Arc<str>, issuer: &Issuer) {
+        let requests = self.requests.get();
+        let is_new = self.owners.keep_with(self.kind, id, client, requests);
+        let Some((store, file)) = self.owners.files().zip(requests).filter(|_| is_new) else { return };
+        if let Some(kept) = KeptFile::of(client, id, file, issuer) {
+            store.keep(kept);
+        }
     }
 
     /// Whether the answer may have made the object with this id.
@@ -86,14 +92,14 @@ impl Claimant {
         Self { scanner, claim, left, head: CLAIMED }
     }
 
-    fn see(&mut self, bytes: &[u8], client: &Arc<str>) {
+    fn see(&mut self, bytes: &[u8], client: &Arc<str>, issuer: &Issuer) {
         let Self { claim, scanner, left, head } = self;
         let near = bytes.get(..*head).unwrap_or(bytes);
         *head -= near.len();
         scanner.push(near, &mut |id| {
             if *left > 0 && !id.is_empty() && claim.may_keep(id) {
                 *left -= 1;
-                claim.keep(id, client);
+                claim.keep(id, client, issuer);
             }
         });
         if *left == 0 {
@@ -211,6 +217,18 @@ impl ProvenanceRecorder {
         self
     }
 
+    /// Whether it finds what the answer makes beside itself.
+    pub(crate) fn finds_made(&self) -> bool {
+        self.making.is_some()
+    }
+
+    /// Looks for what the answer makes beside itself in parts of it that are of one format only.
+    pub(crate) fn see_parts(&mut self, parts: &[u8]) {
+        if let Some(making) = &mut self.making {
+            making.see(parts, &self.tenant, &self.issuer, &self.provenance);
+        }
+    }
+
     /// The answer's own id, if it was looked for and has passed.
     pub(crate) fn own_id(&self) -> Option<&[u8]> {
         match &self.told {
@@ -235,7 +253,7 @@ impl ProvenanceRecorder {
             self.see_told(bytes);
         } else {
             if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
-                claimant.see(bytes, &self.tenant);
+                claimant.see(bytes, &self.tenant, &self.issuer);
             }
             self.own_id.iter_mut().for_each(|own_id| own_id.see(bytes));
         }
@@ -264,7 +282,7 @@ impl ProvenanceRecorder {
                 provenance.learn(Kind::Object, tenant, id, issuer);
             }
             if let Some(Claimant { claim, .. }) = claimant.as_ref().filter(|claimant| claimant.claim.may_keep(id)) {
-                claim.keep(id, tenant);
+                claim.keep(id, tenant, issuer);
             }
         });
     }

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
 use weir_ledger::Forecast;
 use weir_wire::form::FormError;
 
@@ -15,7 +16,7 @@ pub(crate) struct RequestFile {
     models: Vec<NamedModel>,
     /// Why it is not known what else they name.
     mistake: Option<FileMistake>,
-    /// Whether it was read for the rights of a client that may not use every model.
+    /// Whether it was read for the rights of a client that is restricted.
     is_bound: bool,
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct RequestFile {
 pub(crate) type ReadRequests = Arc<OnceLock<Arc<RequestFile>>>;
 
 /// A model that requests in a file name.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NamedModel {
     /// The name, as the file has it.
     pub(crate) name: Box<str>,
@@ -34,7 +35,7 @@ pub(crate) struct NamedModel {
 }
 
 /// What requests ask of one model, in sum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asks {
     pub(crate) requests: u64,
     /// Estimated tokens of input.
@@ -122,12 +123,17 @@ pub(crate) enum FileMistake {
 }
 
 impl RequestFile {
-    /// Nothing so far, of a client that may not use every model or of another one.
+    /// Nothing so far, of a client that is restricted or of another one.
     pub(crate) fn new(is_bound: bool) -> Self {
         Self { is_bound, ..Self::default() }
     }
 
-    /// Whether it was read for the rights of a client that may not use every model.
+    /// What was read before, of a file whose requests are all known.
+    pub(super) fn read_before(is_bound: bool, models: Vec<NamedModel>) -> Self {
+        Self { models, mistake: None, is_bound }
+    }
+
+    /// Whether it was read for the rights of a client that is restricted.
     pub(crate) fn is_bound(&self) -> bool {
         self.is_bound
     }

@@ -138,8 +138,11 @@ impl Gateway {
         if let Some(watch) = &mut watch {
             watch.passes(&pieces.concat(), true).map_err(client_body::fault)?;
         }
-        let read = read.map(|known| self.peek_known(serving, caller, known, head, &pieces));
-        let (peek, named) = read.transpose()?.unzip();
+        let read = match read {
+            Some(known) => Some(self.peek_known(serving, caller, known, head, &pieces).await?),
+            None => None,
+        };
+        let (peek, named) = read.unzip();
         let named_besides = |peek: &RequestPeek| further_models::named_in_json(peek, &pieces);
         let guarded_models = peek.as_ref().map(|peek| further_models::guarded(serving, peek, || named_besides(peek)));
         let is_priced = |_: &&RequestPeek| !self.admission.budgets.is_empty();
@@ -192,8 +195,8 @@ impl Gateway {
         Ok(is_needed.then(|| BodyWatch::Objects(watch(further))))
     }
 
-    /// What a body says that was read as a whole.
-    fn peek_known(
+    /// Checks and peeks at a body that was read as a whole.
+    async fn peek_known(
         &self,
         serving: &Serving,
         caller: &Caller,
@@ -209,6 +212,9 @@ impl Gateway {
         peek.set_model_of_path(path_params);
         readings::refuse_other_model(head, &peek)?;
         let named = peek.object_ids(pieces, path_params);
+        if serving.begins_on_files(known.endpoint.index) {
+            self.recall_files(serving, caller, &named).await;
+        }
         rights::refuse_anothers_named(self.reasoning_cache.owners(), &caller.tenant, &named)?;
         self.permit_work(serving, known.endpoint, caller, || named.clone())?;
         self.refuse_unproved(serving, known.endpoint, caller, || named.clone())?;
