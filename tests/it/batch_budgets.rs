@@ -453,6 +453,32 @@ async fn nodes_that_share_a_budget_hold_back_what_each_of_them_begins() {
     panic!("{}", other.get("/admin/budgets").await.text());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_batch_did_not_use_is_there_again_for_its_node_where_nodes_share_and_it_was_killed() {
+    let Some(redis) = Redis::start() else { return };
+    let [_, tenths] = needed();
+    let (upstream, state) = openai().await;
+    let shared = format!("[shared]\nurl = \"{}\"\nwait = \"10s\"\n", redis.url());
+    let budgets = [budget("money", &format!("for = \"all\"\n{}", usd(tenths + 10.0))), clients(&["one"]), shared];
+    let (folder, config) = (folder("openai"), config("openai", &["gpt-x"], &upstream, &budgets));
+    let first = Node::start(&folder, &config);
+    let file = id_in(&asked(&first, upload("/v1", &lines())).await);
+    let batch = id_in(&asked(&first, begin("/v1", &file)).await);
+    first.until_kept().await;
+    until_file_is_kept(&folder, &file).await;
+    drop(first);
+    let again = Node::start(&folder, &config);
+    until_used_at(&again, "money", tenths / 10.0).await;
+    assert_eq!(asked(&again, begin("/v1", &file)).await.status(), 429, "there is no room for another");
+    state.store(DONE, Ordering::SeqCst);
+    assert_eq!(asked(&again, Request::get(&format!("/v1/batches/{batch}"))).await.status(), 200);
+    until_used_at(&again, "money", DOLLARS).await;
+    let small = id_in(&asked(&again, upload("/v1", &[line("gpt-x", 5)])).await);
+    let reply = asked(&again, begin("/v1", &small)).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(asked(&again, begin("/v1", &file)).await.status(), 429, "no more than is left");
+}
+
 /// Requests of two models that stand in the batch itself.
 fn inline() -> [String; 2] {
     let one = |model: &str, most: u64| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use weir_lease::{Link, NodeStatus};
+use weir_lease::{Link, NodeStatus, WhenLost};
 
 use super::definition::{Budget, Limit, WhenOver};
 use super::lent::{BudgetSharing, Lent};
@@ -298,9 +298,15 @@ impl State {
 }
 
 impl Tally {
-    /// What this process has used and reserved.
+    /// What this process has used and reserved, beyond what it may use again.
     pub(super) fn own(&self) -> u64 {
-        self.settled.saturating_sub(self.lent.before).saturating_add(self.reserved)
+        self.settled.saturating_add(self.reserved).saturating_sub(self.lent.before)
+    }
+
+    /// What this process may use again of what earlier ones had reserved: it was given back. The other nodes count it as used, since
+    /// only a process itself can take back what it has reported.
+    fn given_back(&self) -> u64 {
+        self.lent.before.saturating_sub(self.settled.saturating_add(self.reserved))
     }
 
     /// Has what this node knows of used amounts reported again; false if it knows of none.
@@ -311,7 +317,11 @@ impl Tally {
 
     /// What this node may still use.
     fn room(&self, limit: u64, status: &NodeStatus) -> u64 {
-        self.lent.share.room(self.own(), self.lent.before, limit, status)
+        let given_back = self.given_back();
+        let room = self.lent.share.room(self.own(), self.lent.before - given_back, limit, status);
+        // A node on its own goes by all that its processes used.
+        let is_by_part = matches!(status.link, Link::Lost(WhenLost::Share));
+        room.saturating_add(if is_by_part { 0 } else { given_back })
     }
 
     /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.
@@ -329,7 +339,7 @@ impl Tally {
     /// used, since they reported it.
     pub(super) fn settled_by_all(&self) -> u64 {
         match self.lent.share.left() {
-            Some(_) => self.settled.saturating_sub(self.lent.before).saturating_add(self.lent.share.others()),
+            Some(_) => self.settled.saturating_add(self.lent.share.others()).saturating_sub(self.lent.before),
             None => self.settled,
         }
     }

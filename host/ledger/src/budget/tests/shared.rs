@@ -68,6 +68,38 @@ fn two_nodes_spend_one_budget_and_each_tells_what_all_used() {
 }
 
 #[test]
+fn what_a_resumed_reservation_gives_back_may_be_used_again_by_its_node() {
+    let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
+    let open = a.get("8", &mut pools).unwrap().reservation;
+    pools.round(&a);
+    let again = Node::new("a2", "10");
+    again.1.restore(&a.1.snapshot(), Some("a"));
+    let status = NodeStatus { at: AT, link: Link::Well, nodes: 2 };
+    let mut resumed = again.1.resume(&open.kept(), &BudgetSharing::Shared { status, asked: 0 }).unwrap();
+    pools.round_at(&again, LATER);
+    assert_eq!(counts(&again.1, "key", now()), pair("8", "0"));
+    assert!(again.get("3", &mut pools).is_err() && b.get("3", &mut pools).is_err());
+    resumed.spend(&dollars("1"));
+    resumed.finish();
+    pools.round_at(&again, LATER);
+    assert_eq!(counts(&again.1, "key", now()), pair("1", "0"));
+    assert!(b.get("3", &mut pools).is_err(), "the others count it up to the window's end");
+    assert!(again.reserve("6", Link::Lost(WhenLost::Share), 0).is_err(), "five of ten are its part");
+    let more = again.get("7", &mut pools).unwrap().reservation;
+    pools.round_at(&again, LATER);
+    assert_eq!(counts(&again.1, "key", now()), pair("1", "7"));
+    assert!(again.get("3", &mut pools).is_err(), "all of it is used once");
+    b.get("2", &mut pools).unwrap().reservation.keep();
+    more.keep();
+    for node in [&b, &again, &b] {
+        pools.round_at(node, LATER);
+    }
+    assert_eq!(counts(&again.1, "key", now()), pair("10", "0"));
+    assert!(b.get("0.1", &mut pools).is_err() && again.get("0.1", &mut pools).is_err(), "all of it is used");
+    open.keep();
+}
+
+#[test]
 fn a_refusal_counts_what_another_node_holds() {
     let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
     assert!(a.reserve("9", Link::Well, 0).is_err_and(|refusal| refusal.may_ask));
