@@ -479,6 +479,20 @@ async fn what_a_batch_did_not_use_is_there_again_for_its_node_where_nodes_share_
     assert_eq!(asked(&again, begin("/v1", &file)).await.status(), 429, "no more than is left");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_tokens_by_the_minute_do_not_count_what_a_batch_uses() {
+    for lane in LANES {
+        let (upstream, state) = openai().await;
+        let client = clients(&["one"]) + "limits = { tokens_per_minute = 10000 }\n";
+        let gateway = open("openai", &["gpt-x"], &upstream, &[client]).await;
+        let file = uploaded(&gateway, "one", lane, &[line("gpt-x", 1_000_000)]).await;
+        let batch = id_in(&gateway.ask(&by("one", begin(lane, &file))).await);
+        state.store(DONE, Ordering::SeqCst);
+        assert_eq!(gateway.ask(&by("one", Request::get(&format!("{lane}/batches/{batch}")))).await.status(), 200);
+        assert_eq!(gateway.ask(&by("one", begin(lane, &file))).await.status(), 200, "{lane}");
+    }
+}
+
 /// Requests of two models that stand in the batch itself.
 fn inline() -> [String; 2] {
     let one = |model: &str, most: u64| {
