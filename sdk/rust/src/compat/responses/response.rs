@@ -9,7 +9,7 @@ use crate::compat::{error, logprobs};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::extensions;
 use crate::types::{
-    Candidate, ChatResponse, Context, Error, Extension, Finish, FinishReason, HttpResponse, Message, Part,
+    Candidate, ChatResponse, Context, Error, ErrorKind, Extension, Finish, FinishReason, HttpResponse, Message, Part,
 };
 
 /// Members that repeat the request; they are kept as a note.
@@ -40,12 +40,32 @@ const ECHOES: [&str; 24] = [
     "presence_penalty",
 ];
 
+/// The states of an answer that is still to be made.
+const UNDER_WAY: [&str; 2] = ["queued", "in_progress"];
+
 /// Parses a whole answer.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let wire = Rest::parse(response.text()?).map_err(unreadable)?;
+    let is_for_later = wire.get("background").is_some_and(|raw| raw.get() == "true");
     let response = read_response(quirks, wire, &Renamed::from_memo(&ctx.memo))?;
+    if let Some(state) = under_way(&response).filter(|_| !is_for_later) {
+        return Err(not_there(state));
+    }
     Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
+}
+
+/// The state of an answer of which nothing is there yet, since it is still to be made.
+fn under_way(response: &ChatResponse) -> Option<&str> {
+    let candidate = response.candidates.first().filter(|candidate| candidate.parts.is_empty())?;
+    candidate.finish.as_ref()?.raw.as_deref().filter(|state| UNDER_WAY.contains(state))
+}
+
+/// The error for an answer that its provider makes later, although nobody asked for that: whoever reads it would take it for a
+/// complete one without a word.
+fn not_there(state: &str) -> Error {
+    let message = format!("the provider has put the answer off: it is `{state}`");
+    Error::new(ErrorKind::Upstream, message).with_status(502).with_code("answer_not_ready")
 }
 
 /// Parses a response object.
@@ -152,6 +172,33 @@ pub fn read_finish(status: &str, reason: Option<&str>, called: bool) -> Option<F
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Body;
+
+    fn read(body: &str) -> Result<ChatOutcome, Error> {
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body.to_owned()) };
+        parse(&Quirks::COMPATIBLE, &Context::default(), &response)
+    }
+
+    #[test]
+    fn an_answer_that_is_still_to_be_made_is_none_unless_it_was_asked_for_later() {
+        for state in UNDER_WAY {
+            for members in ["", r#","background":false,"output":[]"#] {
+                let error = read(&format!(r#"{{"id":"resp_1","status":"{state}"{members}}}"#)).unwrap_err();
+                assert_eq!((error.kind, error.status), (ErrorKind::Upstream, Some(502)));
+                assert!(error.message.contains(state), "{}", error.message);
+            }
+            let there =
+                r#""output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Hi"}]}]"#;
+            for members in [r#""background":true,"output":[]"#, there] {
+                let ChatOutcome::Complete(answer) = read(&format!(r#"{{"status":"{state}",{members}}}"#)).unwrap()
+                else {
+                    panic!("{members}")
+                };
+                let finish = answer.response.candidates[0].finish.as_ref().unwrap();
+                assert_eq!((finish.reason, finish.raw.as_deref()), (FinishReason::Other, Some(state)));
+            }
+        }
+    }
 
     #[test]
     fn an_answer_is_complete_in_either_word() {
