@@ -9,14 +9,18 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use weir_tests::code::pack;
 use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream, soon};
 
 use crate::guards::{asks, gateway as guarded, guard};
 use crate::retries::provider;
-use crate::wire_format::{OPENAI, PROVIDERS, TEXT, WireFormat, provider as serving};
+use crate::wire_format::{OPENAI, PROVIDERS, RESPONSES, TEXT, WireFormat, provider as serving};
 
 /// Failures are reported at once, and no target rests after one.
 const QUICK: &str = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 1000000, max_cooldown = \"0s\" }";
+
+const CODINGS: [&str; 4] = ["gzip", "deflate", "br", "zstd"];
 
 fn kind(stream: bool) -> &'static str {
     if stream { "text/event-stream" } else { "application/json" }
@@ -149,19 +153,90 @@ async fn so_it_is_over_http_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_that_comes_while_the_head_of_a_whole_answer_waits_for_its_cost_is_a_failure_too() {
+async fn the_head_of_a_whole_answer_waits_for_its_first_piece_and_an_end_in_its_place_is_a_failure_too() {
     let gate = Gate::default();
     let mut upstream = Upstream::always(nothing_yet(false, &gate)).await;
     let (config, _others) = config(&upstream).await;
-    let gateway = Gateway::with(folder(), &priced(&config)).await;
-    for wire_format in PROVIDERS {
-        let ends = async {
-            for _ in 0..2 {
-                upstream.request().await;
-                gate.open();
+    for config in [priced(&config), config] {
+        let gateway = Gateway::with(folder(), &config).await;
+        for wire_format in PROVIDERS {
+            let ends = async {
+                for _ in 0..2 {
+                    upstream.request().await;
+                    gate.open();
+                }
+            };
+            tokio::join!(refused(&gateway, wire_format, "", false), ends);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coding_with_nothing_in_it_is_no_content() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let (config, _others) = config(&upstream).await;
+    let gateway = Gateway::with(folder(), &config).await;
+    for coding in CODINGS {
+        let packed = pack(coding, b"");
+        assert!(!packed.is_empty());
+        for stream in [false, true] {
+            let headers = [("content-type", kind(stream)), ("content-encoding", coding)];
+            let usual = Answer::whole(200, &headers, packed.clone());
+            let half = Answer::whole(200, &headers, &packed[..packed.len() - 1]);
+            for answer in if packed.len() > 1 { vec![usual, half] } else { vec![usual] } {
+                upstream.now(answer);
+                for wire_format in PROVIDERS {
+                    for lane in ["", "-t"] {
+                        refused(&gateway, wire_format, lane, stream).await;
+                    }
+                }
             }
-        };
-        tokio::join!(refused(&gateway, wire_format, "", false), ends);
+        }
+    }
+}
+
+/// Some servers send these while they wait for a model.
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_and_blank_lines_alone_are_no_content_of_a_stream() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let (config, _others) = config(&upstream).await;
+    let gateway = Gateway::with(folder(), &config).await;
+    let waiting = ": waiting\n\n\r\n: still waiting\nretry: 10\n\n";
+    upstream.now(Answer::sse().piece(waiting).end());
+    for wire_format in PROVIDERS {
+        let reply = gateway.ask(&wire_format.request(wire_format.name, true)).await;
+        let place = format!("{}: {}", wire_format.name, reply.text());
+        assert!(reply.cut && reply.text().starts_with(waiting), "{place}");
+        let error = wire_format.parsed(&reply, true).error.unwrap_or_default().to_string();
+        assert!(error.contains("no content"), "{place}");
+        refused(&gateway, wire_format, "-t", true).await;
+    }
+    // Before a model's words they are nothing to complain of.
+    for wire_format in PROVIDERS {
+        let begun = Answer::sse().piece(waiting);
+        upstream.now(wire_format.stream().iter().fold(begun, Answer::piece).end());
+        let reply = gateway.ask(&wire_format.request(wire_format.name, true)).await;
+        assert_eq!((reply.cut, wire_format.parsed(&reply, true).text.as_str()), (false, TEXT), "{}", wire_format.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_of_a_coding_is_held_until_there_is_content_in_it() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let (config, _others) = config(&upstream).await;
+    let gateway = Gateway::with(folder(), &config).await;
+    for coding in CODINGS {
+        for wire_format in PROVIDERS {
+            for stream in [false, true] {
+                let text = if stream { wire_format.stream().concat() } else { wire_format.whole() };
+                let packed = pack(coding, text.as_bytes());
+                let begun = Answer::begin(200, &[("content-type", kind(stream)), ("content-encoding", coding)]);
+                upstream.now(begun.pieces(packed.clone(), 1).end());
+                let reply = gateway.ask(&wire_format.request(wire_format.name, stream)).await;
+                assert_eq!((reply.status(), reply.cut), (200, false), "{} {coding}, stream {stream}", wire_format.name);
+                assert_eq!(reply.body, packed, "{} {coding}, stream {stream}", wire_format.name);
+            }
+        }
     }
 }
 
@@ -172,9 +247,10 @@ async fn an_end_that_comes_after_the_head_is_told_in_the_stream_and_cuts_a_whole
     let (config, _others) = config(&upstream).await;
     let gateway = Gateway::with(folder(), &config).await;
     let mut broken = 0.0;
-    for stream in [false, true] {
+    // The head of a whole answer goes out some seconds later.
+    for (stream, wire_formats) in [(true, &PROVIDERS[..]), (false, &PROVIDERS[..1])] {
         upstream.now(nothing_yet(stream, &gate));
-        for wire_format in PROVIDERS {
+        for wire_format in wire_formats {
             let mut client = gateway.connect().await;
             client.send(&wire_format.request(wire_format.name, stream)).await;
             let head = client.head().await;
@@ -196,17 +272,24 @@ async fn an_end_that_comes_after_the_head_is_told_in_the_stream_and_cuts_a_whole
     assert_eq!(gateway.metric("weir_requests_total{outcome=\"ok\"}").await, 0.0);
 }
 
+fn halves(text: &str) -> Vec<String> {
+    let (one, other) = text.split_at(text.len() / 2);
+    vec![one.to_owned(), other.to_owned()]
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_head_of_an_answer_does_not_wait_for_its_content() {
-    let gate = Gate::default();
+async fn the_head_of_a_stream_does_not_wait_for_its_content_nor_that_of_a_whole_answer_for_all_of_it() {
+    let (gate, first) = (Gate::default(), Gate::default());
     let upstream = Upstream::always(Answer::silence()).await;
     let (config, _others) = config(&upstream).await;
     let gateway = Gateway::with(folder(), &config).await;
     for wire_format in PROVIDERS {
         for stream in [false, true] {
-            let begun = Answer::begin(200, &[("content-type", kind(stream))]).gate(&gate);
-            let pieces = if stream { wire_format.stream() } else { vec![wire_format.whole()] };
-            upstream.now(pieces.iter().fold(begun, Answer::piece).end());
+            let begun = Answer::begin(200, &[("content-type", kind(stream))]);
+            let pieces = if stream { wire_format.stream() } else { halves(&wire_format.whole()) };
+            let begun = if stream { begun } else { begun.gate(&first).piece(&pieces[0]) }.gate(&gate);
+            upstream.now(pieces.iter().skip(usize::from(!stream)).fold(begun, Answer::piece).end());
+            first.open();
             let mut client = gateway.connect().await;
             client.send(&wire_format.request(wire_format.name, stream)).await;
             let head = client.head().await;
@@ -251,6 +334,34 @@ async fn no_guard_makes_an_answer_of_nothing() {
             let reply = soon("an answer", gateway.ask(&request)).await;
             assert_eq!(reply.status(), 502, "{model}, stream {stream}: {}", reply.text());
             assert!(OPENAI.error(&reply).is_some(), "{}", reply.text());
+        }
+    }
+}
+
+/// Of Responses, whose providers may make an answer later: nobody who asks in another format can read it then.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_put_off_is_a_failure() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let other = serving(OPENAI).await;
+    let late = provider(&upstream, OPENAI, "late", &format!("{QUICK}\n{}", RESPONSES.settings()));
+    let both = "targets = [{ provider = \"late\", model = \"m\" }, { provider = \"there\", model = \"m\" }]";
+    let config = late
+        + &provider(&other, OPENAI, "there", QUICK)
+        + &format!("[[models]]\nalias = \"or\"\nstrategy = \"priority\"\ntranslate = true\n{both}\n");
+    let gateway = Gateway::with(folder(), &config).await;
+    for status in ["queued", "in_progress"] {
+        let answer = json!({"id": "resp_1", "object": "response", "status": status, "model": "m", "output": []});
+        upstream.now(Answer::json(200, answer.to_string()));
+        for wire_format in PROVIDERS {
+            for stream in [false, true] {
+                let place = format!("{} {status}, stream {stream}", wire_format.name);
+                let reply = gateway.ask(&wire_format.request("late-t", stream)).await;
+                assert_eq!(reply.status(), 502, "{place}: {}", reply.text());
+                let message = wire_format.error(&reply).unwrap_or_default();
+                assert!(message.contains(&format!("`{status}`")), "{place}: {message}");
+                let reply = gateway.ask(&wire_format.request("or", stream)).await;
+                assert_eq!(wire_format.parsed(&reply, stream).text, TEXT, "{place}: {}", reply.text());
+            }
         }
     }
 }

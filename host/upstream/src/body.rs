@@ -1,9 +1,11 @@
 //! The body of a provider's answer: from the network or from a recording, under the timers of its exchange.
 
+mod content;
 mod overtime;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,6 +24,7 @@ use super::joined::Joined;
 use super::observer::BodyObserver;
 use super::replay::Playback;
 use super::stream_redactor::StreamRedactor;
+use content::CodedStart;
 use overtime::Overtime;
 
 /// The body of a provider's answer. Dropping it cancels the exchange.
@@ -31,10 +34,12 @@ pub struct UpstreamBody {
     /// What follows an end that the answer itself has announced.
     overtime: Overtime,
     origin: Arc<str>,
-    /// Pieces that were read ahead and will be returned again.
-    held: VecDeque<Bytes>,
-    /// The piece behind them that was read to see whether there is any; empty if there is none such.
+    /// The piece that was read to see whether there is any; empty if there is none such.
     first: Bytes,
+    /// Pieces behind it that were read ahead and will be returned again.
+    held: VecDeque<Bytes>,
+    /// The beginning of a coded body, until there is content in it.
+    start: Option<Box<CodedStart>>,
     /// Hides the credential in the arriving bytes.
     redactor: Option<Box<StreamRedactor>>,
     observer: Option<Arc<dyn BodyObserver>>,
@@ -84,8 +89,8 @@ impl UpstreamBody {
 
     fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
         let (overtime, held) = (Overtime::default(), VecDeque::new());
-        let (first, redactor, observer, trailers) = (Bytes::new(), None, None, None);
-        Self { source, watch, overtime, origin, held, first, redactor, observer, trailers }
+        let (first, start, redactor, observer, trailers) = (Bytes::new(), None, None, None, None);
+        Self { source, watch, overtime, origin, first, held, start, redactor, observer, trailers }
     }
 
     /// Takes out what followed the body, which may hold the credential.
@@ -112,7 +117,7 @@ impl UpstreamBody {
         let Some(observer) = &self.observer else { return };
         observer.piece(piece);
         // A reader that knows the length does not read past the last byte.
-        if self.screened_len() == 0 && self.source.is_ended() {
+        if self.is_read() {
             observer.ended(true);
         }
     }
@@ -147,20 +152,12 @@ impl UpstreamBody {
         next_piece(self).await
     }
 
-    /// Polls for content, which later reads return: whether there is any, or the body ends without.
-    pub fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, UpstreamError>> {
-        while self.held.iter().chain([&self.first]).all(Bytes::is_empty) {
-            match ready!(Pin::new(&mut *self).poll_frame(cx)) {
-                None => return Poll::Ready(Ok(false)),
-                Some(frame) => self.first = frame?.into_data().unwrap_or_default(),
-            }
-        }
-        Poll::Ready(Ok(true))
-    }
-
     /// Reads until `enough` bytes are buffered, the body ends, or `until` is reached. Later reads return these bytes
     /// again.
     pub async fn read_ahead(&mut self, enough: usize, until: Instant) -> Result<Bytes, UpstreamError> {
+        if !self.first.is_empty() {
+            self.held.push_front(std::mem::take(&mut self.first));
+        }
         let mut read = Joined::from(std::mem::take(&mut self.held));
         let reading = async {
             while read.len() < enough
@@ -204,6 +201,11 @@ impl UpstreamBody {
         self.redactor.as_mut().map(|redactor| redactor.end()).filter(|rest| !rest.is_empty())
     }
 
+    /// Whether nothing more will be read.
+    fn is_read(&self) -> bool {
+        self.screened_len() == 0 && self.source.is_ended()
+    }
+
     fn screened_len(&self) -> usize {
         self.redactor.as_ref().map_or(0, |redactor| redactor.held())
     }
@@ -229,6 +231,48 @@ impl UpstreamBody {
             },
         }
     }
+
+    /// Polls for the next piece, screened and shown.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        let result = loop {
+            match self.poll_source(cx) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    self.watch.piece_came();
+                    match self.screened(piece) {
+                        Ok(piece) if piece.is_empty() && self.redactor.is_some() => {}
+                        Ok(piece) => {
+                            self.show(&piece);
+                            return Poll::Ready(Some(Ok(piece)));
+                        }
+                        Err(error) => break Some(Err(error)),
+                    }
+                }
+                Poll::Ready(None) => break self.rest().map(Ok),
+                Poll::Ready(Some(Err(error))) if self.is_complete() => {
+                    tracing::debug!(%error, "the provider broke off behind the end of its answer");
+                    break self.rest().map(Ok);
+                }
+                Poll::Ready(Some(Err(error))) => break Some(Err(error)),
+                Poll::Pending if matches!(self.source, Source::Made(_)) => return Poll::Pending,
+                Poll::Pending => {
+                    if self.overtime.poll_over(cx).is_ready() {
+                        tracing::debug!(origin = %self.origin, "the provider does not end an answer that is complete");
+                        break self.rest().map(Ok);
+                    }
+                    let expired = ready!(self.watch.poll_expiry(cx));
+                    break Some(Err(self.failure(expired)));
+                }
+            }
+        };
+        self.close();
+        if let Some(observer) = &self.observer {
+            if let Some(Ok(rest)) = &result {
+                observer.piece(rest);
+            }
+            observer.ended(!matches!(result, Some(Err(_))));
+        }
+        Poll::Ready(result)
+    }
 }
 
 impl Body for UpstreamBody {
@@ -237,58 +281,30 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
-        if let Some(held) = this.held.pop_front() {
-            return Poll::Ready(Some(Ok(Frame::data(held))));
-        }
-        if !this.first.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.first)))));
-        }
-        let result = loop {
-            match this.poll_source(cx) {
-                Poll::Ready(Some(Ok(piece))) => {
-                    this.watch.piece_came();
-                    match this.screened(piece) {
-                        Ok(piece) if piece.is_empty() && this.redactor.is_some() => {}
-                        Ok(piece) => {
-                            this.show(&piece);
-                            return Poll::Ready(Some(Ok(Frame::data(piece))));
-                        }
-                        Err(error) => break Some(Err(error)),
-                    }
-                }
-                Poll::Ready(None) => break this.rest().map(Ok),
-                Poll::Ready(Some(Err(error))) if this.is_complete() => {
-                    tracing::debug!(%error, "the provider broke off behind the end of its answer");
-                    break this.rest().map(Ok);
-                }
-                Poll::Ready(Some(Err(error))) => break Some(Err(error)),
-                Poll::Pending if matches!(this.source, Source::Made(_)) => return Poll::Pending,
-                Poll::Pending => {
-                    if this.overtime.poll_over(cx).is_ready() {
-                        tracing::debug!(origin = %this.origin, "the provider does not end an answer that is complete");
-                        break this.rest().map(Ok);
-                    }
-                    let expired = ready!(this.watch.poll_expiry(cx));
-                    break Some(Err(this.failure(expired)));
-                }
+        loop {
+            if !this.first.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut this.first)))));
             }
-        };
-        this.close();
-        if let Some(observer) = &this.observer {
-            if let Some(Ok(rest)) = &result {
-                observer.piece(rest);
+            if let Some(held) = this.held.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(held))));
             }
-            observer.ended(!matches!(result, Some(Err(_))));
+            let piece = ready!(this.poll_piece(cx));
+            let Some(start) = this.start.take() else {
+                return Poll::Ready(piece.map(|piece| piece.map(Frame::data)));
+            };
+            if let ControlFlow::Break(end) = this.begin(start, piece) {
+                return Poll::Ready(end.map(Err));
+            }
         }
-        Poll::Ready(result.map(|result| result.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.first.is_empty() && self.screened_len() == 0 && self.source.is_ended()
+        self.held.is_empty() && self.first.is_empty() && self.start_len() == 0 && self.is_read()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.held.iter().chain([&self.first]).map(Bytes::len).sum::<usize>() + self.screened_len();
+        let read = self.held.iter().chain([&self.first]).map(Bytes::len).sum::<usize>();
+        let held = read + self.start_len() + self.screened_len();
         let left = self.source.left();
         let mut hint = SizeHint::new();
         hint.set_lower(left.lower().saturating_add(held as u64));

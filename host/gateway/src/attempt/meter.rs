@@ -28,6 +28,8 @@ pub(super) struct Meter {
     frames: Frames,
     /// The room for a frame that has not ended, of a stream.
     room: Option<FrameRoom>,
+    /// Whether a frame has come.
+    has_frame: bool,
     /// Set after a decoding error: the rest of the answer is relayed without being read.
     given_up: bool,
 }
@@ -152,7 +154,7 @@ impl Meter {
     /// A meter at the start of an answer.
     #[inline]
     fn of(tap: TapState, list: Option<Box<ListTap>>, decompressor: Option<Decompressor>, frames: Frames) -> Self {
-        Self { tap, cost: None, list, decompressor, frames, room: None, given_up: false }
+        Self { tap, cost: None, list, decompressor, frames, room: None, has_frame: false, given_up: false }
     }
 
     /// Has the value at this place of the answer read as its cost.
@@ -176,6 +178,7 @@ impl Meter {
     /// Reads a frame that was found elsewhere, unless frames are found here.
     pub(super) fn frame(&mut self, frame: FrameRef<'_>) {
         if matches!(self.frames, Frames::Shown) {
+            self.has_frame = true;
             read_frame(&mut self.tap, &mut self.cost, frame);
         }
     }
@@ -211,6 +214,17 @@ impl Meter {
         self.tap.is_over()
     }
 
+    /// Whether the answer is known to have had no frame so far, nor the beginning of one: blank lines and comments are none.
+    pub(super) fn lacks_frames(&self) -> bool {
+        let has_begun = match &self.frames {
+            Frames::Here(deframer) => deframer.held() > 0,
+            // Of what was shown, whoever shows it knows the rest.
+            Frames::Shown => false,
+            Frames::Nowhere | Frames::Each(_) => true,
+        };
+        !(has_begun || self.has_frame || self.given_up)
+    }
+
     /// The estimated tokens of the content so far.
     pub(super) fn content_tokens(&self) -> u32 {
         self.tap.content_tokens()
@@ -225,7 +239,7 @@ impl Meter {
     }
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
-        let Self { tap, cost, list, frames, room, .. } = self;
+        let Self { tap, cost, list, frames, room, has_frame, .. } = self;
         match frames {
             Frames::Nowhere => {
                 tap.body(bytes);
@@ -242,10 +256,15 @@ impl Meter {
                 let mut rest = bytes;
                 // Most frames equal an earlier one, and need not be searched for their end.
                 while let Some((frame, length)) = deframer.take_like(rest, |data| tap.length_of_like(data)) {
+                    *has_frame = true;
                     read_frame(tap, cost, frame);
                     rest = rest.get(length..).unwrap_or_default();
                 }
-                deframer.push(rest, &mut |frame: FrameRef<'_>| read_frame(tap, cost, frame)).ok()?;
+                let mut read = |frame: FrameRef<'_>| {
+                    *has_frame = true;
+                    read_frame(tap, cost, frame);
+                };
+                deframer.push(rest, &mut read).ok()?;
                 if let Some(room) = room {
                     room.follow(deframer.held()).ok()?;
                 }

@@ -51,8 +51,8 @@ pub(super) async fn relay(
     if !lane.has_content(response.status) {
         return Ok(answer(lane, response, account));
     }
-    let head_waits = lane.framing(&response).is_none() && lane.own_tap().is_some() && account.has_tariff();
-    let until = content::find(&mut response, head_waits, target).await?;
+    let is_whole = lane.framing(&response).is_none();
+    let until = content::find(&mut response, is_whole, target).await?;
     let mut answer = answer(lane, response, account);
     if let ReplyBody::Relayed(body) = answer.body_mut() {
         body.has_content(until);

@@ -45,6 +45,8 @@ pub struct Relayed {
     until: Option<Instant>,
     /// Whether content must still come: an answer that ends without any has broken off.
     needs_content: bool,
+    /// Whether that is a frame, as in a stream.
+    needs_frame: bool,
     /// How the answer broke off while it was gathered.
     failed: Option<UpstreamError>,
     /// Why the stream is ended before its end.
@@ -83,6 +85,7 @@ impl Relayed {
             gathered: VecDeque::new(),
             until: None,
             needs_content: false,
+            needs_frame: false,
             failed: None,
             over: None,
             is_named: false,
@@ -99,6 +102,7 @@ impl Relayed {
     /// Takes the answer for one that has broken off if it ends without content. Its head goes out by then, if that is set.
     pub(super) fn has_content(&mut self, until: Option<Instant>) {
         (self.needs_content, self.until) = (true, until);
+        self.needs_frame = self.ends.is_some();
     }
 
     /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does that: clients choose the
@@ -170,7 +174,7 @@ impl Relayed {
                     Some(if is_whole { self.end_with(out) } else { out })
                 }
                 Some(Err(error)) => self.broke(&error),
-                None if self.needs_content => self.lacks_content(),
+                None if self.needs_content || self.lacks_frames() => self.lacks_content(),
                 None => self.end(),
             };
             if let Some(bytes) = out.filter(|bytes| !bytes.is_empty()) {
@@ -192,6 +196,13 @@ impl Relayed {
         let exact = has_length.then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
         let gathered: u64 = self.gathered.iter().map(|piece| piece.len() as u64).sum();
         exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(gathered + rest))
+    }
+
+    /// Whether the stream must have a frame and has none, now that it has ended.
+    fn lacks_frames(&self) -> bool {
+        let withhold = self.ends.as_ref().and_then(|ends| ends.withhold.as_ref());
+        let is_between = || withhold.is_none_or(|withhold| withhold.is_between() && !withhold.has_given_up());
+        self.needs_frame && self.meter.as_ref().is_some_and(|meter| meter.lacks_frames()) && is_between()
     }
 
     fn pass(&mut self, bytes: Bytes) -> Bytes {

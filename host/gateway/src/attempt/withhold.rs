@@ -96,6 +96,11 @@ impl Withhold {
         std::mem::take(&mut self.held).freeze()
     }
 
+    /// Whether there is nothing of a frame that has not ended.
+    pub(super) fn is_between(&self) -> bool {
+        self.held.is_empty() && self.deframer.held() == 0
+    }
+
     /// Whether frames cannot be found any more, so that all bytes pass unread.
     pub(super) fn has_given_up(&self) -> bool {
         self.given_up

@@ -10,21 +10,23 @@ use super::super::relay_body::GATHERING;
 use super::super::send::{fault_of, no_content};
 use crate::route::Target;
 use weir_types::fault::Fault;
-use weir_upstream::{UpstreamBody, UpstreamError, UpstreamResponse};
+use weir_upstream::{Coding, UpstreamBody, UpstreamError, UpstreamResponse};
 
-/// Refuses an answer that ends without content, as far as that shows now. Where the head waits for the whole answer in any case
-/// (`head_waits`), it waits for the first piece here, and the time is returned by which it has to go out.
+/// Refuses an answer that ends without content, as far as that shows now. The head of a whole answer, with which no client can begin
+/// anything, waits for the first piece of it, and the time is returned by which it has to go out.
 pub(super) async fn find(
     response: &mut UpstreamResponse,
-    head_waits: bool,
+    is_whole: bool,
     target: &Target,
 ) -> Result<Option<Instant>, Fault> {
+    // A coding that is unknown here passes as it is.
+    response.body.look_into(Coding::of(&response.headers).unwrap_or(Coding::Identity));
     // What is there already costs no timer.
     let found = poll_fn(|cx| Poll::Ready(response.body.poll_content(cx))).await;
     let mut until = None;
     let found = match found {
         Poll::Ready(found) => found,
-        Poll::Pending if head_waits => {
+        Poll::Pending if is_whole => {
             let end = Instant::now() + GATHERING;
             until = Some(end);
             Box::pin(wait(&mut response.body, end)).await
