@@ -78,6 +78,31 @@ async fn c30_a_chat_client_need_not_carry_signatures_of_thinking() {
     }
 }
 
+/// As LiteLLM keeps it, and what is built on that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_client_may_carry_thinking_in_the_blocks_of_another_gateway() {
+    let mut upstream = Upstream::always(Answer::json(200, turn().to_string())).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let thinking = json!({"type": "thinking", "thinking": THOUGHT, "signature": VALUE});
+    let redacted = json!({"type": "redacted_thinking", "data": "EmwKAhgB"});
+    let call = json!({"id": "toolu_9", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+    let history = json!([
+        {"role": "user", "content": "Is it blue?"},
+        {"role": "assistant", "content": null, "reasoning_content": THOUGHT, "thinking_blocks": [thinking, redacted],
+            "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "toolu_9", "content": "yes"},
+    ]);
+    let reply = gateway.post("/v1/chat/completions", &asking(false, &history)).await;
+    assert_eq!((reply.status(), reply.header("x-weir-dropped-params")), (200, None), "{}", reply.text());
+    let sent = upstream.request().await.json();
+    let assistant = &sent["messages"][1]["content"];
+    assert_eq!(
+        (&assistant[0], &assistant[1], &assistant[2]["id"]),
+        (&thinking, &redacted, &json!("toolu_9")),
+        "{sent}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c35_thinking_is_in_a_separate_field_and_never_in_tags() {
     for stream in [false, true] {

@@ -3,6 +3,7 @@
 mod messages;
 mod names;
 mod params;
+mod thinking_blocks;
 mod tools;
 
 use weir_sdk::adapter::{ParsedChat, Result};

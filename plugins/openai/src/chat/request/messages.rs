@@ -11,7 +11,7 @@ use weir_sdk::types::{
     ToolCall, ToolResult,
 };
 
-use super::mark;
+use super::{mark, thinking_blocks};
 
 /// Reads all messages.
 pub(super) fn read(wires: Vec<super::Message<'_>>) -> Result<Vec<Message>> {
@@ -73,7 +73,10 @@ fn hint_last(parts: &mut [Part], hint: Option<CacheHint>, kept: &mut Vec<Extensi
 }
 
 fn assistant(mut wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
-    let details = wire.reasoning_details.unwrap_or_default().0;
+    let mut details = wire.reasoning_details.unwrap_or_default().0;
+    if details.is_empty() {
+        details = thinking_blocks::take(&mut wire.rest);
+    }
     // Some servers require thinking with calls, even if it is empty.
     let silent = matches!(&wire.reasoning_content, Some(Content::Text(text)) if text.is_empty());
     let plain = [wire.reasoning_content, wire.reasoning];

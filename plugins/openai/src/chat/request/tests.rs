@@ -1,6 +1,6 @@
 use weir_sdk::types::{
-    Body, ErrorKind, MediaKind, MediaSource, OutputFormat, Part, ReasoningMode, ResultPart, Role, Tool, ToolChoice,
-    ToolKind,
+    Body, ErrorKind, MediaKind, MediaSource, OutputFormat, Part, ReasoningMode, ResultPart, Role, Signature, Tool,
+    ToolChoice, ToolKind,
 };
 
 use super::*;
@@ -83,6 +83,45 @@ fn c32_opaque_thinking_comes_back_with_its_issuer() {
         (Some("hm"), "anthropic")
     );
     assert_eq!(call.signature.as_ref().unwrap().issuer, "gemini");
+}
+
+#[test]
+fn thinking_comes_back_in_the_blocks_of_other_gateways() {
+    let parts = parts(
+        r#"{"role":"assistant","content":"So.","reasoning_content":"hm",
+            "thinking_blocks":[{"type":"thinking","thinking":"hm","signature":"S","cache_control":{"type":"ephemeral"}},
+                {"type":"redacted_thinking","data":"D"},{"type":"thinking","thinking":"no more"}]}"#,
+    );
+    let thoughts: Vec<_> = parts
+        .iter()
+        .filter_map(|part| if let Part::Reasoning(thought) = part { Some(thought) } else { None })
+        .map(|one| {
+            let value =
+                |signature: &Option<Signature>| signature.as_ref().map(|it| format!("{}/{}", it.issuer, it.value));
+            (one.text.as_deref(), value(&one.signature), value(&one.encrypted))
+        })
+        .collect();
+    let expected = [
+        (Some("hm"), Some("anthropic/S".to_owned()), None),
+        (None, None, Some("anthropic/D".to_owned())),
+        (Some("no more"), None, None),
+    ];
+    assert_eq!(thoughts, expected);
+    assert!(matches!(&parts[3], Part::Text(text) if text.text == "So.") && parts.len() == 4, "{parts:?}");
+}
+
+#[test]
+fn blocks_of_thinking_do_not_replace_details_and_unknown_ones_stay_a_member() {
+    for message in [
+        r#"{"role":"assistant","content":"So.","reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"S"}],
+            "thinking_blocks":[{"type":"thinking","thinking":"other","signature":"T"}]}"#,
+        r#"{"role":"assistant","content":"So.","reasoning_content":"hm","thinking_blocks":[{"type":"unheard_of"}]}"#,
+    ] {
+        let request = parsed(&format!(r#"{{"model":"m","messages":[{message}]}}"#)).request;
+        let message = &request.messages[0];
+        assert!(matches!(&message.parts[0], Part::Reasoning(thought) if thought.text.as_deref() == Some("hm")));
+        assert_eq!((message.parts.len(), message.extensions[0].key.as_str()), (2, "thinking_blocks"), "{message:?}");
+    }
 }
 
 #[test]
