@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 use weir_tests::plugins::{component, target, zeta_build};
-use weir_tests::{Gateway, Request, program};
+use weir_tests::{Folder, Gateway, Request, program};
 
 use crate::commands::{Desk, is_in};
 
@@ -239,4 +239,33 @@ async fn an_unknown_model_suggests_the_nearest_that_the_key_may_use() {
     assert_eq!(reply.status(), 404);
     is_in("did you mean `fast-small`", &reply.text());
     assert!(!reply.text().contains("fact-small"), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_model_is_answered_with_the_list_that_the_client_itself_can_ask_for() {
+    let adapters = ["openai", "anthropic", "gemini", "ollama"];
+    let provider = |name: &str| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"http://127.0.0.1:9/v1\"\napi_key = \"k\"\n"
+        )
+    };
+    let gateway = Gateway::with(Folder::with(&adapters), &adapters.map(provider).concat()).await;
+    for (path, list) in [
+        ("/v1/chat/completions", "GET /v1/models"),
+        ("/chat/completions", "GET /models"),
+        ("/openai/v1/chat/completions", "GET /openai/v1/models"),
+        ("/v1/messages", "GET /v1/models"),
+        ("/anthropic/v1/messages", "GET /anthropic/v1/models"),
+        ("/v1beta/models/unheard-of:generateContent", "GET /v1beta/models"),
+        ("/api/chat", "GET /api/tags"),
+        ("/ollama/api/chat", "GET /ollama/api/tags"),
+    ] {
+        let body = json!({"model": "unheard-of", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}],
+            "contents": [{"role": "user", "parts": [{"text": "Hi"}]}]});
+        let reply = gateway.ask(&Request::post(path, body.to_string())).await;
+        assert_eq!(reply.status(), 404, "{path}: {}", reply.text());
+        is_in(&format!("not known here; {list} lists those that you may use"), &reply.text());
+        let path = list.strip_prefix("GET ").unwrap();
+        assert_eq!(gateway.ask(&Request::get(path)).await.status(), 200, "{path} is served");
+    }
 }

@@ -10,7 +10,7 @@ use http::Response;
 
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext, ask_models, set_adapter_headers};
 use crate::observe::log::clean::cleaned;
-use crate::route::{Target, unknown_model};
+use crate::route::{Target, USUAL_LIST, unknown_model};
 use crate::serving::Serving;
 use weir_config::Alias;
 use weir_translate::unified::{Answer, Request, blame, parse, render_answer};
@@ -126,9 +126,21 @@ fn select(
     }
     // A pattern also serves names that no list has. A model that the client may not use is reported as unknown.
     let Some(route) = serving.routes.find(id).filter(|_| asked.caller.may_use(id)) else {
-        return Err(unknown_model(id, serving.model_names(&asked.caller)));
+        return Err(unknown_model(id, serving.model_names(&asked.caller), &list_for(serving, asked)));
     };
     Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))])
+}
+
+/// Where the client of a request finds the models that it may use.
+pub(crate) fn list_for(serving: &Serving, asked: &InboundRequest) -> String {
+    let own = asked.side.list_of_models().map(str::to_owned);
+    own.unwrap_or_else(|| list_at(serving, &asked.endpoint.adapter, &asked.path))
+}
+
+/// The same for the client that has called this path of an adapter's face.
+pub(crate) fn list_at(serving: &Serving, adapter: &str, called: &str) -> String {
+    let path = serving.endpoints.list_of_models(adapter, called);
+    path.map_or_else(|| USUAL_LIST.to_owned(), |path| format!("GET {path}"))
 }
 
 /// Exact names first, then the models that providers list for patterns, then the caller's aliases; the first of equal

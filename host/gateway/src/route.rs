@@ -10,6 +10,7 @@ mod plan;
 mod routes;
 mod shown;
 pub mod skipped;
+mod unknown_model;
 mod usage_support;
 
 use std::collections::HashMap;
@@ -39,10 +40,11 @@ use weir_wire::tap::CompiledTap;
 
 use budget::Budget;
 pub use candidate::Candidate;
+pub(crate) use plan::plan_for_provider;
 pub use plan::{Circumstances, NoTarget, Plan, plan};
-pub(crate) use plan::{plan_for_provider, unknown_model};
 pub use routes::Routes;
 pub use shown::ShownNames;
+pub(crate) use unknown_model::{USUAL_LIST, unknown_model};
 pub use usage_support::UsageSupport;
 
 /// The most bytes of a model's name that has a health of its own.

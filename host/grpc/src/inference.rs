@@ -31,7 +31,8 @@ static ENDPOINTS: LazyLock<UnifiedEndpoints> = LazyLock::new(|| {
         let method = Method::ALL.iter().find(|method| method.operation() == *operation);
         format!("/{NAME}/{}", method.map_or("", |method| method.name()))
     };
-    UnifiedEndpoints::new(FORMAT, path, &[place("authorization", "Bearer "), place("x-api-key", "")])
+    let credentials = [place("authorization", "Bearer "), place("x-api-key", "")];
+    UnifiedEndpoints::new(FORMAT, path, &credentials, "the method ListModels")
 });
 
 /// A method of the service.

@@ -32,6 +32,8 @@ async fn what_is_wrong_with_a_request_is_named() {
         let info = status.get_error_details().error_info().cloned().unwrap();
         let details = (status.code(), info.reason.as_str(), info.metadata.get("param").map(String::as_str));
         assert_eq!(details, (code, reason, Some(param)), "{status:?}");
+        let names_method = status.message().contains("the method ListModels lists those that you may use");
+        assert_eq!(names_method, code == Code::NotFound, "{status:?}");
         assert_eq!(info.metadata["request_id"], "mine");
         assert_eq!(status.metadata().get("x-request-id").unwrap(), "mine");
     }

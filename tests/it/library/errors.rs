@@ -53,6 +53,7 @@ async fn what_nobody_serves_is_refused_before_anything_is_sent() {
     let unknown = weir.generate("nothing", "Hello?").await.unwrap_err();
     assert_eq!((unknown.kind(), unknown.status()), (ErrorKind::NotFound, 404));
     assert_eq!((unknown.code(), unknown.target(), unknown.attempts()), (Some("model_not_found"), None, 0));
+    assert!(unknown.to_string().contains("`list_models` lists those that you may use"), "{unknown}");
     let unable = weir.rerank("chat", RerankRequest::texts("what?", ["this"])).await.unwrap_err();
     assert_eq!((unable.kind(), unable.code()), (ErrorKind::Unsupported, Some("unsupported_operation")));
     assert!(upstream.unseen().is_none());

@@ -1,10 +1,10 @@
 //! The client's side of a request: the adapter of a dialect, or a program in this process that uses the unified model.
 
-use std::io;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::json_size::json_size;
 use weir_sandbox::{Adapter, Interface};
 use weir_translate::unified::Request;
 use weir_types::contract::types::{ChatRequest, MediaKind, MediaPart, MediaSource, OutputFormat, Part, ResultPart};
@@ -25,12 +25,15 @@ pub enum ClientSide {
         request: Box<Request>,
         /// Its bytes as JSON, about.
         size: usize,
+        /// What lists the models for it.
+        list: &'static str,
     },
 }
 
 impl ClientSide {
     /// The side of a program with this request. One that arrived in bytes of another format is not written as JSON to weigh it.
-    pub(crate) fn of_program(request: Request, arrived: Option<usize>) -> Self {
+    /// `list` is what lists the models for it.
+    pub(crate) fn of_program(request: Request, arrived: Option<usize>, list: &'static str) -> Self {
         let size = match (arrived, &request) {
             (Some(bytes), Request::Chat(request) | Request::CountTokens(request)) => {
                 bytes + BESIDE_TEXTS * (1 + request.messages.len())
@@ -41,7 +44,7 @@ impl ClientSide {
             (None, Request::Models(request)) => json_bytes(request),
             (None, Request::Rerank(request)) => json_bytes(request),
         };
-        Self::Program { request: Box::new(request), size }
+        Self::Program { request: Box::new(request), size, list }
     }
 
     /// The adapter; none for a program.
@@ -62,6 +65,14 @@ impl ClientSide {
         match self {
             Self::Dialect(_) => None,
             Self::Program { request, .. } => Some(request),
+        }
+    }
+
+    /// What lists the models for a program.
+    pub(crate) fn list_of_models(&self) -> Option<&'static str> {
+        match self {
+            Self::Dialect(_) => None,
+            Self::Program { list, .. } => Some(list),
         }
     }
 
@@ -114,25 +125,9 @@ impl ClientSide {
     }
 }
 
-/// Counts the bytes of a value's JSON without keeping them.
-pub(super) fn json_bytes(value: &impl Serialize) -> usize {
-    let mut counter = Counter(0);
-    // A counter takes everything; what cannot be written as JSON counts as far as it came.
-    let _written = serde_json::to_writer(&mut counter, value);
-    counter.0
-}
-
-struct Counter(usize);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// The bytes of a value's JSON.
+fn json_bytes(value: &impl Serialize) -> usize {
+    json_size(value).unwrap_or_default()
 }
 
 fn features(chat: &ChatRequest) -> Vec<String> {
@@ -189,7 +184,7 @@ mod tests {
     use weir_types::contract::types::{Message, Role, TextPart};
 
     fn program(chat: ChatRequest) -> ClientSide {
-        ClientSide::of_program(Request::Chat(chat), None)
+        ClientSide::of_program(Request::Chat(chat), None, "")
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::health::{Health, Rest, TargetStatus};
 use crate::provenance::{Carried, Provenance};
 use crate::route::fit::Needs;
-use crate::route::{Circumstances, Plan, Target, plan, unknown_model};
+use crate::route::{Circumstances, Plan, Target, USUAL_LIST, plan, unknown_model};
 use crate::serving::Serving;
 use weir_config::{Affinity, Strategy};
 use weir_translate::dialect::endpoints::Head;
@@ -163,7 +163,7 @@ fn planned(
         only_looks: true,
     };
     if serving.routes.find(&question.model).is_none() {
-        return Err(unknown_model(&question.model, serving.model_names(&Caller::anonymous(None))));
+        return Err(unknown_model(&question.model, serving.model_names(&Caller::anonymous(None)), USUAL_LIST));
     }
     let plan = plan(&serving.routes, &question.model, circumstances)?;
     let out = left_out(serving, &plan, now);

@@ -30,7 +30,7 @@ const FORMAT: &str = "unified";
 
 /// The endpoints of programs.
 static ENDPOINTS: LazyLock<UnifiedEndpoints> =
-    LazyLock::new(|| UnifiedEndpoints::new(FORMAT, |operation| format!("/{}", operation.name()), &[]));
+    LazyLock::new(|| UnifiedEndpoints::new(FORMAT, |operation| format!("/{}", operation.name()), &[], "`list_models`"));
 
 /// A request of a program in this process.
 #[derive(Debug, Clone)]

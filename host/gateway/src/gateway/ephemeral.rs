@@ -13,6 +13,7 @@ use super::{Gateway, rights};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::attempt::{InboundRequest, ReplyBody};
+use crate::model_list;
 use crate::realtime::NAME;
 use crate::route::{Route, unknown_model};
 use crate::serving::Serving;
@@ -91,7 +92,8 @@ impl Gateway {
         }
         let meant = rights::meant(&asked.caller, model)?;
         let Some(route) = serving.routes.find(&meant) else {
-            return Err(unknown_model(model, serving.model_names(&asked.caller)).at("session.model"));
+            let fault = unknown_model(model, serving.model_names(&asked.caller), &model_list::list_for(serving, asked));
+            return Err(fault.at("session.model"));
         };
         let configuration = configuration(&wanted.session, &asked.endpoint)?;
         if configuration.is_some() && !takes_configuration(route, &asked.endpoint) {

@@ -18,6 +18,7 @@ use crate::attempt::{
 };
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
+use crate::model_list;
 use crate::observe::trace::Attribute;
 use crate::route;
 use crate::route::fit::Needs;
@@ -282,7 +283,8 @@ fn plan(
         (Some(model), _) => {
             route::plan(&serving.routes, model, circumstances).map_err(|nowhere| match serving.routes.find(model) {
                 Some(_) => nowhere,
-                None => unknown_model(model, serving.model_names(&asked.caller)).into(),
+                None => unknown_model(model, serving.model_names(&asked.caller), &model_list::list_for(serving, asked))
+                    .into(),
             })
         }
         (None, operation) if operation.is_relayed_only() => {

@@ -33,14 +33,24 @@ pub(super) struct UnifiedCall {
 
 /// The endpoints of one kind of callers, one for each operation.
 #[derive(Debug)]
-pub struct UnifiedEndpoints([(Arc<Endpoint>, Arc<PeekPlan>); 5]);
+pub struct UnifiedEndpoints {
+    all: [(Arc<Endpoint>, Arc<PeekPlan>); 5],
+    /// What lists the models, as these callers know it.
+    list: &'static str,
+}
 
 impl UnifiedEndpoints {
-    /// Endpoints of this format, as metrics and logs call it, with their paths and the places of clients' keys.
-    pub fn new(format: &str, path: impl Fn(&Operation) -> String, credentials: &[CredentialPlace]) -> Self {
+    /// Endpoints of this format, as metrics and logs call it, with their paths and the places of clients' keys. `list` is what
+    /// these callers call the list of models.
+    pub fn new(
+        format: &str,
+        path: impl Fn(&Operation) -> String,
+        credentials: &[CredentialPlace],
+        list: &'static str,
+    ) -> Self {
         let operations =
             [Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens, Operation::Rerank];
-        Self(operations.map(|operation| {
+        let all = operations.map(|operation| {
             let face = face_of(format, path(&operation), operation, credentials);
             let index = NEXT.fetch_sub(1, Ordering::Relaxed);
             let endpoint = Endpoint {
@@ -54,7 +64,8 @@ impl UnifiedEndpoints {
             // Nothing is read of their bodies.
             let plan = PeekPlan::new(&endpoint, std::iter::empty(), false);
             (Arc::new(endpoint), Arc::new(plan))
-        }))
+        });
+        Self { all, list }
     }
 
     /// The endpoint of an operation.
@@ -63,7 +74,7 @@ impl UnifiedEndpoints {
     }
 
     fn entry(&self, operation: &Operation) -> Option<&(Arc<Endpoint>, Arc<PeekPlan>)> {
-        self.0.iter().find(|(endpoint, _)| endpoint.face.operation == *operation)
+        self.all.iter().find(|(endpoint, _)| endpoint.face.operation == *operation)
     }
 
     /// A request as attempts take it: without a body.
@@ -91,7 +102,7 @@ impl UnifiedEndpoints {
             held,
             caller,
             endpoint: Arc::clone(endpoint),
-            side: ClientSide::of_program(request, arrived),
+            side: ClientSide::of_program(request, arrived, self.list),
             path_params: PathParams::default(),
             method: Method::POST,
             path: endpoint.face.path.clone(),

@@ -8,10 +8,11 @@ use smallvec::SmallVec;
 use super::fit::Needs;
 use super::order::{Ranked, TieBreak, order};
 use super::skipped::{SkipReason, Skipped};
+use super::unknown_model::{USUAL_LIST, unknown_model};
 use super::{Candidate, Route, Routes, Target, chance};
 use crate::health::{Health, Rest, TargetStatus};
 use crate::provenance::Carried;
-use weir_config::{Affinity, Strategy, near_names};
+use weir_config::{Affinity, Strategy};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -164,7 +165,7 @@ impl Plan {
 ///
 /// Fails if no target can serve the request, and none rests.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, NoTarget> {
-    let route = routes.find(model).ok_or_else(|| unknown_model(model, []))?;
+    let route = routes.find(model).ok_or_else(|| unknown_model(model, [], USUAL_LIST))?;
     let mut plan = Plan::of(route);
     let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
     let asked = RequestedModel { model, only: embeds.then(|| route.first_model(model)) };
@@ -384,15 +385,6 @@ fn no_provider(takers: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
     let message =
         format!("{} names none of the providers that take this operation: {}", headers::PROVIDER, names.join(", "));
     Fault::invalid(message).with_code("provider_not_chosen")
-}
-
-/// The fault for a model that nothing here has. Of the names that the caller may see, it suggests the nearest.
-pub(crate) fn unknown_model<'a>(model: &str, told: impl IntoIterator<Item = &'a str>) -> Fault {
-    let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
-    let meant: Vec<String> = near_names(model, told).into_iter().map(|name| format!("`{name}`")).collect();
-    let meant = if meant.is_empty() { String::new() } else { format!(" did you mean {}?", meant.join(" or ")) };
-    let message = format!("the model `{shown}` is not known here;{meant} GET /v1/models lists those that you may use");
-    Fault::not_found(message).at("model").with_code("model_not_found")
 }
 
 #[cfg(test)]

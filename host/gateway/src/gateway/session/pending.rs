@@ -16,6 +16,7 @@ use crate::accounting::{self, Account};
 use crate::admission::{Admission, AdmissionPermit, Demand, Refused, Uses};
 use crate::auth::{Caller, StoredKeys};
 use crate::health::Health;
+use crate::model_list;
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::Span;
 use crate::provenance::Carried;
@@ -266,7 +267,8 @@ impl PendingSession {
             only_looks: false,
         };
         if self.serving.routes.find(model).is_none() {
-            return Err(route::unknown_model(model, self.serving.model_names(&self.caller)));
+            let list = model_list::list_at(&self.serving, &self.endpoint.adapter, &self.endpoint.face.path);
+            return Err(route::unknown_model(model, self.serving.model_names(&self.caller), &list));
         }
         let mut plan = route::plan(&self.serving.routes, model, circumstances)?;
         let had_any = !plan.candidates.is_empty();

@@ -1,12 +1,13 @@
 //! Suggestions for an unknown path: the served path that it resembles, and the face of its likely client.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
 
 use super::{Endpoint, Endpoints, Head};
-use weir_types::contract::about::{Condition, CredentialPlace};
+use weir_types::contract::about::{Condition, CredentialPlace, Operation};
 
 /// Bytes of the longest path that is compared; a longer one is no typing error.
 const MAX_PATH_BYTES: usize = 120;
@@ -14,6 +15,17 @@ const MAX_PATH_BYTES: usize = 120;
 const SURPLUS: usize = 3;
 
 impl Endpoints {
+    /// The path at which the adapter of a face lists the models: of several, the one that is most like the path that the client
+    /// called, and of these the first that the adapter declares.
+    pub fn list_of_models(&self, adapter: &str, called: &str) -> Option<&str> {
+        let lists = self.with_method(&Method::GET).filter(|(path, endpoint)| {
+            *endpoint.adapter == *adapter && endpoint.face.operation == Operation::Models && !path.contains('{')
+        });
+        let alike = |path: &str| path.bytes().zip(called.bytes()).take_while(|(one, other)| one == other).count();
+        let paths = lists.map(|(path, _)| path).enumerate();
+        paths.max_by_key(|(number, path)| (alike(path), Reverse(*number))).map(|(_, path)| path)
+    }
+
     /// The served path that an unknown one probably means, for this method, with its face.
     pub fn meant(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         if path.len() > MAX_PATH_BYTES {
