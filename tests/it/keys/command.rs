@@ -7,14 +7,14 @@ use weir_tests::{Gateway, program};
 
 use super::{READER, TOKEN, admin, ask, gateway, provider};
 
-async fn weir(gateway: &Gateway, token: &str, arguments: &[&str]) -> Output {
+pub(super) async fn weir(gateway: &Gateway, token: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program::file());
     command.args(arguments).args(["--admin", &format!("http://{}", gateway.address)]);
     command.env("WEIR_ADMIN_TOKEN", token).current_dir(gateway.folder.path());
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 

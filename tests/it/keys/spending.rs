@@ -7,8 +7,8 @@ use weir_test_postgres::Database;
 use weir_tests::plugins::target;
 use weir_tests::{Folder, Gateway, Program, Reply, Request, program};
 
-use super::command::done;
-use super::{READER, admin, ask, asked, code, config, gateway, made, provider};
+use super::command::{done, text, weir};
+use super::{READER, TOKEN, admin, ask, asked, code, config, gateway, made, provider};
 use crate::wire_format::OPENAI;
 
 async fn by(gateway: &Gateway, token: &str, method: &str, path: &str, body: &Value) -> Reply {
@@ -180,12 +180,15 @@ async fn a_price_holds_from_the_next_request_on_and_a_bad_one_is_refused_by_name
     let stored = admin(&gateway, "GET", "/prices?origin=store", Value::Null).await.json();
     assert_eq!((stored["items"].as_array().unwrap().len(), &stored["items"][0]["id"]), (1, &json!("open")));
     admin(&gateway, "PATCH", "/prices/open", json!({"valid_from": null})).await;
+    let (rates, when) = (json!({"input": "9"}), json!({"context_over": 100}));
+    let long = json!({"id": "long", "provider": "openai", "model": "open*", "rates": rates, "when": when});
+    assert_eq!(admin(&gateway, "POST", "/prices", long).await.status(), 201);
     let gateway = gateway.restart(&config(&upstream)).await;
     assert_eq!(cost(&gateway).await.as_deref(), Some("8.5"), "over a restart");
     let in_force = admin(&gateway, "GET", "/prices", Value::Null).await.json();
     let of_model = in_force["items"].as_array().unwrap().iter().find(|item| item["model"] == "openai").unwrap();
     assert!(of_model["rates"][0]["file"].as_str().unwrap().starts_with("store@"), "{of_model}");
-    assert_eq!(of_model["rates"][0]["place"], "open.input", "{of_model}");
+    assert_eq!(of_model["rates"][0]["place"], "open.input", "not that of long contexts: {of_model}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,12 +327,56 @@ async fn a_budget_that_is_made_anew_for_another_team_begins_at_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_for_what_does_not_exist_is_made_with_a_warning() {
+    let upstream = provider().await;
+    let client =
+        "[[clients]]\nname = \"ci\"\nkey = \"weir-ci-0123456789abcdef\"\nteam = \"robots\"\norganisation = \"works\"\n";
+    let gateway = Gateway::from_file(&(config(&upstream) + client)).await;
+    let team = json!({"id": "red", "name": "Red"});
+    assert_eq!(admin(&gateway, "POST", "/teams", team).await.status(), 201);
+    let (key, _) = made(&gateway, json!({"name": "k"})).await;
+    let other: String = key.chars().rev().collect();
+    for (number, (scope, missing)) in [
+        (json!("all"), None),
+        (json!({"team": "red"}), None),
+        (json!({"team": "robots"}), None),
+        (json!({"team": "rde"}), Some("no team `rde`")),
+        (json!({"org": "works"}), None),
+        (json!({"org": "red"}), Some("no organisation `red`")),
+        (json!({"key": key}), None),
+        (json!({"key": "ci"}), None),
+        (json!({"key": other}), Some("no key `")),
+        (json!({"model": "openai"}), None),
+        (json!({"model": "opnai"}), Some("no model `opnai`")),
+        (json!({"provider": "openai"}), None),
+        (json!({"provider": "nobody"}), Some("no provider `nobody`")),
+        (json!({"tag": "any"}), None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let budget = json!({"id": format!("b{number}"), "for": scope, "requests": 5, "per": "day"});
+        let once = asked("POST", "/budgets", &budget).header("idempotency-key", &format!("b{number}"));
+        for reply in [gateway.ask(&once).await, gateway.ask(&once).await] {
+            assert_eq!(reply.status(), 201, "{budget}: {}", reply.text());
+            let warnings = reply.json()["warnings"].as_array().cloned().unwrap_or_default();
+            assert_eq!(warnings.len(), usize::from(missing.is_some()), "{budget}: {}", reply.text());
+            let told = warnings.first().and_then(Value::as_str).unwrap_or_default();
+            assert!(missing.is_none_or(|missing| told.contains(missing)), "{budget}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn budgets_and_prices_are_made_listed_changed_and_deleted_by_commands() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;
     let create =
         ["budgets", "create", "red-month", "--for", "team=red", "--usd", "500", "--per", "month", "--soft", "0.8"];
-    assert_eq!(done(&gateway, &create).await, "the budget red-month is made\n");
+    let made = weir(&gateway, TOKEN, &create).await;
+    assert_eq!(text(&made.stdout), "the budget red-month is made\n");
+    let warned = "warning: there is no team `red`: the budget counts nothing until there is one\n";
+    assert_eq!(text(&made.stderr), warned);
     let list = done(&gateway, &["budgets", "list"]).await;
     let row: Vec<&str> = list.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(row[..6], ["red-month", "team=red", "500", "usd", "0", "500"], "{list}");

@@ -7,6 +7,7 @@ mod keys;
 mod lists;
 mod perform;
 mod request;
+mod subject;
 
 use std::sync::{Arc, Mutex};
 

@@ -73,8 +73,9 @@ function create(again) {
     settings(null),
   ], "Make it", async (fields) => {
     const of = fields.kind === "all" ? "all" : { [fields.kind]: fields.of.trim() };
-    await api.send("POST", "/admin/v1/budgets", { id: fields.id, for: of, ...known(body(fields)) });
+    const made = await api.send("POST", "/admin/v1/budgets", { id: fields.id, for: of, ...known(body(fields)) });
     again();
+    return made.warnings && [h("p", null, "The budget is made."), made.warnings.map((text) => h("p", { class: "error" }, text))];
   });
 }
 

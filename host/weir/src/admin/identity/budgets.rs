@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use super::documents::read;
 use super::fields::{invalid, new_document, patched_document};
-use super::perform::{perform, shown};
+use super::perform::{Decided, perform, shown};
 use super::request::{AdminCaller, AdminRequest};
+use super::subject;
 use crate::admin::spending::{self, Sight};
 use crate::admin::{Operations, Problem};
 use crate::keys::Snapshot;
@@ -33,7 +34,8 @@ pub(super) async fn create(State(operations): State<Operations>, request: Reques
         if is_hidden || stored.document(Kind::Budget, budget.id.as_str()).is_some() {
             return Err(ChangeError::Exists(Kind::Budget));
         }
-        Ok(Command::Spending(SpendingCommand::PutBudget(Box::new(budget))))
+        let warnings = subject::missing(&budget.scope, stored, &gateway.serving()).into_iter().collect();
+        Ok(Decided { command: Command::Spending(SpendingCommand::PutBudget(Box::new(budget))), warnings })
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! Carries out a change: once for each `idempotency-key`, to its end even if the client leaves, and with an answer that
 //! can be fetched again for ten minutes. A new key's text is in such answers only; they are kept in memory.
 
+use std::cell::RefCell;
 use std::sync::PoisonError;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -16,22 +17,35 @@ use weir_config::Secret;
 use weir_identity::change::{ChangeError, Command, Context, Fingerprint, Remembered, Request, Revision};
 use weir_identity::{Document, KeyText};
 
+/// A command, and what its answer warns of.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) command: Command,
+    pub(super) warnings: Vec<String>,
+}
+
+impl From<Command> for Decided {
+    fn from(command: Command) -> Self {
+        Self { command, warnings: Vec::new() }
+    }
+}
+
 /// Carries out the command that `decide` makes of what is stored, and answers with this status.
-pub(super) async fn perform(
+pub(super) async fn perform<D: Into<Decided> + 'static>(
     identity: Identity,
     asked: AdminRequest,
     status: StatusCode,
-    decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
+    decide: impl Fn(&Snapshot<'_>) -> Result<D, ChangeError> + Send + 'static,
 ) -> Result<Response, Problem> {
     // A client that leaves may come back for the answer.
     to_its_end(once(identity, asked, status, decide)).await?
 }
 
-async fn once(
+async fn once<D: Into<Decided> + 'static>(
     identity: Identity,
     asked: AdminRequest,
     status: StatusCode,
-    decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
+    decide: impl Fn(&Snapshot<'_>) -> Result<D, ChangeError> + Send + 'static,
 ) -> Result<Response, Problem> {
     let Some(key) = asked.idempotency_key() else {
         return Ok(answer(&carry_out(identity, asked, status, decide).await?));
@@ -80,18 +94,26 @@ fn refusal(refused: &Request) -> Problem {
     }
 }
 
-async fn carry_out(
+async fn carry_out<D: Into<Decided> + 'static>(
     identity: Identity,
     asked: AdminRequest,
     status: StatusCode,
-    decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
+    decide: impl Fn(&Snapshot<'_>) -> Result<D, ChangeError> + Send + 'static,
 ) -> Result<Remembered, Problem> {
     let registry = identity.registry()?;
     let precondition = asked.precondition()?;
     let caller = asked.caller;
     let context = Context { actor: caller.actor, grants: caller.grants, now: Timestamp::now(), precondition };
-    let done = tokio::task::spawn_blocking(move || registry.run(&context, decide)).await;
-    let Outcome { document, event, issued } = done.map_err(|_| Problem::internal())??;
+    let done = tokio::task::spawn_blocking(move || {
+        let warnings = RefCell::new(Vec::new());
+        let outcome = registry.run(&context, |stored| {
+            let decided: Decided = decide(stored)?.into();
+            warnings.replace(decided.warnings);
+            Ok(decided.command)
+        });
+        outcome.map(|outcome| (outcome, warnings.into_inner()))
+    });
+    let (Outcome { document, event, issued }, warnings) = done.await.map_err(|_| Problem::internal())??;
     // A key that was taken over before is not made again.
     let was_there = status == StatusCode::CREATED && event.before.is_some();
     let status = if was_there { StatusCode::OK } else { status };
@@ -106,7 +128,11 @@ async fn carry_out(
     Ok(match document {
         None => Remembered { status: 204, etag: None, body: Secret::new("") },
         Some((document, revision)) => {
-            let body = Secret::new(shown(&document, revision, issued.as_ref()).to_string());
+            let mut body = shown(&document, revision, issued.as_ref());
+            if !warnings.is_empty() {
+                body["warnings"] = json!(warnings);
+            }
+            let body = Secret::new(body.to_string());
             Remembered { status: status.as_u16(), etag: Some(revision.to_string()), body }
         }
     })

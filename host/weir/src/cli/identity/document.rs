@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::admin::{Endpoints, named};
 use super::{cell, table};
 use crate::cli::failure::Failure;
-use crate::cli::pretty;
 use crate::cli::running::Running;
+use crate::cli::{pretty, print_stderr};
 
 /// A kind of document, as messages and paths name it.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,15 @@ impl Kind {
     pub(super) fn create(self, running: &Running, fields: Map<String, Value>) -> Result<String, Failure> {
         let path = format!("/{}", self.all);
         let made = Endpoints::of(running)?.send(Method::POST, &path, &[], Some(&Value::Object(fields)))?;
+        warn(&made);
         Ok(format!("the {} {} is made", self.one, cell(&made["id"])))
+    }
+}
+
+/// Prints what an answer warns of.
+fn warn(answer: &Value) {
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        print_stderr(&format!("warning: {}", cell(warning)));
     }
 }
 
