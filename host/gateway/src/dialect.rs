@@ -3,5 +3,6 @@
 pub mod exclusion;
 pub(crate) mod inline_requests;
 pub mod limits;
+pub(crate) mod own_parts;
 pub(crate) mod request_lines;
 pub mod request_peek;

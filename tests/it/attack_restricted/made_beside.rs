@@ -24,7 +24,7 @@ const CLIENTS: [(&str, &str); 4] = [
 /// Who makes something, and who must not reach it.
 const TENANTS: [(&str, [&str; 2]); 2] = [("one", ["two", "other"]), ("free", ["other", "one"])];
 
-async fn open(upstream: &Upstream) -> Gateway {
+pub(super) async fn open(upstream: &Upstream) -> Gateway {
     let provider = |name: &str| {
         format!(
             "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
@@ -38,12 +38,19 @@ async fn open(upstream: &Upstream) -> Gateway {
         let key = format!("weir-{name}-0123456789abcdef");
         format!("[[clients]]\nname = \"{name}\"\nkey = \"{key}\"\npassthrough = [\"* * *\"]\n{more}")
     };
-    let config = ["openai", "anthropic"].map(provider).concat() + &CLIENTS.map(client).concat();
+    // By Responses also where the client's format is another.
+    let responses = format!(
+        "[[providers]]\nname = \"openai-r\"\nadapter = \"openai\"\nformat = \"openai.responses\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
+         retry = {{ max_retries = 0 }}\n\
+         [[models]]\nalias = \"openai-r\"\ntarget = {{ provider = \"openai-r\", model = \"m\" }}\n",
+        upstream.url()
+    );
+    let config = ["openai", "anthropic"].map(provider).concat() + &responses + &CLIENTS.map(client).concat();
     Gateway::with(Folder::with(&["openai", "anthropic"]), &config).await
 }
 
 /// A provider whose answers make an object each, with a number of its own.
-async fn maker(is_packed: bool) -> Upstream {
+pub(super) async fn maker(is_packed: bool) -> Upstream {
     let count = Arc::new(AtomicUsize::new(0));
     Upstream::scripted(move |request| {
         let number = count.fetch_add(1, Ordering::Relaxed);
@@ -136,7 +143,7 @@ fn container(id: &str) -> (Value, Vec<Value>) {
     (message(json!([text]), &container, json!("end_turn")), events)
 }
 
-fn by(client: &str, request: &Request) -> Request {
+pub(super) fn by(client: &str, request: &Request) -> Request {
     request.clone().header("authorization", &format!("Bearer weir-{client}-0123456789abcdef"))
 }
 
@@ -170,7 +177,7 @@ fn messages(path: &str, model: &str, stream: bool, more: &Value) -> Request {
 }
 
 /// Requests in each lane, whole and streamed, that name this object.
-fn naming(id: &str) -> Vec<Request> {
+pub(super) fn naming(id: &str) -> Vec<Request> {
     let mut all = Vec::new();
     for stream in [false, true] {
         for lane in ["", "-t"] {

@@ -1,6 +1,9 @@
 //! The answer to a program in this process: the unified model, where other clients read bytes.
 
+use serde::Serialize;
+
 use crate::accounting::Account;
+use crate::dialect::own_parts;
 use crate::provenance::ProvenanceRecorder;
 use weir_ledger::Nano;
 use weir_translate::unified::Answer;
@@ -48,7 +51,7 @@ impl HandedBody {
     pub(super) fn learn(&self, recorder: &mut ProvenanceRecorder) {
         match &self.handed {
             Some(UnifiedReply::Answer(answer)) if let Answer::Chat(chat) = &**answer => {
-                recorder.see(&serde_json::to_vec(chat).unwrap_or_default());
+                see(recorder, chat);
             }
             Some(UnifiedReply::Events(events)) => see_events(recorder, events),
             Some(UnifiedReply::Answer(_)) | None => {}
@@ -89,6 +92,16 @@ impl HandedBody {
 /// Has a recorder look at events as it looks at frames.
 pub(super) fn see_events(recorder: &mut ProvenanceRecorder, events: &[ChatEvent]) {
     for event in events.iter().filter(|event| !matches!(event, ChatEvent::Delta(_))) {
-        recorder.see(&serde_json::to_vec(event).unwrap_or_default());
+        see(recorder, event);
+    }
+}
+
+/// Has a recorder look at a part of an answer, and at what in it is of one format only.
+fn see(recorder: &mut ProvenanceRecorder, part: &impl Serialize) {
+    recorder.see(&serde_json::to_vec(part).unwrap_or_default());
+    if recorder.finds_made()
+        && let Ok(Some(parts)) = own_parts::document(&serde_json::to_value(part).unwrap_or_default())
+    {
+        recorder.see_parts(&parts);
     }
 }

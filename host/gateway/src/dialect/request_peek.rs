@@ -17,8 +17,7 @@ use self::counts::{Lists, greatest_number, is_list};
 use self::form_fields::form_fields;
 use self::model::not_a_name;
 pub(crate) use self::model::{ModelSpot, ModelSpots, second_model};
-use self::object_ids::ObjectPlaces;
-pub(crate) use self::object_ids::{MAX_IDS, ObjectIds, kept_id};
+pub(crate) use self::object_ids::{MAX_IDS, ObjectIds, ObjectPlaces, kept_id};
 use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
 use crate::provenance::last_segment;
@@ -34,7 +33,7 @@ use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefi
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
 
 /// The name in manifests of the tests for values beside which an id is no object's.
-const PUBLIC: &str = "public";
+pub(super) const PUBLIC: &str = "public";
 
 /// The name in manifests of the feature that a request goes on with what its provider stores.
 const EARLIER: &str = "history";

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use http::{Response, header};
 
 use super::Gateway;
-use super::rights::depth;
+use super::rights::{depth, objects_of_program};
 use crate::attempt::{InboundRequest, ReplyBody};
+use crate::dialect::own_parts::face_of_parts;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
-use crate::provenance::{Carried, Claim, Kind, Making, ProvenanceRecorder, RecordScope};
+use crate::provenance::{
+    Carried, Claim, Kind, MadePlaces, Making, ObjectKind, ProvenanceRecorder, ReadRequests, RecordScope,
+};
 use crate::route::{Plan, Target};
-use crate::serving::Serving;
+use crate::serving::{CreatedObject, Serving};
 use weir_translate::dialect::endpoints::Endpoint;
+use weir_translate::unified::Request;
 use weir_types::contract::about::{BodyKind, Operation};
 
 /// The most bytes of a body that is searched for object ids if the manifest names no place for them.
@@ -62,11 +66,21 @@ impl Gateway {
             objects: serving.makes_objects(asked.endpoint.index, may_differ),
         };
         let is_success = response.status().is_success();
-        let claim = || self.claim(serving, &asked.endpoint, &asked.caller.tenant, || asked.named_objects(), response);
+        let is_program = asked.side.program().is_some();
+        let claim = || {
+            if is_program {
+                return self.claim_of_program(serving, asked, target);
+            }
+            self.claim(serving, &asked.endpoint, &asked.caller.tenant, || asked.named_objects(), response)
+        };
         let claim = if is_success { claim() } else { None };
         let claim = claim.map(|claim| Claim { requests: Arc::clone(&asked.requests), ..claim });
         let told_at = serving.told_places(asked.endpoint.index);
-        let making = self.making(serving, &asked.endpoint, &asked.peek, may_differ, || asked.named_objects());
+        let making = if is_program {
+            self.making_of_program(serving, asked, may_differ)
+        } else {
+            self.making(serving, &asked.endpoint, &asked.peek, may_differ, || asked.named_objects())
+        };
         let finds = claim.is_some() || is_stored || told_at.is_some() || making.is_some();
         if !is_success || !(scope.values || scope.objects || finds) {
             return;
@@ -97,6 +111,47 @@ impl Gateway {
         let named = named();
         // The answer may repeat one of those that were not read.
         (!named.may_miss_some).then(|| Making::new(places, owners, is_routed, named.all().cloned().collect()))
+    }
+}
+
+/// The same of programs and of clients that use the unified model.
+impl Gateway {
+    /// The claim of a client to the answer of a target that stores it.
+    fn claim_of_program(&self, serving: &Serving, asked: &InboundRequest, target: &Target) -> Option<Claim> {
+        let format = target.format_for(asked.endpoint.format(), asked.operation());
+        let stores = |endpoint: &Arc<Endpoint>| {
+            endpoint.format() == format
+                && serving.created_objects(endpoint.index, &self.stored_keys) == Some(CreatedObject::Answer)
+        };
+        if *asked.operation() != Operation::Chat || !serving.endpoints.all().iter().any(stores) {
+            return None;
+        }
+        let named = objects_of_program(serving, asked);
+        // The answer may repeat one of those that were not read.
+        (!named.may_miss_some).then(|| Claim {
+            owners: self.reasoning_cache.owners().clone(),
+            kind: ObjectKind::Answer,
+            depth: if asked.peek.stream { 2 } else { 1 },
+            named: named.all().cloned().collect(),
+            inputs: Vec::new(),
+            sent: None,
+            requests: ReadRequests::default(),
+        })
+    }
+
+    /// What finds the objects that an answer makes beside itself.
+    fn making_of_program(&self, serving: &Serving, asked: &InboundRequest, is_routed: bool) -> Option<Making> {
+        let Some(Request::Chat(chat)) = asked.side.program() else { return None };
+        let owners = serving.separates(&self.stored_keys).then(|| self.reasoning_cache.owners().clone());
+        // What makes something is a tool, or asked for by a member that only one format has.
+        let makes = !chat.tools.is_empty() || !chat.extensions.is_empty();
+        if !makes || owners.is_none() && !is_routed {
+            return None;
+        }
+        let face = face_of_parts(serving.endpoints.all().iter().map(|endpoint| &**endpoint));
+        let places = MadePlaces::of(&face)?;
+        let named = objects_of_program(serving, asked);
+        (!named.may_miss_some).then(|| Making::new(&places, owners, is_routed, named.all().cloned().collect()))
     }
 }
 

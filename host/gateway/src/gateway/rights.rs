@@ -3,6 +3,8 @@
 
 mod unified;
 
+pub(super) use unified::objects_of_program;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

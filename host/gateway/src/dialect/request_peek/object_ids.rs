@@ -32,6 +32,11 @@ impl ObjectIds {
         Self { of_path: id.map(str::to_owned), ..Self::default() }
     }
 
+    /// Those of a body that cannot be read, if it may have any.
+    pub(crate) fn unread(may_have_some: bool) -> Self {
+        Self { may_miss_some: may_have_some, ..Self::default() }
+    }
+
     /// The same with the one in the path.
     pub(super) fn and_of_path(self, id: Option<&str>) -> Self {
         Self { of_path: id.map(str::to_owned), ..self }
@@ -46,6 +51,17 @@ impl ObjectIds {
         }
         ids.may_miss_some |= ids.in_body.len() >= MAX_IDS;
         ids
+    }
+
+    /// Adds the object with this name.
+    pub(crate) fn add(&mut self, name: &str) {
+        self.in_body.push(id_in(name).to_owned());
+    }
+
+    /// Adds those of another body.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.in_body.extend(other.in_body);
+        self.may_miss_some |= other.may_miss_some;
     }
 
     /// Those that were read.
@@ -66,7 +82,7 @@ impl ObjectIds {
 
 /// Where ids of objects stand in a body.
 #[derive(Debug)]
-pub(super) struct ObjectPlaces {
+pub(crate) struct ObjectPlaces {
     pointers: Pointers,
     count: usize,
     publics: Vec<Public>,
@@ -117,7 +133,7 @@ impl Public {
 
 impl ObjectPlaces {
     /// The places that a manifest names; none for bodies that are not JSON.
-    pub(super) fn new(claim: &Face) -> Option<Self> {
+    pub(crate) fn new(claim: &Face) -> Option<Self> {
         let mut wanted = Wanted::default();
         let places = claim.object_ids.iter().filter(|place| place.starts_with('/'));
         let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
@@ -128,7 +144,7 @@ impl ObjectPlaces {
     }
 
     /// The ids in a body, beside the one in the path.
-    pub(super) fn read(&self, body: &[Bytes], of_path: Option<&str>) -> ObjectIds {
+    pub(crate) fn read(&self, body: &[Bytes], of_path: Option<&str>) -> ObjectIds {
         let mut peek = Peek::new(&self.pointers, LIMITS);
         for chunk in body {
             peek.push(chunk);
