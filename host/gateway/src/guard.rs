@@ -4,7 +4,6 @@
 mod answer;
 mod ends;
 mod facts;
-mod json_size;
 mod labels;
 mod metrics;
 mod note;

@@ -43,6 +43,7 @@ pub mod earlier_items;
 pub mod gateway;
 pub mod guard;
 pub mod health;
+mod json_size;
 pub mod model_catalog;
 pub mod model_list;
 pub mod observe;

@@ -10,9 +10,9 @@ use http::HeaderMap;
 
 use super::keepable::portable;
 use super::reply::ReplyBody;
-use super::side::json_bytes;
 use super::unified_reply::Closing;
 use crate::accounting::captured::{CaptureRoom, RoomShare};
+use crate::json_size::json_size;
 use weir_cache::entry::TOO_LARGE;
 use weir_cache::{Cache, Entry, Moment, Place, Sharing};
 use weir_ledger::Nano;
@@ -105,7 +105,7 @@ impl CopiedEvents {
     /// Copies events. Returns whether all of them have a place in an answer for other clients, and there is room.
     fn take(&mut self, events: &[ChatEvent]) -> bool {
         for event in events {
-            let bytes = json_bytes(event) + size_of::<ChatEvent>();
+            let bytes = json_size(event).unwrap_or_default() + size_of::<ChatEvent>();
             if matches!(event, ChatEvent::Opaque(_)) || !self.share.grow(bytes) {
                 return false;
             }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json_size::json_size;
+use crate::json_size::json_size;
 use breaker::ServiceBreaker;
 use weir_buffers::{Full, Held};
 use weir_sandbox::GuardManifest;

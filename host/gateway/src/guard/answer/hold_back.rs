@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::guard::json_size::json_size;
+use crate::json_size::json_size;
 use weir_types::contract::types::ChatEvent;
 
 /// How the kinds of events end that are pieces of something only one format has. The whole of it follows them, in an

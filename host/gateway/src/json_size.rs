@@ -9,7 +9,7 @@ use serde::Serialize;
 /// # Errors
 ///
 /// The value has no JSON.
-pub(super) fn json_size(value: &impl Serialize) -> Result<usize, serde_json::Error> {
+pub(crate) fn json_size(value: &impl Serialize) -> Result<usize, serde_json::Error> {
     let mut size = Size(0);
     serde_json::to_writer(&mut size, value)?;
     Ok(size.0)
