@@ -20,8 +20,8 @@ use weir_identity::{Directory, KeyId};
 use weir_ledger::{Bill, Budget, Cost, Facts, Scope, ScopeKind, Timestamp};
 use weir_types::contract::about::Bucket;
 
-/// The count of tokens whose price is shown.
-const MILLION: u32 = 1_000_000;
+/// The count of tokens whose price is shown: so few that no price for longer contexts holds.
+const TOKENS: u32 = 1;
 
 /// The origin of budgets that stand by themselves in the store.
 pub(super) const STORED: &str = "store";
@@ -152,7 +152,8 @@ async fn list_prices(State(operations): State<Operations>, request: Request) -> 
     Ok(prices_in_force(&operations).into_response())
 }
 
-/// The prices of each target of each model, with the place in the price list that each comes from.
+/// The prices of each target of each model, for requests that are no batch and of a short context, with the place in the price
+/// list that each comes from.
 fn prices_in_force(operations: &Operations) -> Json<Value> {
     let serving = operations.gateway.serving();
     let mut seen = BTreeSet::new();
@@ -172,7 +173,7 @@ fn price(target: &Target, alias: &str, model: &str) -> Value {
     let tariff = target.tariff(alias);
     let mut facts = Facts::at(Timestamp::now());
     for bucket in Bucket::ALL {
-        *facts.tokens.slot(bucket) = Some(MILLION);
+        *facts.tokens.slot(bucket) = Some(TOKENS);
     }
     let (bill, missing) = match tariff.cost(&facts) {
         Cost::NoUsage => (None, Vec::new()),
