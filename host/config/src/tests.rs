@@ -7,6 +7,7 @@ mod hostile;
 mod keyless;
 mod mistakes;
 mod outbound;
+mod pages;
 mod references;
 mod shared;
 mod store;

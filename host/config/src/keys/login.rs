@@ -24,13 +24,13 @@ section! {
         redirect_uri: String => required "\"https://WEIR/admin/login/callback\", as the provider knows it",
         /// Scopes that are asked for besides `openid`.
         scopes: Vec<String>,
-        /// Claims of which one that fits lets a person see everything.
+        /// Rules for claims: a person with a claim that fits one of them may see everything.
         read: Vec<ClaimRule>,
-        /// Claims of which one that fits lets a person change everything.
+        /// Rules for claims: a person with a claim that fits one of them may change everything.
         write: Vec<ClaimRule>,
-        /// Claims that name the teams of which a person may see everything.
+        /// Claims that name teams: a person may see everything of these.
         team_read: Vec<ClaimRule>,
-        /// Claims that name the teams of which a person may change everything.
+        /// Claims that name teams: a person may change everything of these.
         team_write: Vec<ClaimRule>,
         /// Whether addresses may begin with `http:`, for a provider on this machine.
         allow_http: bool,
