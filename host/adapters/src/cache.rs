@@ -29,7 +29,7 @@ use weir_types::contract::about::Manifest;
 mod entry;
 
 /// Part of every key. Raise it when the checks before an entry is written become stricter.
-const POLICY: &str = "weir-3";
+const POLICY: &str = "weir-4";
 
 /// Maximum number of entries, and their maximum total size in bytes; the newest are kept.
 const ENTRIES: usize = 128;

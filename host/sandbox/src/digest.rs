@@ -1,14 +1,10 @@
 //! The SHA-256 of a component's bytes, which identifies it whatever its file is called.
 
 use std::fmt::{self, Debug, Display, Formatter};
-use std::io::{self, Read};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
-
-/// Size of a piece that is read from a stream, in bytes.
-const PIECE: usize = 32 << 10;
 
 /// A SHA-256, written `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,24 +19,6 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
-    }
-
-    /// The digest of everything that a reader returns, in small pieces.
-    ///
-    /// # Errors
-    ///
-    /// The reader's.
-    pub fn of_stream(mut reader: impl Read) -> io::Result<Self> {
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; PIECE];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => return Ok(Self(hasher.finalize().into())),
-                Ok(length) => hasher.update(buffer.get(..length).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 
     /// The 32 bytes of the hash.
