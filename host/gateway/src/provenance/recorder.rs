@@ -229,18 +229,6 @@ impl ProvenanceRecorder {
         }
     }
 
-    /// Whether it finds what the answer makes beside itself.
-    pub(crate) fn finds_made(&self) -> bool {
-        self.making.is_some()
-    }
-
-    /// Looks for what the answer makes beside itself in parts of it that are of one format only.
-    pub(crate) fn see_parts(&mut self, parts: &[u8]) {
-        if let Some(making) = &mut self.making {
-            making.see(parts, &self.tenant, &self.issuer, &self.provenance);
-        }
-    }
-
     /// The answer's own id, if it was looked for and has passed.
     pub(crate) fn own_id(&self) -> Option<&[u8]> {
         match &self.told {
