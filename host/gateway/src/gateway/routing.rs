@@ -94,20 +94,7 @@ impl Gateway {
         let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
         pin!(self.admit_other_names(serving, asked, &affordable, &mut permit)).await?;
         let Affordable { plan, budgets, notices, .. } = affordable;
-        let series = plan.route.series(&self.metrics, &asked.endpoint, asked.caller.label());
-        if span.is_recording() {
-            span.set(Attribute::Model, plan.route.alias.clone());
-        }
-        let operation = asked.operation().name();
-        let counts = matches!(asked.uses(), Uses::Input | Uses::Both);
-        let start =
-            ExchangeStart { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
-        let mut account = Account::open(&self.metrics, series, start, permit);
-        account.set_record(record.take());
-        account.set_unmetered(asked.unmetered(), None);
-        account.set_output_limit(asked.peek.output_limit);
-        account.set_earlier_input(asked.earlier_input);
-        self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
+        let mut account = self.open_account(asked, &plan.route, Admitted { span, permit, record });
         for budget in budgets {
             account.reserve(budget);
         }
@@ -129,6 +116,29 @@ impl Gateway {
             account.judged_by(judged.notes(), judged.take_ends());
         }
         Ok(RoutedExchange { tried, plan, account, deadline, notices })
+    }
+
+    /// Opens the account of a request that is sent to targets of this route.
+    fn open_account(
+        &self,
+        asked: &InboundRequest,
+        route: &Route,
+        Admitted { span, permit, record }: Admitted<'_>,
+    ) -> Box<Account> {
+        if span.is_recording() {
+            span.set(Attribute::Model, route.alias.clone());
+        }
+        let series = route.series(&self.metrics, &asked.endpoint, asked.caller.label());
+        let (begun, request_id, operation) = (asked.exchange.begun, &asked.exchange.id, asked.operation().name());
+        let counts = matches!(asked.uses(), Uses::Input | Uses::Both);
+        let start = ExchangeStart { begun, request_id, operation, span, counts };
+        let mut account = Account::open(&self.metrics, series, start, permit);
+        account.set_record(record.take());
+        account.set_unmetered(asked.unmetered(), None);
+        account.set_output_limit(asked.peek.output_limit);
+        account.set_earlier_input(asked.earlier_input);
+        self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
+        account
     }
 
     /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did, and to those of

@@ -92,7 +92,8 @@ struct BegunForm {
 }
 
 impl Gateway {
-    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it.
+    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it. Any other is sent while it
+    /// arrives.
     pub(super) async fn take(
         &self,
         serving: &Serving,
@@ -101,37 +102,67 @@ impl Gateway {
         body: Incoming,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Result<PassedBody, Fault> {
-        let PassAddress { caller, target, known } = addressed;
+        let PassAddress { target, known, .. } = addressed;
         let is_bare = body.is_end_stream();
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body) && !is_bare;
         let form = known.filter(|(known, _)| known.is_form() && !is_bare);
         let read = known.filter(|(known, _)| known.is_read(is_bare)).or(form.filter(|_| is_signed));
-        let in_path = || ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")));
-        let requests = ReadRequests::default();
-        if read.is_none() && !is_signed {
-            let Some(mut body) = client_body(serving, body, record)? else {
-                let sent = (known.is_none() && serving.separates(&self.stored_keys)).then(Arc::default);
-                return Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::empty(), None, in_path(), None) });
-            };
-            let watch = if form.is_none() { self.watch(serving, addressed, head, &requests)? } else { None };
-            let sent = watch.as_ref().and_then(BodyWatch::sent);
-            if let Some(watch) = watch {
-                body.watch(watch);
-            }
-            let begun = match form {
-                Some(form) => Some(self.begin_form(serving, caller, form, head, &mut body).await?),
-                None => None,
-            };
-            let (peek, held) = begun.map_or((None, None), |begun| (begun.peek, Some(begun.held)));
-            if let Some(record) = record.as_mut() {
-                record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
-            }
-            let len = body.size_hint().exact().unwrap_or(body.ahead());
-            let len = if peek.is_some() { usize::try_from(len).unwrap_or(usize::MAX) } else { 0 };
-            let arrived = body.arrived();
-            let passed = PassedBody::on_its_way(Chunks::from(Upload::new(body)), peek, in_path(), held);
-            return Ok(PassedBody { arrived: Some(arrived), len, sent, requests, ..passed });
+        if read.is_some() || is_signed {
+            self.take_whole(serving, addressed, head, body, read, record).await
+        } else {
+            self.take_passing(serving, addressed, head, body, form, record).await
         }
+    }
+
+    /// Prepares a body that is sent while it arrives, and looked at in passing.
+    async fn take_passing(
+        &self,
+        serving: &Serving,
+        addressed: PassAddress<'_>,
+        head: &Parts,
+        body: Incoming,
+        form: Option<&(KnownEndpoint<'_>, PathParams)>,
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Result<PassedBody, Fault> {
+        let PassAddress { caller, known, .. } = addressed;
+        let in_path = ids_of_path(known);
+        let requests = ReadRequests::default();
+        let Some(mut body) = client_body(serving, body, record)? else {
+            let sent = (known.is_none() && serving.separates(&self.stored_keys)).then(Arc::default);
+            return Ok(PassedBody { sent, ..PassedBody::on_its_way(Chunks::empty(), None, in_path, None) });
+        };
+        let watch = if form.is_none() { self.watch(serving, addressed, head, &requests)? } else { None };
+        let sent = watch.as_ref().and_then(BodyWatch::sent);
+        if let Some(watch) = watch {
+            body.watch(watch);
+        }
+        let begun = match form {
+            Some(form) => Some(self.begin_form(serving, caller, form, head, &mut body).await?),
+            None => None,
+        };
+        let (peek, held) = begun.map_or((None, None), |begun| (begun.peek, Some(begun.held)));
+        if let Some(record) = record.as_mut() {
+            record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
+        }
+        let len = body.size_hint().exact().unwrap_or(body.ahead());
+        let len = if peek.is_some() { usize::try_from(len).unwrap_or(usize::MAX) } else { 0 };
+        let arrived = body.arrived();
+        let passed = PassedBody::on_its_way(Chunks::from(Upload::new(body)), peek, in_path, held);
+        Ok(PassedBody { arrived: Some(arrived), len, sent, requests, ..passed })
+    }
+
+    /// Reads a whole body. `read` is the endpoint by which it is peeked at, if it is JSON or a form that an adapter describes.
+    async fn take_whole(
+        &self,
+        serving: &Serving,
+        addressed: PassAddress<'_>,
+        head: &Parts,
+        body: Incoming,
+        read: Option<&(KnownEndpoint<'_>, PathParams)>,
+        record: &mut Option<Box<RequestRecord>>,
+    ) -> Result<PassedBody, Fault> {
+        let PassAddress { caller, known, .. } = addressed;
+        let requests = ReadRequests::default();
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (pieces, held) = read_body::whole(serving, body, held).await?;
         let mut watch = if read.is_none() { self.watch(serving, addressed, head, &requests)? } else { None };
@@ -152,7 +183,7 @@ impl Gateway {
             record.set_model(peek.as_ref().and_then(|peek| peek.model.as_deref()));
             record.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
-        let named = named.unwrap_or_else(in_path);
+        let named = named.unwrap_or_else(|| ids_of_path(known));
         let begun = known.and_then(|(known, _)| {
             let beginning = BeginningRequest { endpoint: known.endpoint, tenant: &caller.tenant, body: &pieces };
             self.work_begun(serving, beginning, || named.clone())
@@ -288,6 +319,11 @@ impl PassedBody {
             len: 0,
         }
     }
+}
+
+/// The object that a request names in its path.
+fn ids_of_path(known: Option<&(KnownEndpoint<'_>, PathParams)>) -> ObjectIds {
+    ObjectIds::of_path(known.and_then(|(_, path_params)| path_params.get("id")))
 }
 
 /// Reads a form until its model is known, or this many bytes have come.
