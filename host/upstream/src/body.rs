@@ -20,12 +20,12 @@ use tokio::time::{Instant, timeout_at};
 use super::answer_body::AnswerBody;
 use super::deadline::{Timeouts, Watch};
 use super::error::{UpstreamError, UpstreamErrorKind};
-use super::joined::Joined;
 use super::observer::BodyObserver;
 use super::replay::Playback;
 use super::stream_redactor::StreamRedactor;
 use content::CodedStart;
 use overtime::Overtime;
+use weir_buffers::joined::Joined;
 
 /// The body of a provider's answer. Dropping it cancels the exchange.
 pub struct UpstreamBody {

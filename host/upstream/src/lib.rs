@@ -48,7 +48,7 @@ mod webhook;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
-use weir_buffers::{Held, joined};
+use weir_buffers::Held;
 
 pub use admin::{AdminClient, AdminError};
 pub use body::UpstreamBody;
