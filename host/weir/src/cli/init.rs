@@ -64,7 +64,8 @@ fn write(asked: &Init) -> Result<String, Failure> {
     let draft = first::draft(&choice).ok_or_else(|| InitError::Nothing(known.nothing()))?;
     let failed = |source| InitError::Unwritten { path: out.clone(), source };
     let mut file = File::create_new(out).map_err(failed)?;
-    file.write_all(draft.text("`weir init`").as_bytes()).map_err(failed)?;
+    let source = if asked.yes { "the environment" } else { "the answers to `weir init`" };
+    file.write_all(draft.text(source).as_bytes()).map_err(failed)?;
     Ok(next_steps(out, choice.port))
 }
 
