@@ -52,8 +52,11 @@ impl Joined {
     }
 
     fn join(&mut self) {
-        let small = self.small.split().freeze();
-        self.keep(small);
+        // Splitting takes memory, even if there is nothing to split.
+        if !self.small.is_empty() {
+            let small = self.small.split().freeze();
+            self.keep(small);
+        }
     }
 
     fn keep(&mut self, piece: Bytes) {
