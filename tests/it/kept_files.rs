@@ -106,6 +106,33 @@ async fn a_batch_begins_at_once_on_a_file_that_passed_through_another_node_of_th
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_refuses_the_batch_and_what_was_read_meanwhile_is_kept_when_it_is_back() {
+    let Some(database) = Database::start() else { return };
+    let (mut upstream, _) = openai().await;
+    let store = format!("[store]\nurl = \"{}\"\n", database.url());
+    let budgets = [budget("money", "for = \"all\"\nusd = 1000000"), clients(&["one"]), store];
+    let config = config("openai", &["gpt-x"], &upstream, &budgets);
+    let folders = [(); 2].map(|()| folder("openai"));
+    let [one, other] = [0, 1].map(|at| Node::start(&folders[at], &config));
+    let before = uploaded(&one, "one", "/v1", &lines()).await;
+    assert_eq!(asked(&other, "one", begin("/v1", &before)).await.status(), 200);
+    database.stop();
+    let meanwhile = uploaded(&one, "one", "/v1", &lines()).await;
+    while upstream.unseen().is_some() {}
+    let reply = asked(&other, "one", begin("/v1", &meanwhile)).await;
+    assert_eq!(code(&reply), (403, "requests_not_read".to_owned()), "{}", reply.text());
+    assert!(!was_begun(&mut upstream));
+    assert_eq!(asked(&other, "one", begin("/v1", &before)).await.status(), 200, "this node knows it");
+    database.go();
+    for _ in 0..1_000 {
+        if asked(&other, "one", begin("/v1", &meanwhile)).await.status() == 200 {
+            return;
+        }
+    }
+    panic!("{}", one.program.log());
+}
+
 /// Clients that may not use everything, by what they may, where budgets hold back what the others use.
 fn restricted(upstream: &Upstream, of_bound: &str, of_free: &str) -> String {
     let client = |name: &str, rights: &str| {
