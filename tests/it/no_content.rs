@@ -101,6 +101,25 @@ async fn an_answer_that_ends_without_content_is_a_failure_in_each_dialect_and_la
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_without_an_answer_costs_nothing_in_either_lane() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let (config, _others) = config(&upstream).await;
+    let gateway = Gateway::with(folder(), &priced(&config)).await;
+    for wire_format in PROVIDERS {
+        let cost = async |model: &str| {
+            let reply = gateway.ask(&wire_format.request(model, false)).await;
+            assert_eq!(reply.status(), 200, "{model}: {}", reply.text());
+            reply.header("x-weir-cost-usd").map(str::to_owned)
+        };
+        upstream.now(nothing(false));
+        let [relayed, translated] = ["or", "or-t"].map(|model| format!("{}-{model}", wire_format.name));
+        let of_one = cost(&format!("{}-2", wire_format.name)).await;
+        assert!(of_one.is_some());
+        assert_eq!((cost(&relayed).await, cost(&translated).await), (of_one.clone(), of_one), "{}", wire_format.name);
+    }
+}
+
 /// A body of which only its end says that nothing is in it.
 struct Nothing;
 

@@ -5,9 +5,11 @@ use weir_types::contract::types::{Body, ErrorKind, HttpResponse};
 use weir_types::fault::{Fault, Side};
 use weir_wire::estimate::Content;
 
-/// Whether the adapter failed to read an answer, rather than having read an error in it.
+/// Whether the adapter failed to read an answer, rather than having read an error in it. Where there is nothing, there is nothing to
+/// be charged for.
 pub(super) fn is_unreadable(fault: &Fault, http: &HttpResponse) -> bool {
-    (200..300).contains(&http.status) && !(fault.side == Side::Upstream && is_of_provider(fault, bytes_of(&http.body)))
+    let is_answer = (200..300).contains(&http.status) && !bytes_of(&http.body).is_empty();
+    is_answer && !(fault.side == Side::Upstream && is_of_provider(fault, bytes_of(&http.body)))
 }
 
 /// Whether an error is the provider's own: of a kind, or with a status or code, that adapters read in answers only, or in
@@ -59,7 +61,7 @@ mod tests {
         let failed = upstream(ErrorKind::Upstream, "the provider's answer is not readable: invalid type: sequence");
         assert!(read(200, answer, &failed));
         assert!(read(200, answer, &Fault::adapter("the adapter `a` failed")), "a trap");
-        assert!(!read(302, answer, &failed));
+        assert!(!read(302, answer, &failed) && !read(200, "", &failed));
         let error = r#"{"error":{"message":"The \"model\" is\nbroken today"}}"#;
         assert!(!read(200, error, &upstream(ErrorKind::Upstream, "The \"model\" is\nbroken today")));
         assert!(!read(200, error, &upstream(ErrorKind::Overloaded, "busy")));

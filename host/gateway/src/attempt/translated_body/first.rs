@@ -18,7 +18,7 @@ pub(in crate::attempt) struct First {
 }
 
 /// Reads until there is output for the client, so that a stream which fails at once is answered with an error status. The
-/// provider charges for one that fails since it cannot be read, as for a whole answer.
+/// provider charges for one that fails since it cannot be read, as for a whole answer, unless nothing of it has come.
 pub(in crate::attempt) async fn prime(
     upstream: &mut Decoded,
     pipeline: &mut Pipeline,
@@ -42,7 +42,8 @@ pub(in crate::attempt) async fn prime(
         let failure = || pipeline.failure().map(|error| Fault::from_error(Side::Upstream, error.clone()));
         if let Some(fault) = read.err().or_else(failure) {
             let reported = pipeline.reported();
-            if !unreadable::is_of_provider(&fault, &last) || reported.total().is_some() {
+            let is_unreadable = !last.is_empty() && !unreadable::is_of_provider(&fault, &last);
+            if is_unreadable || reported.total().is_some() {
                 account.unreadable(reported.output().unwrap_or_default());
             }
             return Err(fault);
