@@ -55,6 +55,11 @@ async fn provider() -> Upstream {
 fn shared(mut fact: Value) -> Value {
     let members = fact.as_object_mut().unwrap();
     members.retain(|name, _| !OWN.contains(&name.as_str()));
+    // Behind that, it says how this client asks for the list of models.
+    let error = members["error_text"].as_str().and_then(|error| error.split_once(" is not known here; "));
+    if let Some(unknown) = error.map(|(unknown, _)| unknown.to_owned()) {
+        members["error_text"] = unknown.into();
+    }
     for attempt in members.get_mut("attempts").and_then(Value::as_array_mut).into_iter().flatten() {
         attempt.as_object_mut().unwrap().retain(|name, _| !name.ends_with("_us"));
     }
