@@ -12,11 +12,12 @@ mod targets;
 mod url_template;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::accept::{Acceptance, read_headers};
 use crate::auth::{Caller, StoredKeys};
 use crate::dialect::limits::Spelling;
+use crate::dialect::own_parts::OwnParts;
 use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
 use crate::observe::metrics::Metrics;
@@ -58,6 +59,8 @@ pub struct Serving {
     faces: Vec<PreparedFace>,
     /// How the paths end whose requests begin work on stored objects.
     work_paths: Vec<objects::PathEnd>,
+    /// Where parts of one format name objects in the unified model, once a program or a client of gRPC uses such parts.
+    own_parts: OnceLock<OwnParts>,
     /// Whether the configuration has clients that must be kept apart.
     separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
@@ -110,9 +113,15 @@ impl Serving {
             prices,
             faces,
             work_paths,
+            own_parts: OnceLock::new(),
             separates,
             problems,
         })
+    }
+
+    /// Where parts of one format name objects in the unified model.
+    pub(crate) fn own_parts(&self) -> &OwnParts {
+        self.own_parts.get_or_init(|| OwnParts::of(&self.endpoints))
     }
 
     /// Whether clients must be kept apart.

@@ -69,7 +69,7 @@ pub(crate) fn keep(sql: &mut dyn Sql, files: &[RequestFile]) -> Result<(), Store
     Ok(())
 }
 
-/// What was read of the files with these ids, whoever uploaded them, the oldest first.
+/// What was read of the files with these ids, of all clients, the oldest first.
 pub(crate) fn find(sql: &mut dyn Sql, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
     let mut found = Vec::new();
     for id in ids.iter().filter(|id| id.len() <= MAX_KEY && !id.contains('\0')) {

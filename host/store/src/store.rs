@@ -78,7 +78,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// of which the oldest go first, and [`Store::retain`] removes old ones.
     fn keep_request_files(&self, files: &[RequestFile]) -> Result<(), StoreError>;
 
-    /// What was read of the files of requests with these ids, whoever uploaded them.
+    /// What was read of the files of requests with these ids, of all clients.
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError>;
 
     /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it returns.

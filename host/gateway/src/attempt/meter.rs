@@ -218,7 +218,7 @@ impl Meter {
     pub(super) fn lacks_frames(&self) -> bool {
         let has_begun = match &self.frames {
             Frames::Here(deframer) => deframer.held() > 0,
-            // Of what was shown, whoever shows it knows the rest.
+            // Where frames are found elsewhere, the rest is known there.
             Frames::Shown => false,
             Frames::Nowhere | Frames::Each(_) => true,
         };

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::request_peek::PUBLIC;
-use weir_translate::dialect::endpoints::Endpoint;
+use super::request_peek::{ObjectIds, ObjectPlaces, PUBLIC};
+use crate::provenance::MadePlaces;
+use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 use weir_types::contract::about::{BodyKind, Face, Feature, FrameTest, Operation, PointerEquals};
 
 /// The members of the document in which parts are put together: those of media are members of something inside an element.
@@ -21,6 +22,35 @@ const MADE: &str = "{made}";
 /// A part that is no JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotJson;
+
+/// Where own parts name objects, and where those of answers have the ids of what is made.
+#[derive(Debug)]
+pub(crate) struct OwnParts {
+    named: Option<ObjectPlaces>,
+    /// Whether there are places of names, also where they cannot be read.
+    has_named: bool,
+    made: Option<MadePlaces>,
+}
+
+impl OwnParts {
+    /// The places of all formats.
+    pub(crate) fn of(endpoints: &Endpoints) -> Self {
+        let face = face_of_parts(endpoints.all().iter().map(|endpoint| &**endpoint));
+        let has_named = face.own_object_ids().next().is_some();
+        Self { named: ObjectPlaces::new(&face), has_named, made: MadePlaces::of(&face) }
+    }
+
+    /// The ids in the [`document`] of a request's parts.
+    pub(crate) fn named_in(&self, parts: &Bytes) -> ObjectIds {
+        let read = self.named.as_ref().map(|places| places.read(std::slice::from_ref(parts), None));
+        read.unwrap_or_else(|| ObjectIds::unread(self.has_named))
+    }
+
+    /// Where answers have the ids of what they make.
+    pub(crate) fn made(&self) -> Option<&MadePlaces> {
+        self.made.as_ref()
+    }
+}
 
 /// The own parts of a value in the unified model as one document, as [`face_of_parts`] knows it; `None` if there are none.
 pub(crate) fn document(value: &Value) -> Result<Option<Bytes>, NotJson> {
@@ -61,7 +91,7 @@ fn collect<'a>(
 }
 
 /// A face whose requests and answers are such documents, with the ids of objects where those of these endpoints have them.
-pub(crate) fn face_of_parts<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Face {
+fn face_of_parts<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Face {
     let (mut places, mut public) = (BTreeSet::new(), BTreeSet::new());
     for endpoint in endpoints {
         let format = endpoint.format().replace('~', "~0").replace('/', "~1");
@@ -116,7 +146,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::dialect::request_peek::ObjectPlaces;
 
     fn face() -> Face {
         let object_ids = [

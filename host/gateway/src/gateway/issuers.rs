@@ -8,11 +8,8 @@ use http::{Response, header};
 use super::Gateway;
 use super::rights::{depth, objects_of_program};
 use crate::attempt::{InboundRequest, ReplyBody};
-use crate::dialect::own_parts::face_of_parts;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
-use crate::provenance::{
-    Carried, Claim, Kind, MadePlaces, Making, ObjectKind, ProvenanceRecorder, ReadRequests, RecordScope,
-};
+use crate::provenance::{Carried, Claim, Kind, Making, ObjectKind, ProvenanceRecorder, ReadRequests, RecordScope};
 use crate::route::{Plan, Target};
 use crate::serving::{CreatedObject, Serving};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -148,10 +145,9 @@ impl Gateway {
         if !makes || owners.is_none() && !is_routed {
             return None;
         }
-        let face = face_of_parts(serving.endpoints.all().iter().map(|endpoint| &**endpoint));
-        let places = MadePlaces::of(&face)?;
+        let places = serving.own_parts().made()?;
         let named = objects_of_program(serving, asked);
-        (!named.may_miss_some).then(|| Making::new(&places, owners, is_routed, named.all().cloned().collect()))
+        (!named.may_miss_some).then(|| Making::new(places, owners, is_routed, named.all().cloned().collect()))
     }
 }
 

@@ -65,7 +65,7 @@ impl Gateway {
             return;
         }
         let mut found = store.find(unknown, is_read).await;
-        // What nobody's key uploaded keeps no client from anything.
+        // A file that was uploaded without a key belongs to no client.
         found.retain(|file| !file.tenant.is_empty() || caller.tenant.is_empty());
         // The first one that is learned is the owner.
         found.sort_by_key(|file| *file.tenant != *caller.tenant);

@@ -18,7 +18,7 @@ pub trait FileStore: fmt::Debug + Send + Sync {
     /// A file was uploaded. It is kept as well as that is possible, some time later: no call waits for it.
     fn keep(&self, file: KeptFile);
 
-    /// Finds files with these ids, whoever uploaded them; none if the store cannot be asked. Those that are expected to be there may
+    /// Finds files with these ids, of all clients; none if the store cannot be asked. Those that are expected to be there may
     /// be on their way from another node, and are waited for a little.
     fn find(&self, ids: Vec<String>, are_expected: bool) -> FileSearch;
 }

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::super::{Gateway, further_models};
 use super::{may_do, refuse_anothers_in, refuse_anothers_named, refuse_too_many};
 use crate::attempt::InboundRequest;
-use crate::dialect::own_parts::{self, NotJson, face_of_parts};
-use crate::dialect::request_peek::{ObjectIds, ObjectPlaces};
+use crate::dialect::own_parts::{self, NotJson};
+use crate::dialect::request_peek::ObjectIds;
 use crate::provenance::not_here;
 use crate::serving::Serving;
 use weir_types::fault::Fault;
@@ -67,9 +67,7 @@ fn named_objects(serving: &Serving, request: &Value, parts: Option<&Bytes>) -> O
     let mut named = ObjectIds::default();
     files(request, &mut named);
     let Some(parts) = parts else { return named };
-    let face = face_of_parts(serving.endpoints.all().iter().map(|endpoint| &**endpoint));
-    let of_parts = ObjectPlaces::new(&face).map(|places| places.read(std::slice::from_ref(parts), None));
-    named.append(of_parts.unwrap_or_else(|| ObjectIds::unread(face.own_object_ids().next().is_some())));
+    named.append(serving.own_parts().named_in(parts));
     named
 }
 
