@@ -111,11 +111,15 @@ pub(super) fn created_ms(raw: &RawValue) -> Option<f64> {
 /// Lists of tokens in the unified shape.
 pub(super) fn unified_logprobs(lists: &[&RawValue]) -> String {
     let mut out = String::with_capacity(lists.iter().map(|raw| raw.get().len()).sum::<usize>() + 16);
-    object(&mut out, |o| match lists {
-        [one] => o.raw("content", one.get()),
-        several => o.array("content", |a| {
-            several.iter().filter_map(|raw| list(raw)).flatten().for_each(|token| a.raw(token.get()));
-        }),
+    object(&mut out, |o| {
+        match lists {
+            [one] => o.raw("content", one.get()),
+            several => o.array("content", |a| {
+                several.iter().filter_map(|raw| list(raw)).flatten().for_each(|token| a.raw(token.get()));
+            }),
+        }
+        // Chat's clients require both lists.
+        o.null("refusal");
     });
     out
 }

@@ -310,3 +310,13 @@ fn refusals_of_a_history_are_sent_as_text() {
     assert_eq!(sent, json!([{"role": "assistant", "content": "No."}, {"role": "user", "content": "No."}]));
     assert_eq!(losses, ["messages[0].content[0].refusal", "messages[1].content[0].refusal"]);
 }
+
+#[test]
+fn log_probabilities_have_both_lists_of_chat() {
+    let body = json!({"model": "m", "message": {"role": "assistant", "content": "a"}, "done": true, "done_reason": "stop",
+        "logprobs": [{"token": "a", "logprob": -1, "bytes": [97], "top_logprobs": []}]});
+    let logprobs = answered(&context("m"), &body).unwrap().candidates[0].logprobs.clone().unwrap();
+    let chat: Value = serde_json::from_str(&logprobs).unwrap();
+    assert_eq!(chat["content"], body["logprobs"]);
+    assert_eq!(chat.get("refusal"), Some(&Value::Null));
+}
