@@ -36,6 +36,7 @@ use crate::usage::{self, UsageQuery, UsageSum};
 use connection::{Lite, Purpose, transact};
 use files::{Files, Identity};
 use layout::Layout;
+use parts::put_aside;
 use readers::Readers;
 
 /// Most files of days that are open for writing at the same time.
@@ -173,14 +174,14 @@ impl Sqlite {
         let mut days = locked(&self.days);
         let mut open = match days.remove(&day).filter(|open| open.is_current(&path)) {
             Some(open) => open,
-            None => self.open_day(day, &path)?,
+            None => self.open_day(&path)?,
         };
         let layout = &mut open.layout;
         let result = transact(&mut open.open.connection, |lite| run(lite, layout));
         match &result {
             Err(StoreError::Damaged(reason)) => {
                 drop(open);
-                self.put_aside(day, reason);
+                put_aside(&path, reason);
             }
             Err(error) if is_of_the_file(error) => {}
             _ => {
@@ -194,24 +195,10 @@ impl Sqlite {
         result
     }
 
-    fn open_day(&self, day: Day, path: &Path) -> Result<OpenDay, StoreError> {
+    fn open_day(&self, path: &Path) -> Result<OpenDay, StoreError> {
         match OpenDay::new(path, self.options) {
-            Err(StoreError::Damaged(reason)) if self.put_aside(day, &reason) => OpenDay::new(path, self.options),
+            Err(StoreError::Damaged(reason)) if put_aside(path, &reason) => OpenDay::new(path, self.options),
             opened => opened,
-        }
-    }
-
-    /// Puts a damaged file aside, since a day's facts should not depend on what happened to those before.
-    fn put_aside(&self, day: Day, reason: &str) -> bool {
-        match self.files.put_aside(day) {
-            Ok(path) => {
-                tracing::error!(%day, reason, file = %path.display(), "a damaged file of the request log was put aside");
-                true
-            }
-            Err(error) => {
-                tracing::error!(%day, reason, %error, "a damaged file of the request log cannot be put aside");
-                false
-            }
         }
     }
 }
@@ -276,6 +263,9 @@ impl Store for Sqlite {
         let mut removed = 0;
         for size in self.files.days()? {
             let day = size.day;
+            if self.files.parts(day).next().is_none() {
+                continue;
+            }
             let count = self.write_day(day, |lite, _| parts::erase(lite, day, subject))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)

@@ -41,6 +41,7 @@ impl Purpose {
 
 /// Opens a file for writing and makes its tables.
 pub(super) fn open(path: &Path, purpose: Purpose, most_pages: Option<u32>) -> Result<Connection, StoreError> {
+    begin(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
@@ -61,6 +62,19 @@ pub(super) fn open(path: &Path, purpose: Purpose, most_pages: Option<u32>) -> Re
     Ok(connection)
 }
 
+/// Makes the file if there is none, so that other users of the machine do not read what clients said: SQLite would let them. What it
+/// puts beside the file has the same rights. A file that cannot be made is reported when it is opened.
+#[cfg(unix)]
+fn begin(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    const OWNER_AND_GROUP: u32 = 0o640;
+    // Only a new file: closing one that is open here would end the locks that SQLite has on it.
+    drop(std::fs::File::options().write(true).create_new(true).mode(OWNER_AND_GROUP).open(path));
+}
+
+#[cfg(not(unix))]
+fn begin(_: &Path) {}
+
 /// Some pragmas answer with a row and some do not.
 fn nothing_returned(error: rusqlite::Error) -> rusqlite::Result<()> {
     if matches!(error, rusqlite::Error::QueryReturnedNoRows) { Ok(()) } else { Err(error) }
@@ -69,11 +83,6 @@ fn nothing_returned(error: rusqlite::Error) -> rusqlite::Result<()> {
 /// Whether a file has its tables; one that was just made has none yet.
 pub(super) fn has_tables(connection: &Connection) -> Result<bool, StoreError> {
     Ok(version_of(connection)? > 0)
-}
-
-/// Opens a file for reading. The file of a folder that cannot be written is read as one that does not change.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    open_to_follow(path).or_else(|error| open_as_unchanging(path, error))
 }
 
 /// Opens a file for reading, with what others write into it later.

@@ -14,6 +14,8 @@ use crate::retention::DaySize;
 
 /// What the name of a day's earlier part has after the day.
 const EARLIER: &str = "-earlier";
+/// What the name of a damaged file that was put aside has after its former name.
+const DAMAGED: &str = ".damaged";
 /// What SQLite puts beside a file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -69,16 +71,26 @@ impl Files {
         beside(&self.main, ".lock")
     }
 
-    /// The days that have a file, oldest first, with the bytes of their files.
+    /// The days that have a file, oldest first, with the bytes of their files. Those that were put aside count too, so that they end
+    /// with their day.
     pub(super) fn days(&self) -> Result<Vec<DaySize>, StoreError> {
         let mut days = BTreeMap::<Day, u64>::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
-            let day = name.to_str().and_then(|name| self.day_of(name));
-            let Some(day) = day else { continue };
-            *days.entry(day).or_default() += size_of_all(&self.folder.join(&name));
+            let (whole, aside) = name.to_str().map_or((None, None), |name| (self.day_of(name), self.day_aside(name)));
+            let path = self.folder.join(&name);
+            if let Some(day) = whole {
+                *days.entry(day).or_default() += size_of_all(&path);
+            } else if let Some(day) = aside {
+                *days.entry(day).or_default() += size(&path);
+            }
         }
         Ok(days.into_iter().map(|(day, bytes)| DaySize { day, bytes }).collect())
+    }
+
+    /// The day of a file that was put aside, or of what SQLite had put beside it.
+    fn day_aside(&self, name: &str) -> Option<Day> {
+        self.day_of(name.split_once(DAMAGED)?.0)
     }
 
     fn day_of(&self, name: &str) -> Option<Day> {
@@ -87,9 +99,16 @@ impl Files {
         day.strip_suffix(EARLIER).unwrap_or(day).parse().ok()
     }
 
-    /// Removes a day's files.
+    /// Removes a day's files, those that were put aside too.
     pub(super) fn remove(&self, day: Day) -> Result<(), StoreError> {
-        [self.day(day), self.earlier(day)].iter().try_for_each(|path| remove(path))
+        [self.day(day), self.earlier(day)].iter().try_for_each(|path| remove(path))?;
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name();
+            if name.to_str().and_then(|name| self.day_aside(name)) == Some(day) {
+                remove_one(&self.folder.join(&name))?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a day's file its earlier part, in place of the one that it has. Its write-ahead log has to be empty.
@@ -100,22 +119,21 @@ impl Files {
         // The next file of this name must not find the log of this one.
         remove_beside(&path)
     }
+}
 
-    /// Puts a day's damaged file aside under another name, so that the day can go on in a new one.
-    pub(super) fn put_aside(&self, day: Day) -> Result<PathBuf, StoreError> {
-        let path = self.day(day);
-        let aside = (1..1_000).map(|number| beside(&path, &format!(".damaged-{number}"))).find(|path| !path.exists());
-        let aside = aside.unwrap_or_else(|| beside(&path, ".damaged"));
-        for suffix in BESIDE {
-            let (from, to) = (beside(&path, suffix), beside(&aside, suffix));
-            match fs::rename(from, to) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+/// Puts a damaged file of a day aside under another name, so that the day can go on in a new one.
+pub(super) fn put_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let aside = (1..1_000).map(|number| beside(path, &format!("{DAMAGED}-{number}"))).find(|path| !path.exists());
+    let aside = aside.unwrap_or_else(|| beside(path, DAMAGED));
+    for suffix in BESIDE {
+        let (from, to) = (beside(path, suffix), beside(&aside, suffix));
+        match fs::rename(from, to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
-        fs::rename(&path, &aside)?;
-        Ok(aside)
     }
+    fs::rename(path, &aside)?;
+    Ok(aside)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

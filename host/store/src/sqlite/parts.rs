@@ -1,9 +1,12 @@
 //! The parts of a day. A day on which more is written than may be kept goes on in a new file when the first is full; when that
 //! one is full too, it takes the first one's place. So a day is bounded without a deletion of rows, and its newest stay.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::connection::{self, Lite, Purpose, transact};
+use super::files::{self, Identity};
 use super::{Open, Sqlite, locked};
 use crate::erase::{Erasure, ErasureSubject};
 use crate::error::StoreError;
@@ -21,17 +24,29 @@ impl Sqlite {
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         for path in self.files.parts(day) {
-            let connection = match connection::open_to_read(&path) {
-                Ok(connection) => connection,
+            let identity = Identity::of(&path);
+            match read_part(&path, &mut run) {
                 // The day may have ended in the meantime.
-                Err(_) if !path.exists() => continue,
-                Err(error) => return Err(error),
-            };
-            if connection::has_tables(&connection)? {
-                found.push(run(&mut Lite(&connection))?);
+                Err(_) if !path.exists() => {}
+                Err(StoreError::Damaged(reason)) => {
+                    self.put_aside_if_still(day, &path, identity.ok(), &reason);
+                    return Err(StoreError::Damaged(reason));
+                }
+                part => found.extend(part?),
             }
         }
         Ok(found)
+    }
+
+    /// Puts a file aside that was found damaged when it was read, unless another one has its name by now: what is damaged of one day
+    /// keeps nobody from reading the others for longer than one call. Not where another process writes the files.
+    fn put_aside_if_still(&self, day: Day, path: &Path, found: Option<Identity>, reason: &str) {
+        let mut days = locked(&self.days);
+        if self.lock.is_none() || found.is_none() || Identity::of(path).ok() != found {
+            return;
+        }
+        days.remove(&day);
+        put_aside(path, reason);
     }
 
     /// Begins a new part of today if its file has half of all bytes that may be kept.
@@ -44,7 +59,7 @@ impl Sqlite {
         let path = self.files.day(today);
         let open = match days.remove(&today).filter(|open| open.is_current(&path)) {
             Some(open) => open,
-            None => self.open_day(today, &path)?,
+            None => self.open_day(&path)?,
         };
         // Without its write-ahead log, which has pages more than once. While the file is read, the next time will do.
         if !connection::empty_log(&open.open.connection)? || self.files.size_of(today) <= most {
@@ -66,13 +81,61 @@ impl Sqlite {
         if !path.exists() {
             return Ok(0);
         }
-        let Open { mut connection, .. } = Open::new(&path, Purpose::Day, self.options)?;
+        let erased = self.erase_part(day, &path, subject);
+        if let Err(StoreError::Damaged(reason)) = &erased {
+            put_aside(&path, reason);
+        }
+        erased
+    }
+
+    fn erase_part(&self, day: Day, path: &Path, subject: &ErasureSubject) -> Result<u64, StoreError> {
+        let Open { mut connection, .. } = Open::new(path, Purpose::Day, self.options)?;
         let removed = transact(&mut connection, |lite| erase(lite, day, subject))?;
         if removed > 0 {
             connection::truncate_log(&connection)?;
         }
         close(connection);
         Ok(removed)
+    }
+}
+
+/// Puts a damaged file of a day aside, since no other facts should depend on what happened to those in it. While this is done, the days
+/// are locked.
+pub(super) fn put_aside(path: &Path, reason: &str) -> bool {
+    match files::put_aside(path) {
+        Ok(aside) => {
+            tracing::error!(
+                reason,
+                file = %aside.display(),
+                "a damaged file of the request log was put aside, and ends with its day: `sqlite3 FILE .recover` shows what is \
+                 left in it"
+            );
+            true
+        }
+        Err(error) => {
+            let file = path.display();
+            tracing::error!(reason, %file, %error, "a damaged file of the request log cannot be put aside: move it away");
+            false
+        }
+    }
+}
+
+/// Reads a part of a day; none if it has no tables yet.
+fn read_part<T>(
+    path: &Path,
+    run: &mut impl FnMut(&mut dyn Sql) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let mut read = |connection: &Connection| {
+        if connection::has_tables(connection)? { run(&mut Lite(connection)).map(Some) } else { Ok(None) }
+    };
+    match connection::open_to_follow(path) {
+        Ok(connection) => read(&connection),
+        Err(error @ StoreError::Damaged(_)) => Err(error),
+        // What changes in a file that is read as unchanging looks like damage.
+        Err(error) => read(&connection::open_as_unchanging(path, error)?).map_err(|error| match error {
+            StoreError::Damaged(reason) => StoreError::Unavailable(reason),
+            error => error,
+        }),
     }
 }
 

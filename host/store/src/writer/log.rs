@@ -15,24 +15,35 @@ const NICE: i32 = 5;
 /// Writes batch after batch until the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
     give_way();
-    let mut retained: Option<Instant> = None;
+    let mut days = LastLook::default();
     loop {
         match shared.queue.next(shared.options.retain_every) {
             Next::Write(batch) => {
                 send_to_tail(shared, &batch);
-                write(shared, batch);
+                write(shared, batch, &mut days);
                 // Requests on this core go on before the next turn.
                 thread::yield_now();
             }
             Next::Idle => {}
             Next::End => break,
         }
-        if retained.is_none_or(|at| at.elapsed() >= shared.options.retain_every) {
-            retain(shared);
-            retained = Some(Instant::now());
-        }
+        days.look(shared);
     }
     shared.queue.end();
+}
+
+/// When the days were looked at last for their end.
+#[derive(Debug, Default)]
+struct LastLook(Option<Instant>);
+
+impl LastLook {
+    /// Ends days, if it is time to look.
+    fn look(&mut self, shared: &Shared) {
+        if self.0.is_none_or(|at| at.elapsed() >= shared.options.retain_every) {
+            retain(shared);
+            self.0 = Some(Instant::now());
+        }
+    }
 }
 
 /// Lowers this thread's priority a little, so that no request waits for its own log on a core that is fully used. The thread
@@ -57,14 +68,15 @@ fn send_to_tail(shared: &Shared, batch: &Batch) {
 }
 
 /// Writes a batch, again and again while the store is unavailable. A batch that the store refuses is halved, until the
-/// rows that it refuses are alone.
-fn write(shared: &Shared, batch: Batch) {
+/// rows that it refuses are alone. Days end meanwhile: on a disk that is full, nothing else may make room.
+fn write(shared: &Shared, batch: Batch, days: &mut LastLook) {
     let mut batches = vec![batch];
     while let Some(batch) = batches.pop() {
         match shared.queue.writes.run(|| shared.store.append(&batch)) {
             Ok(()) => shared.queue.finish(&batch, true),
             Err(error) if error.is_transient() => {
                 if shared.queue.pause(shared.queue.writes.wait()) {
+                    days.look(shared);
                     batches.push(batch);
                 } else {
                     shared.queue.finish(&batch, false);

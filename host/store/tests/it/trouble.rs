@@ -5,13 +5,19 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use weir_store::ChainCheck::Broken;
-use weir_store::{Change, Condition, Expect, Query, Sqlite, SqliteOptions, Store, StoreError, Writer, WriterOptions};
+use weir_store::{
+    Change, Condition, Day, Expect, Query, Retention, Sqlite, SqliteOptions, Store, StoreError, Writer, WriterOptions,
+};
 
 use crate::facts::{NOON, Seed, batch, today};
 use crate::place::{Files, Place};
+use crate::suite::user;
 use crate::writer::{SECONDS, count, quick, record, until};
+
+const DAY_MS: u64 = 86_400_000;
 
 #[test]
 fn a_full_disk_costs_facts_and_nothing_else() {
@@ -36,8 +42,30 @@ fn a_full_disk_costs_facts_and_nothing_else() {
     // Room for the day: the file goes, as retention or an operator would have it.
     fs::remove_file(files.folder().join(format!("weir-{}.db", today()))).unwrap();
     until("facts are written again", || recorder.health().written_facts > written);
-    let health = writer.close(std::time::Duration::ZERO);
+    let health = writer.close(Duration::ZERO);
     assert!(health.dropped_facts.failed > 0 || health.is_well(), "{health:?}");
+}
+
+#[test]
+fn days_end_while_the_disk_is_full() {
+    let files = Files::new();
+    let options = SqliteOptions { most_pages: Some(40) };
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open_with(files.main(), options).unwrap());
+    let retention = Some(Retention { days: 1, bytes: u64::MAX });
+    let options = WriterOptions { retention, retain_every: Duration::from_millis(10), ..quick() };
+    let writer = Writer::start(Arc::clone(&store), options).unwrap();
+    let (recorder, mut seed) = (writer.recorder(), Seed(1));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    until("the disk is full", || {
+        for _ in 0..50 {
+            let _is_taken = recorder.record(&seed.fact(now));
+        }
+        matches!(&recorder.health().log, Condition::Failing { reason, .. } if reason.contains("full"))
+    });
+    store.append(&batch([Seed(2).fact(now - 10 * DAY_MS)])).unwrap();
+    until("the old day ends", || store.days().unwrap().len() == 1);
+    assert!(matches!(recorder.health().log, Condition::Failing { .. }), "today's file is as full as before");
+    writer.close(Duration::ZERO);
 }
 
 #[test]
@@ -91,6 +119,58 @@ fn a_damaged_day_is_put_aside() {
     assert!(writer.recorder().flush(SECONDS));
     assert_eq!(writer.close(SECONDS).written_facts, 10);
     assert_eq!(count(&*store), 10);
+}
+
+#[test]
+fn a_damaged_day_of_the_past_hides_no_other_and_its_file_ends_with_it() {
+    for damage in [|bytes: &mut Vec<u8>| bytes.truncate(6_000), |bytes: &mut Vec<u8>| bytes[4_096..].fill(0xa5)] {
+        let files = Files::new();
+        let before = NOON - 3 * DAY_MS;
+        let store = files.open();
+        for until in [before, NOON] {
+            store.append(&batch(Seed(until).facts(10, until, 1_000))).unwrap();
+        }
+        drop(store);
+        let path = files.folder().join(format!("weir-{}.db", Day::of(before)));
+        let mut bytes = fs::read(&path).unwrap();
+        damage(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        let all = Query { limit: 100, ..Query::default() };
+        // Who only reads leaves the file where it is.
+        let reader = Sqlite::open_to_read(files.main()).unwrap();
+        assert!(matches!(reader.search(&all), Err(StoreError::Damaged(_))) && path.exists());
+        let store = files.open();
+        assert!(matches!(store.search(&all), Err(StoreError::Damaged(_))), "nobody takes a part for all");
+        assert_eq!(store.search(&all).unwrap().facts.len(), 10);
+        let aside = files.folder().join(format!("weir-{}.db.damaged-1", Day::of(before)));
+        assert!(aside.exists() && !path.exists());
+        assert_eq!((store.days().unwrap().len(), store.erase(&user("nobody")).unwrap()), (2, 0));
+        assert!(!path.exists());
+        let ended = store.retain(NOON, &Retention { days: 2, bytes: u64::MAX }).unwrap();
+        assert_eq!(ended, [Day::of(before)]);
+        let left = fs::read_dir(files.folder()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(left.into_iter().all(|name| !name.to_string_lossy().contains("damaged")));
+    }
+}
+
+#[test]
+fn other_users_of_the_machine_do_not_read_the_files() {
+    let files = Files::new();
+    let store = files.open();
+    store.append(&batch(Seed(1).facts(10, NOON, 1_000))).unwrap();
+    let modes = || {
+        let files = fs::read_dir(files.folder()).unwrap().map(|entry| entry.unwrap());
+        let of_store = files.filter(|file| file.file_name().to_string_lossy().contains(".db"));
+        let of_store = of_store.filter(|file| !file.file_name().to_string_lossy().ends_with(".lock"));
+        of_store.map(|file| file.metadata().unwrap().permissions().mode() & 0o777).collect::<Vec<_>>()
+    };
+    // Two files with what SQLite puts beside them.
+    assert!(modes().len() > 4 && modes().iter().all(|mode| mode % 8 == 0), "{:?}", modes());
+    // What an operator allows stays.
+    fs::set_permissions(files.main(), fs::Permissions::from_mode(0o644)).unwrap();
+    drop(store);
+    files.open().check().unwrap();
+    assert!(modes().contains(&0o644), "{:?}", modes());
 }
 
 #[test]

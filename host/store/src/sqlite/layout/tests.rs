@@ -4,7 +4,7 @@ use super::*;
 use crate::fact::Fact;
 use crate::id::RequestId;
 use crate::sql::Sql;
-use crate::sqlite::connection::{Purpose, open, open_to_read, transact};
+use crate::sqlite::connection::{Purpose, open, open_to_follow, transact};
 
 fn day() -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -149,12 +149,12 @@ fn a_file_of_an_earlier_version_gets_what_was_added_since_and_goes_on_in_its_for
         } else {
             make_split(&path, version);
         }
-        assert!(stored(&open_to_read(&path).unwrap()).is_empty());
+        assert!(stored(&open_to_follow(&path).unwrap()).is_empty());
         let mut connection = open(&path, Purpose::Day, None).unwrap();
         let mut layout = Layout::of(&connection).unwrap();
         let facts: Vec<Fact> = (0..5).map(fact).collect();
         insert(&mut connection, &mut layout, &facts);
-        let read = stored(&open_to_read(&path).unwrap());
+        let read = stored(&open_to_follow(&path).unwrap());
         assert_eq!((layout.is_whole, read), (version < SPLIT_SINCE, facts));
         connection.execute("delete from facts", []).unwrap();
         assert!(stored(&connection).is_empty());
@@ -190,11 +190,11 @@ fn a_file_that_is_being_made_is_read_as_one_without_facts_or_with_all_of_its_tab
             while !made.is_finished() {
                 // The file itself may not be there yet.
                 if path.exists() {
-                    let read = open_to_read(&path);
+                    let read = open_to_follow(&path);
                     assert!(!matches!(read, Err(StoreError::Settings(_))), "{read:?}");
                 }
             }
         });
-        assert!(stored(&open_to_read(&path).unwrap()).is_empty());
+        assert!(stored(&open_to_follow(&path).unwrap()).is_empty());
     }
 }
