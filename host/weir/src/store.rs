@@ -21,7 +21,7 @@ pub(crate) mod unknown_callers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weir_config::{Config, StoreSettings, StoreUrl};
 use weir_store::{
@@ -157,6 +157,13 @@ impl OpenStore {
     /// Reads the messages of spans with the adapters of this from now on.
     pub(crate) fn read_messages_with(&self, serving: impl Fn() -> Arc<Serving> + Send + Sync + 'static) {
         self.bodies.read_with(Box::new(serving));
+    }
+
+    /// Waits until the store has what the requests that ended before have left; false if it does not take it for so long. Contents go
+    /// to the writer when they are cleaned.
+    pub(crate) fn flush(&self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        self.bodies.flush(within) && self.recorder.flush(until.saturating_duration_since(Instant::now()))
     }
 
     /// The metrics of the writer.

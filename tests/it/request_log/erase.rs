@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Reply, Request};
 
+use super::bodies::{keeping, own_id};
 use super::{Kept, TOKEN, command, provider, text};
 use crate::wire_format::{OPENAI, config_of};
 
@@ -55,4 +56,29 @@ async fn what_the_log_has_of_a_user_is_erased_and_what_it_lacks_shows() {
     let begun = &audit["items"][1]["event"];
     let expected = json!({"user": "eve"});
     assert_eq!((text(begun, "action"), text(begun, "kind"), &begun["after"]), ("begin-erase", "requests", &expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contents_that_are_still_being_cleaned_are_erased_with_their_requests() {
+    const WORD: &str = "0word-of-ada9";
+    let upstream = provider().await;
+    let kept = Kept::start(&keeping("all", "", &upstream));
+    let ada = key_of(&kept, "ada").await;
+    // Cleaning takes a while, and what is said stands in a piece of its own.
+    let texts =
+        (0..40_000).map(|number| format!("{number} of many things that may look like a secret")).collect::<Vec<_>>();
+    let body = json!({"model": "openai", "messages": [
+        {"role": "user", "content": WORD}, {"role": "user", "content": texts.join("; ")}]});
+    let request =
+        Request::post("/v1/chat/completions", body.to_string()).header("authorization", &format!("Bearer {ada}"));
+    for _ in 0..3 {
+        let reply = kept.ask(&request).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+    }
+    let erased = admin(&kept, "DELETE", "/admin/v1/requests?user=ada", Value::Null).await;
+    assert_eq!((erased.status(), erased.json()), (200, json!({"removed": 3})), "{}", erased.text());
+    // What is kept of a later request is written after all that was kept of those before.
+    let later = kept.ask(&OPENAI.request("openai", false).header("authorization", &format!("Bearer {ada}"))).await;
+    kept.content(&own_id(&later)).await;
+    assert!(!kept.has_in_files(WORD), "the files have what was erased");
 }

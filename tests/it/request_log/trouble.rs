@@ -31,7 +31,7 @@ impl Kept {
     }
 
     /// Whether a file of the store has this text in it.
-    fn has_in_files(&self, text: &str) -> bool {
+    pub(super) fn has_in_files(&self, text: &str) -> bool {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let mut files = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains("db")));
         // SQLite removes its log of a file when the last connection is closed.

@@ -63,10 +63,10 @@ async fn read<T: Send + 'static>(
     Ok(result.map_err(|_| Problem::internal())??)
 }
 
-/// Waits until the store has the requests that ended before; false if it does not take them for so long.
+/// Waits until the store has the requests that ended before, and their contents; false if it does not take them for so long.
 async fn written(operations: &Operations) -> Result<bool, Problem> {
-    let recorder = store(operations)?.recorder().clone();
-    let written = tokio::task::spawn_blocking(move || recorder.flush(WRITTEN_WITHIN)).await;
+    let store = store(operations)?;
+    let written = tokio::task::spawn_blocking(move || store.flush(WRITTEN_WITHIN)).await;
     written.map_err(|_| Problem::internal())
 }
 

@@ -8,7 +8,7 @@ mod side;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -32,8 +32,13 @@ const WAITING: usize = 4_096;
 /// How often the end of the thread is looked for.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// An exchange to be written, or the end of the thread.
-type Job = Option<Box<CapturedExchange>>;
+/// What the thread does next.
+enum Job {
+    Write(Box<CapturedExchange>),
+    /// Answers that everything before was given to the store's writer.
+    Answer(SyncSender<()>),
+    End,
+}
 
 /// Returns what requests are served from now, whose adapters read the messages for spans.
 pub(super) type ServingNow = Box<dyn Fn() -> Arc<Serving> + Send + Sync>;
@@ -87,7 +92,7 @@ impl BodyLog {
 
     /// Queues an exchange without waiting.
     pub(super) fn keep(&self, captured: CapturedExchange) {
-        if self.queue.try_send(Some(Box::new(captured))).is_err() {
+        if self.queue.try_send(Job::Write(Box::new(captured))).is_err() {
             self.counts.busy.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -103,6 +108,27 @@ impl BodyLog {
         ]
     }
 
+    /// Waits until everything that waits now was given to the store's writer, and returns whether it was in time.
+    pub(super) fn flush(&self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        let (answer, answered) = mpsc::sync_channel(1);
+        let mut job = Job::Answer(answer);
+        loop {
+            job = match self.queue.try_send(job) {
+                Ok(()) => break,
+                Err(TrySendError::Full(job)) => job,
+                // The thread has ended, so that nothing waits.
+                Err(TrySendError::Disconnected(_)) => return true,
+            };
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let answered = answered.recv_timeout(until.saturating_duration_since(Instant::now()));
+        answered != Err(RecvTimeoutError::Timeout)
+    }
+
     /// Writes what waits, within a time.
     pub(super) fn close(&self, timeout: Duration) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -110,7 +136,7 @@ impl BodyLog {
         let until = Instant::now() + timeout;
         let mut is_asked = false;
         while !thread.is_finished() {
-            is_asked = is_asked || self.queue.try_send(None).is_ok();
+            is_asked = is_asked || self.queue.try_send(Job::End).is_ok();
             if Instant::now() >= until {
                 self.counts.is_over.store(true, Ordering::Relaxed);
                 return;
@@ -136,7 +162,16 @@ struct Cleaner {
 
 impl Cleaner {
     fn run(self, jobs: &Receiver<Job>) {
-        while let Ok(Some(captured)) = jobs.recv() {
+        while let Ok(job) = jobs.recv() {
+            let captured = match job {
+                Job::Write(captured) => captured,
+                Job::Answer(answer) => {
+                    // Who asked may have given up.
+                    let _ = answer.send(());
+                    continue;
+                }
+                Job::End => return,
+            };
             if self.counts.is_over.load(Ordering::Relaxed) {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
                 continue;

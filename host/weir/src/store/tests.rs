@@ -69,7 +69,7 @@ async fn a_database_that_does_not_answer_delays_no_start() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
     let address = silent.local_addr().unwrap();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let config = config(folder.path(), &format!("[store]\nurl = \"postgres://weir@{address}/weir\""));
     let store = open(&config).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(2));
