@@ -620,3 +620,26 @@ async fn commands_read_the_log_and_explain_reprice_and_reconcile_costs() {
         assert_eq!((done, output.contains("everything agrees")), (agrees, agrees), "{output}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_client_wrote_controls_the_operators_terminal() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    let hostile = json!({"model": "m\u{1b}]0;taken\u{7}\u{9b}2J", "messages": [{"role": "user", "content": "Hi"}]});
+    let reply = kept.ask(&Request::post("/v1/chat/completions", hostile.to_string())).await;
+    assert_eq!(reply.status(), 404, "{}", reply.text());
+    let facts = kept.found("status=404", 1).await;
+    assert!(text(&facts[0], "model_asked").contains('\u{9b}'), "{facts:?}");
+    let id = text(&facts[0], "id");
+    for arguments in [
+        vec!["ledger", "explain", id],
+        vec!["ledger", "explain", id, "--json"],
+        vec!["log", "show", id],
+        vec!["log", "search"],
+        vec!["log", "search", "--json"],
+    ] {
+        let (done, shown) = command(&kept, &arguments).await;
+        assert!(done && shown.contains("taken"), "{arguments:?}: {shown}");
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{arguments:?}: {shown:?}");
+    }
+}

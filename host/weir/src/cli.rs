@@ -23,7 +23,9 @@ mod route;
 mod running;
 mod serve;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -309,7 +311,25 @@ fn runtime() -> Result<Runtime, NoRuntime> {
 /// Prints to standard output. Errors are ignored: a reader that closed the pipe (`weir … | head -1`) has read enough.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    drop(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()));
+    drop(writeln!(out, "{}", inert(text.trim_end())).and_then(|()| out.flush()));
+}
+
+/// A text in which the characters that control a terminal are spelled out, as JSON does: clients and providers wrote parts of it.
+fn inert(text: &str) -> Cow<'_, str> {
+    let controls = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if !text.contains(controls) {
+        return Cow::Borrowed(text);
+    }
+    let mut spelled = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if controls(c) {
+            // Writing to a text does not fail.
+            let _ = write!(spelled, "\\u{:04x}", u32::from(c));
+        } else {
+            spelled.push(c);
+        }
+    }
+    Cow::Owned(spelled)
 }
 
 /// Prints to standard error; errors are ignored.
@@ -361,6 +381,15 @@ mod tests {
                 assert!(text.contains(&format!("Usage: {}", words.join(" "))), "{words:?}: {text}");
             }
         }
+    }
+
+    #[test]
+    fn what_controls_a_terminal_is_spelled_out() {
+        assert_eq!(inert("a\u{1b}[2J\u{9b}31m\tb\r\n\u{7f}ü"), "a\\u001b[2J\\u009b31m\tb\\u000d\n\\u007fü");
+        let text = pretty(&serde_json::json!({"model": "\u{9b}2J\u{1b}"})).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&inert(&text)).unwrap();
+        assert_eq!(read["model"], "\u{9b}2J\u{1b}", "JSON stays what it is");
+        assert!(matches!(inert("plain\ttext\n"), Cow::Borrowed(_)));
     }
 
     #[test]

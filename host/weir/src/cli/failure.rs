@@ -32,7 +32,7 @@ impl Failure {
     pub(super) fn report(&self) -> ExitCode {
         match self {
             Self::Configuration(problems) => super::print_problems(problems),
-            Self::Failed(error) | Self::Usage(error) => super::print_stderr(&format!("error: {error}")),
+            Self::Failed(error) | Self::Usage(error) => super::print_stderr(&super::inert(&format!("error: {error}"))),
         }
         match self {
             Self::Failed(_) => ExitCode::FAILURE,

@@ -197,7 +197,7 @@ fn tail(asked: &Tail) -> Result<(), Failure> {
         let line = String::from_utf8_lossy(line);
         let data = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
         let Some(fact) = data else { return Ok(()) };
-        writeln!(io::stdout(), "{}", tail_line(&fact, &mut form))
+        writeln!(io::stdout(), "{}", super::inert(&tail_line(&fact, &mut form)))
     };
     let streamed = asked
         .running
