@@ -82,15 +82,17 @@ impl Redaction {
 
     /// A text without the secrets of the configuration.
     fn without_configured<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut text = Cow::Borrowed(text);
-        let Some(serving_now) = self.configured.0.get() else { return text };
-        for secret in serving_now().config.secrets().map(Secret::expose) {
-            if secret.len() >= LEAST_SECRET && text.contains(secret) {
-                text = Cow::Owned(text.replace(secret, REPLACED));
-            }
-        }
-        text
+        let Some(serving_now) = self.configured.0.get() else { return Cow::Borrowed(text) };
+        without(text, serving_now().config.secrets().map(Secret::expose))
     }
+}
+
+/// A text without these secrets: the longest first, since what another one begins with may be one itself.
+fn without<'a, 's>(text: &'a str, secrets: impl Iterator<Item = &'s str>) -> Cow<'a, str> {
+    let mut found: Vec<&str> =
+        secrets.filter(|secret| secret.len() >= LEAST_SECRET && text.contains(*secret)).collect();
+    found.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    found.iter().fold(Cow::Borrowed(text), |text, secret| Cow::Owned(text.replace(secret, REPLACED)))
 }
 
 /// The built-in rules, which are compiled now if they are not yet.
@@ -236,6 +238,13 @@ mod tests {
         assert_eq!(cleaned(plain), plain);
         let told = cleaned("no such user: ada.king@analytical-engines.org, key sk-proj-Zx81hVq0Kd72MsPw93TnYb64Lc");
         assert!(told.starts_with("no such user: ") && !told.contains("ada.king") && !told.contains("Zx81h"), "{told}");
+    }
+
+    #[test]
+    fn a_secret_that_begins_with_another_one_goes_as_a_whole() {
+        let secrets = ["short", "team-key", "team-key-of-red"];
+        assert_eq!(without("team-key-of-red and team-key", secrets.into_iter()), "xxxxx and xxxxx");
+        assert!(matches!(without("a short text", secrets.into_iter()), Cow::Borrowed(_)));
     }
 
     #[test]
