@@ -46,7 +46,7 @@ impl Key {
 }
 
 /// An issuer that publishes these keys, which tests replace.
-async fn issuer(keys: &[&Key]) -> (Upstream, Arc<Mutex<Value>>) {
+pub(crate) async fn issuer(keys: &[&Key]) -> (Upstream, Arc<Mutex<Value>>) {
     let published = Arc::new(Mutex::new(set(keys)));
     let shown = Arc::clone(&published);
     let upstream = Upstream::scripted(move |request| {
@@ -67,7 +67,7 @@ fn set(keys: &[&Key]) -> Value {
     json!({"keys": keys.iter().map(|key| key.public()).collect::<Vec<_>>()})
 }
 
-fn issuers(issuer: &Upstream) -> String {
+pub(crate) fn issuers(issuer: &Upstream) -> String {
     format!(
         "[[issuers]]\nname = \"login\"\nissuer = \"{}\"\naudiences = [\"weir\"]\nallow_http = true\n\
          team = [{{ claim = \"/groups\", pattern = \"weir-*\" }}]\n\
@@ -76,7 +76,7 @@ fn issuers(issuer: &Upstream) -> String {
     )
 }
 
-fn claims(issuer: &Upstream, more: &Value) -> Value {
+pub(crate) fn claims(issuer: &Upstream, more: &Value) -> Value {
     let now = jiff::Timestamp::now().as_second();
     let mut claims = json!({"iss": issuer.origin(), "aud": "weir", "sub": "ada", "iat": now, "exp": now + 600,
                             "groups": ["others", "weir-red"], "scope": "model:openai model:openai-t"});
@@ -90,7 +90,7 @@ async fn ask(gateway: &Gateway, token: &str) -> Reply {
     gateway.ask(&with_key(OPENAI, "openai", false, token)).await
 }
 
-async fn red(gateway: &Gateway) {
+pub(crate) async fn red(gateway: &Gateway) {
     let team = json!({"id": "red", "name": "Red", "models": ["openai*", "anthropic"]});
     assert_eq!(admin(gateway, "POST", "/teams", team).await.status(), 201);
 }

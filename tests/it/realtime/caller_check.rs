@@ -5,6 +5,7 @@ use weir_tests::{Gateway, Request, SessionProvider, WebSocket};
 
 use super::money::tokens;
 use super::{CLIENT, PATH, asks, begun, client, config, realtime};
+use crate::keys::tokens::{Key, claims, issuer, issuers};
 use crate::keys::{TOKEN, admin, made};
 
 fn administered(provider: &SessionProvider) -> String {
@@ -113,4 +114,25 @@ async fn a_client_of_the_file_that_a_reload_takes_away_loses_its_sessions_and_an
     reload(&gateway).await;
     assert_eq!(ends(&mut own).await, "invalid_api_key");
     lives(&mut kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_with_a_token_ends_with_the_rules_that_took_the_token() {
+    let key = Key::new("one");
+    let (login, _) = issuer(&[&key]).await;
+    let provider = SessionProvider::listen().await;
+    let settings = administered(&provider) + &issuers(&login);
+    let gateway = Gateway::from_file(&settings).await;
+    let team = json!({"id": "red", "name": "Red"});
+    assert_eq!(admin(&gateway, "POST", "/teams", team).await.status(), 201);
+    let token = key.token(&claims(&login, &json!({"scope": "model:rt"})));
+    let mut own = session(&gateway, &provider, &token).await;
+    lives(&mut own).await;
+    // Another setting ends no session.
+    gateway.configure(&(realtime("max_sessions = 9") + &settings));
+    reload(&gateway).await;
+    lives(&mut own).await;
+    gateway.configure(&settings.replace("audiences = [\"weir\"]", "audiences = [\"another\"]"));
+    reload(&gateway).await;
+    assert_eq!(ends(&mut own).await, "invalid_token");
 }

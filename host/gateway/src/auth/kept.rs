@@ -104,6 +104,7 @@ impl KeptCaller {
             models: None,
             tags: self.tags.iter().cloned().collect::<BTreeSet<_>>(),
             expires: Timestamp::UNIX_EPOCH,
+            basis: None,
         })
     }
 

@@ -151,12 +151,13 @@ impl StoredKeys {
         let now = Timestamp::now();
         if let Some(identity) = caller.token() {
             let until = identity.expires;
-            let is_over = now >= until;
-            return if is_over {
-                Err(Refusal::Expired(until).into())
-            } else {
-                Ok((self.of_identity(identity)?, Some(until)))
-            };
+            if now >= until {
+                return Err(Refusal::Expired(until).into());
+            }
+            if !self.tokens.load().as_ref().is_some_and(|tokens| tokens.stand_by(identity)) {
+                return Err(Refusal::OtherRules.into());
+            }
+            return Ok((self.of_identity(identity)?, Some(until)));
         }
         let shown = shown.ok_or(CallerDenied::WrongKey)?;
         let caller = self.of_hash(shown)?;
@@ -304,6 +305,7 @@ mod tests {
             models: None,
             tags: BTreeSet::new(),
             expires: Timestamp::MAX,
+            basis: None,
         });
         keys.wait_for_store();
         assert_eq!(keys.find("sk-some").unwrap_err(), CallerDenied::Unread);

@@ -39,6 +39,11 @@ impl Tokens {
         Ok(Self { verifier: Verifier::new(issuers, timing, REMEMBERED)?, client: Client(client) })
     }
 
+    /// Whether an identity was proved by the rules that there are now.
+    pub(super) fn stand_by(&self, identity: &TokenIdentity) -> bool {
+        self.verifier.stands_by(identity)
+    }
+
     /// Fetches the keys of all issuers on tasks of their own, so that the first token need not wait for them.
     pub fn warm_up(&self, runtime: &Handle) {
         for job in self.verifier.warm_up(Timestamp::now()) {

@@ -191,6 +191,7 @@ fn a_token_has_the_rights_of_its_team_within_its_own() {
         models: Some(vec![pattern("small"), pattern("huge")]),
         tags: ["t".to_owned()].into(),
         expires: at(60),
+        basis: None,
     });
     let user = |disabled: bool| {
         document(

@@ -14,6 +14,9 @@ pub enum Refusal {
     /// Its issuer is not configured.
     #[error("the token's issuer is not known here")]
     UnknownIssuer,
+    /// Its issuer is not configured any more, or with other rules.
+    #[error("the rules for tokens of this issuer have changed here")]
+    OtherRules,
     /// Its issuer publishes no key for it.
     #[error("the issuer {issuer} has no such key")]
     UnknownKey {

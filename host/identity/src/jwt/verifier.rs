@@ -31,6 +31,8 @@ pub struct TokenIdentity {
     pub tags: BTreeSet<String>,
     /// When the token expires.
     pub expires: Timestamp,
+    /// What verified it, and made this of its claims; `None` of a token that is not asked for with any more.
+    pub basis: Option<Arc<IssuerSettings>>,
 }
 
 /// A verified token.
@@ -163,6 +165,12 @@ impl Verifier {
         self.issuers.iter().filter_map(job).collect()
     }
 
+    /// Whether tokens of this issuer are verified as the one was that proved an identity, for what lasts longer than a request.
+    pub fn stands_by(&self, identity: &TokenIdentity) -> bool {
+        let issuer = self.issuer(&identity.login.issuer);
+        issuer.is_some_and(|issuer| identity.basis.as_ref() == Some(&issuer.settings))
+    }
+
     fn issuer(&self, issuer: &str) -> Option<&Issuer> {
         self.issuers.iter().find(|known| known.settings.issuer == issuer)
     }
@@ -184,7 +192,7 @@ impl Issuer {
 fn identify(
     token: &SignedToken<'_>,
     keys: &KeySet,
-    settings: &IssuerSettings,
+    settings: &Arc<IssuerSettings>,
     now: Timestamp,
 ) -> Result<TokenIdentity, Refusal> {
     if !keys.verifies(token) {
@@ -208,6 +216,7 @@ fn identify(
         tags: tags(settings, &token.claims),
         login: Login { issuer: settings.issuer.clone(), subject: claims.subject },
         expires: claims.expires,
+        basis: Some(Arc::clone(settings)),
     })
 }
 
