@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
 use weir_tests::plugins::target;
-use weir_tests::{Folder, Program, Reply, program};
+use weir_tests::{Folder, Program, Reply, Request, program};
 
 use super::{asked, config, provider, with_key};
 use crate::wire_format::OPENAI;
@@ -142,4 +142,15 @@ async fn a_file_that_is_no_store_lets_nobody_in() {
         assert!(reply.text().contains("store_unavailable"), "{}", reply.text());
     }
     assert_eq!(ask(address, "sk-some").await, 503);
+    // The same for keys with grants; tokens of the configuration open the admin side, and guessing them stays slow.
+    let session = |token: &str| Request::get("/admin/v1/session").header("authorization", &format!("bearer {token}"));
+    assert_eq!(program::ask(address, &session(super::TOKEN)).await.status(), 200);
+    let mut statuses = Vec::new();
+    for number in 0..20 {
+        let reply = program::ask(address, &session(&format!("sk-some-{number}"))).await;
+        let code = if reply.status() == 503 { "store_unavailable" } else { "too_many_wrong_tokens" };
+        assert_eq!(reply.json()["error"]["code"], code, "{}", reply.text());
+        statuses.push(reply.status());
+    }
+    assert_eq!((statuses[0], statuses[19]), (503, 429), "{statuses:?}");
 }

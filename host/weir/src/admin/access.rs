@@ -40,6 +40,11 @@ pub(super) enum AdminDenied {
     NoneIsSet,
     #[error("the token is neither `admin.token` nor `admin.read_token`, nor a key with grants")]
     WrongToken,
+    #[error(
+        "the token may be a key of the store, which cannot be read at present, and the log says why; `admin.token` and \
+         `admin.read_token` are accepted"
+    )]
+    Unread,
     #[error("{0}")]
     Key(weir_identity::KeyDenied),
     #[error("this API key or account has no grants, so it may not use `/admin`")]
@@ -74,6 +79,7 @@ impl AdminDenied {
     fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::NoneIsSet | Self::WrongToken | Self::Metrics => StatusCode::UNAUTHORIZED,
+            Self::Unread => StatusCode::SERVICE_UNAVAILABLE,
             Self::Key(denied) => StatusCode::from_u16(denied.status()).unwrap_or(StatusCode::UNAUTHORIZED),
             _ => StatusCode::FORBIDDEN,
         }
@@ -84,6 +90,7 @@ impl AdminDenied {
         match self {
             Self::NoToken | Self::NoneIsSet | Self::Metrics => "no_token",
             Self::WrongToken => "wrong_token",
+            Self::Unread => "store_unavailable",
             Self::Key(denied) => denied.code(),
             Self::NoGrants | Self::Forbidden | Self::OnlyReads => "forbidden",
             Self::Shared | Self::NotLocal(_) => "admin_token_required",
@@ -120,9 +127,9 @@ fn is_text(path: &str) -> bool {
     percent_encoding::percent_decode_str(path).decode_utf8().is_ok()
 }
 
-/// Answers a request that is refused. Wrong tokens from one address are slowed down.
+/// Answers a request that is refused. Wrong tokens from one address are slowed down, and so is what may be one.
 pub(super) async fn deny(operations: &Operations, denied: &AdminDenied, address: Option<IpAddr>) -> Response {
-    if *denied == AdminDenied::WrongToken
+    if matches!(denied, AdminDenied::WrongToken | AdminDenied::Unread)
         && let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await
     {
         return too_many(wait);
@@ -238,8 +245,12 @@ fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Res
     if is(&config.admin.read_token) {
         return Ok(Some(AdminCaller::of_all(TOKEN, READ_TOKEN, Access::Read)));
     }
-    match sent.map(|sent| operations.gateway.stored_keys().directory().look_up(sent, Timestamp::now())) {
+    let keys = operations.gateway.stored_keys();
+    // Asked before the directory is loaded, since the store may be read in between.
+    let is_unread = keys.is_unread();
+    match sent.map(|sent| keys.directory().look_up(sent, Timestamp::now())) {
         Some(Ok(caller)) => return by_key(&caller).map(Some),
+        Some(Err(weir_identity::KeyDenied::Unknown)) if is_unread => return Err(AdminDenied::Unread),
         Some(Err(weir_identity::KeyDenied::Unknown | weir_identity::KeyDenied::Mistyped(_))) | None => {}
         Some(Err(denied)) => return Err(AdminDenied::Key(denied)),
     }
@@ -316,6 +327,8 @@ pub(super) async fn show(State(operations): State<Operations>, request: Request,
     }
 }
 
+/// The token that a request sends. Schemes are case-insensitive (RFC 9110, section 11.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
