@@ -13,7 +13,7 @@ mod state;
 mod tokens;
 mod version_mark;
 
-pub use registry::{Outcome, Registry, RegistryError, TakePrices, open};
+pub use registry::{Listed, Outcome, Registry, RegistryError, TakePrices, open};
 pub use snapshot::Snapshot;
 pub use tokens::{TokensError, accept_tokens};
 pub(crate) use tokens::{problem as tokens_problem, tokens};

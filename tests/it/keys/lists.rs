@@ -80,3 +80,36 @@ async fn a_cursor_tells_no_id_of_another_teams_key_from_a_database() {
     written.await.unwrap();
     only_own_ids_are_told(&provider().await, &url).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_version_wrote_hides_nothing_else_of_a_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weir.db");
+    let key = |number: usize, more: &str| {
+        let id = format!("{number:012}");
+        let hash = format!("sha256:{number:064x}");
+        let body = format!(
+            r#"{{"schema": 1, "id": "{id}", "name": "{id}", "created": "2026-11-21T12:00:00Z", "hash": "{hash}"{more}}}"#
+        );
+        Change { kind: "key".to_owned(), id, expect: Expect::Any, body: Some(body) }
+    };
+    let newer = r#", "of_a_newer_version": true"#;
+    Sqlite::open(&file).unwrap().change(&[key(1, ""), key(2, newer), key(3, ""), key(4, newer)], None).unwrap();
+    let upstream = provider().await;
+    let settings = format!("{}\n[store]\nurl = \"sqlite://{}\"\n", config(&upstream), file.display());
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &settings).await;
+    let (mut shown, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = admin(&gateway, "GET", &format!("/keys?limit=1{cursor}"), Value::Null).await;
+        assert_eq!(page.status(), 200, "{}", page.text());
+        let page = page.json();
+        shown.extend(page["items"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!((shown, pages), (vec!["000000000001".to_owned(), "000000000003".to_owned()], 4));
+    let one = admin(&gateway, "GET", "/keys/000000000002", Value::Null).await;
+    assert_eq!(one.status(), 503, "{}", one.text());
+    assert!(one.text().contains("a newer one wrote it"), "{}", one.text());
+}

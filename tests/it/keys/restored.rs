@@ -123,6 +123,40 @@ async fn a_node_that_starts_with_a_restored_file_revives_no_key_that_it_knew_as_
     until(address, &gone_key, 200).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_store_was_emptied_still_asks_for_a_key_until_it_is_told_that_this_was_meant() {
+    let upstream = provider().await;
+    let text = config(&upstream);
+    let folder = Folder::with(&ADAPTERS);
+    let start = || {
+        let program = Program::start(&folder, &target().join("test-cache"), &text);
+        let address = program.address();
+        (program, address)
+    };
+    let without_key = async |address| program::ask(address, &OPENAI.request("openai", false)).await.status();
+    let (program, address) = start();
+    assert_eq!(without_key(address).await, 200, "there is no key yet");
+    let (id, key) = made(address, "gone").await;
+    disable(address, &id).await;
+    end(program);
+    let (program, address) = start();
+    assert_eq!((without_key(address).await, ask(address, &key).await), (401, 401));
+    end(program);
+    for lose in [|file: &Path| fs::write(file, "").unwrap(), |file: &Path| fs::remove_file(file).unwrap()] {
+        lose(&folder.path().join("weir.db"));
+        // More than once: what was found at the first start is not forgotten at the second.
+        for _ in 0..2 {
+            let (program, address) = start();
+            assert!(program.log().contains("the store has no keys, although this node knew some"), "{}", program.log());
+            assert_eq!((without_key(address).await, ask(address, &key).await), (401, 401));
+            end(program);
+        }
+    }
+    fs::remove_file(folder.path().join("weir.db.version")).unwrap();
+    let (_program, address) = start();
+    assert_eq!(without_key(address).await, 200);
+}
+
 /// Sends a signal to a process.
 fn signal(program: &Program, name: &str) {
     let sent = Command::new("kill").args([name, &program.id().to_string()]).status();

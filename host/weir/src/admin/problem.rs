@@ -71,7 +71,11 @@ impl From<StoreError> for Problem {
             return Self::bad("bad_cursor", "`cursor` must be the `next_cursor` of a page");
         }
         tracing::warn!(%error, "the admin side cannot use the store");
-        let message = "the store cannot be used at present; the log says why";
+        let message = if matches!(error, StoreError::Unreadable(_)) {
+            "the store holds what this version of Weir cannot read, perhaps since a newer one wrote it; the log says what"
+        } else {
+            "the store cannot be used at present; the log says why"
+        };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Revision};
+use weir_identity::document::DocumentError;
 use weir_identity::{Document, KeyText, Kind};
 use weir_ledger::PriceFile;
 use weir_store::{Change, Expect, Store, StoreError};
@@ -56,6 +57,9 @@ pub struct Outcome {
     pub issued: Option<KeyText>,
 }
 
+/// Documents with their revisions, and the id that more of them come after.
+pub type Listed = (Vec<(Document, Revision)>, Option<String>);
+
 /// Takes over the prices of the store, whenever they change; `None` if there are none.
 pub type TakePrices = Box<dyn Fn(Option<PriceFile>) + Send + Sync>;
 
@@ -65,7 +69,7 @@ pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>, take_prices: TakePr
     gateway.stored_keys().wait_for_store();
     let (mark, entry) = VersionMark::read(store.version_mark());
     let file = RevokedFile::beside(store.version_mark());
-    let state = State::knowing(entry, file.read());
+    let state = State::knowing(entry, file.read(), mark.is_keyed());
     let registry = Registry::new(store.store(), Arc::clone(gateway), take_prices, (mark, file), state);
     let registry = Arc::new(registry);
     tokio::spawn(follow(Arc::downgrade(&registry)));
@@ -115,18 +119,20 @@ impl Registry {
         read(&*self.store, kind, id)
     }
 
-    /// Documents of a kind by id, after one.
-    pub fn documents(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Document, Revision)>, StoreError> {
-        let stored = self.store.documents(kind.name(), after, limit)?;
-        let parse = |stored: weir_store::Document| {
-            let parsed = Document::parse(kind, stored.body.as_deref().unwrap_or_default());
-            parsed.map(|document| (document, Revision(stored.revision)))
+    /// A page of the documents of a kind by id, after one, and the id that the next page comes after, if there is one. What cannot be
+    /// read, since a newer version wrote it, is left out, as it is for requests.
+    pub fn page(&self, kind: Kind, after: &str, limit: usize) -> Result<Listed, StoreError> {
+        let mut stored = self.store.documents(kind.name(), after, limit + 1)?;
+        // Only a document that does not fit any more shows that there is another page.
+        let is_last = stored.len() <= limit;
+        stored.truncate(limit);
+        let next = stored.last().filter(|_| !is_last).map(|last| last.id.clone());
+        let parse = |weir_store::Document { id, revision, body, .. }: weir_store::Document| {
+            let parsed = Document::parse(kind, body.as_deref().unwrap_or_default());
+            let told = |error: &DocumentError| tracing::error!(%error, kind = kind.name(), id, "a list lacks what cannot be read");
+            Some((parsed.inspect_err(told).ok()?, Revision(revision)))
         };
-        stored
-            .into_iter()
-            .map(parse)
-            .collect::<Result<_, _>>()
-            .map_err(|error| StoreError::Unreadable(error.to_string()))
+        Ok((stored.into_iter().filter_map(parse).collect(), next))
     }
 
     /// Carries out a command, records it in the audit log, and publishes what it changed: the next request finds it.
@@ -239,6 +245,7 @@ impl Registry {
         }
         if state.version == 0 {
             self.load_all(state).inspect_err(|_| state.give_up_loading())?;
+            self.tell_lost_keys(state);
         } else {
             let mut more = true;
             while more {
@@ -279,7 +286,7 @@ impl Registry {
     }
 
     fn publish(&self, state: &mut State) {
-        self.note_version(state.version, state.entry.as_ref());
+        self.note_version(state);
         state.keep_revoked(|revoked| self.mark().1.write(revoked));
         let budgets = self.gateway.budgets();
         // No request of a key passes beside its budgets: they hold before it is known, and until it no longer is.
@@ -291,7 +298,7 @@ impl Registry {
             budgets.replace_stored([all.clone(), gone].concat());
             Some(all)
         });
-        self.gateway.stored_keys().replace(state.directory(), state.is_keyed);
+        self.gateway.stored_keys().replace(state.directory(), state.is_keyed());
         if let Some(all) = remaining {
             budgets.replace_stored(all);
         }
@@ -315,10 +322,23 @@ impl Registry {
     }
 
     /// Warns if the store is behind what this node knew before it was started.
-    fn note_version(&self, version: u64, entry: Option<&KnownEntry>) {
-        if let Some(known) = self.mark().0.note(version, entry) {
-            tell_older(version, known);
+    fn note_version(&self, state: &State) {
+        if let Some(known) = self.mark().0.note(state.version, state.entry.as_ref(), state.is_keyed()) {
+            tell_older(state.version, known);
         }
+    }
+
+    /// Warns if the store has lost all its keys. To serve whoever asks would be the worst answer to a file that was emptied.
+    fn tell_lost_keys(&self, state: &State) {
+        if !state.has_lost_keys() {
+            return;
+        }
+        let mark = self.mark().0.path().map_or_else(String::new, |path| path.display().to_string());
+        tracing::error!(
+            mark,
+            "the store has no keys, although this node knew some: requests still need one. Restore the store from a backup, or \
+             if it was meant to begin anew, stop weir, remove the file that `mark` names, and start it"
+        );
     }
 
     fn mark(&self) -> MutexGuard<'_, (VersionMark, RevokedFile)> {

@@ -23,8 +23,8 @@ pub(super) struct State {
     pub(super) entry: Option<KnownEntry>,
     /// The revision of the guard.
     pub(super) guard: Option<u64>,
-    /// Whether there is or was a key.
-    pub(super) is_keyed: bool,
+    /// Where there is or was a key.
+    keyed: Keyed,
     /// The budgets of documents that have any.
     budgets: BTreeMap<(Kind, String), Vec<Budget>>,
     /// Whether these changed since they were taken last.
@@ -39,6 +39,17 @@ pub(super) struct State {
     revoked: Revoked,
 }
 
+/// Where there is or was a key.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Keyed {
+    #[default]
+    Nowhere,
+    /// Only in what this node knew before the store was put back.
+    Before,
+    /// In the store as it is.
+    InStore,
+}
+
 /// The budgets of documents after a change.
 #[derive(Debug, PartialEq)]
 pub(super) struct NewBudgets {
@@ -49,8 +60,19 @@ pub(super) struct NewBudgets {
 
 impl State {
     /// The state of a node that has read nothing yet, and knows this from before.
-    pub(super) fn knowing(entry: Option<KnownEntry>, revoked: Revoked) -> Self {
-        Self { entry, revoked, ..Self::default() }
+    pub(super) fn knowing(entry: Option<KnownEntry>, revoked: Revoked, is_keyed: bool) -> Self {
+        let keyed = if is_keyed { Keyed::Before } else { Keyed::Nowhere };
+        Self { entry, keyed, revoked, ..Self::default() }
+    }
+
+    /// Whether there is or was a key, also before the store was put back.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.keyed != Keyed::Nowhere
+    }
+
+    /// Whether the store has no key and had none, although this node knew some.
+    pub(super) fn has_lost_keys(&self) -> bool {
+        self.keyed == Keyed::Before
     }
 
     /// Keeps which keys stay refused, if that changed since it was kept last.
@@ -84,8 +106,9 @@ impl State {
     /// disabled or deleted stay refused here, until something newer is written about them.
     pub(super) fn start_over(&mut self, version: u64) {
         let revoked = Revoked { put_back: version, is_new: true, ..std::mem::take(&mut self.revoked) };
-        let (is_keyed, entry) = (self.is_keyed, self.entry.take());
-        *self = Self { revoked, entry, is_keyed, has_new_budgets: true, has_new_prices: true, ..Self::default() };
+        let keyed = if self.is_keyed() { Keyed::Before } else { Keyed::Nowhere };
+        let entry = self.entry.take();
+        *self = Self { revoked, entry, keyed, has_new_budgets: true, has_new_prices: true, ..Self::default() };
     }
 
     /// Begins anew after a reading of all documents that failed.
@@ -127,7 +150,9 @@ impl State {
             Content::Unknown => return None,
             Content::Document(kind, parsed) => (kind, parsed),
         };
-        self.is_keyed |= kind == Kind::Key;
+        if kind == Kind::Key {
+            self.keyed = Keyed::InStore;
+        }
         if let (Kind::Budget, Err(error)) = (kind, &parsed) {
             // Without it, nothing would be limited: the earlier version counts.
             let is_known = self.budgets.contains_key(&(kind, id.clone()));
@@ -240,7 +265,7 @@ mod tests {
         let mut state = State::default();
         state.load(documents());
         state.give_up_loading();
-        assert!(!is_valid(&state, 1) && state.version == 0 && state.is_keyed);
+        assert!(!is_valid(&state, 1) && state.version == 0 && state.is_keyed());
         state.load(documents());
         state.loaded();
         assert_eq!([1, 2, 3, 4].map(|number| is_valid(&state, number)), [true, false, false, true]);
@@ -254,7 +279,7 @@ mod tests {
         let mut state = State::default();
         state.take(vec![stored(1, 1, "")]);
         state.take(vec![stored(2, 1, r#", "of_a_newer_version": true"#)]);
-        assert!(!is_valid(&state, 1) && state.is_keyed && state.version == 2);
+        assert!(!is_valid(&state, 1) && state.is_keyed() && state.version == 2);
     }
 
     #[test]

@@ -55,11 +55,7 @@ pub(super) async fn documents(operations: Operations, request: Request, kind: Ki
 
 /// A page for who may see all documents of the kind.
 fn page_of_all(registry: &Registry, kind: Kind, after: &str, limit: usize) -> Result<Value, StoreError> {
-    let mut found = registry.documents(kind, after, limit + 1)?;
-    // Only a document that does not fit any more shows that there is another page.
-    let is_last = found.len() <= limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| !is_last).map(|(document, _)| document.id().to_owned());
+    let (found, next) = registry.page(kind, after, limit)?;
     Ok(answer(&found, next.as_deref()))
 }
 
