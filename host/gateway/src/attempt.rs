@@ -82,7 +82,7 @@ pub(crate) use failure::{by_status, wait_for_limits};
 pub use further_guards::FallbackGuards;
 pub(crate) use idempotency::keep_apart;
 pub use judged_request::{Judged, judge};
-pub(crate) use keepable::{Meaning, Portable, keepable, plain_chat, rewritten};
+pub(crate) use keepable::{Meaning, Portable, is_comparable, keepable, plain_chat, rewritten};
 pub(crate) use kept_events::CallKeeping;
 pub use kept_events::KeptEvents;
 pub use kept_reply::KeptReply;

@@ -136,6 +136,53 @@ async fn another_version_of_an_adapter_answers_with_nothing_that_the_former_one_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_version_on_trial_has_written_is_not_kept() {
+    let mut upstream = provider().await;
+    for on_trial in ["openai", "anthropic"] {
+        let trial = format!("[plugins.{on_trial}]\ncanary = {{ share = 1.0, requests = 1000, max_time = \"1h\" }}\n");
+        let folder = Folder::with(&["openai", "anthropic"]);
+        let gateway = Gateway::with(folder, &(keeping(&[OPENAI, ANTHROPIC], &upstream) + &trial)).await;
+        gateway.folder.put(on_trial, &twin(on_trial, 2));
+        gateway.until_adapter(on_trial, |all| all.iter().any(|one| one["canary"].is_object())).await;
+        for stream in [false, true] {
+            let request = ANTHROPIC.request("openai", stream);
+            for _ in 0..2 {
+                let reply = gateway.ask(&request).await;
+                assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{on_trial} {stream}");
+                assert_eq!(requests(&mut upstream), 1, "{on_trial} {stream}");
+            }
+        }
+        // No component writes what is relayed.
+        let relayed = OPENAI.request("openai", false);
+        assert_eq!(result(&gateway.ask(&relayed).await), Some("miss"), "{on_trial}");
+        gateway.until_metric("weir_cache_entries", 2.0).await;
+        assert_eq!(result(&gateway.ask(&relayed).await), Some("hit"), "{on_trial}");
+        assert_eq!(requests(&mut upstream), 1, "{on_trial}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_takes_long_to_compare_is_neither_kept_nor_looked_for() {
+    let mut upstream = Upstream::always(Answer::json(200, r#"{"data":[]}"#)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let numbers = |count: usize| {
+        let body = format!(r#"{{"model":"openai","input":[{}1]}}"#, "0,".repeat(count));
+        Request::post("/v1/embeddings", body)
+    };
+    for (count, expected) in [(1 << 20, ["miss", "hit"]), (2 << 20, ["bypass", "bypass"])] {
+        for (nth, expected) in expected.into_iter().enumerate() {
+            let reply = gateway.ask(&numbers(count)).await;
+            assert_eq!((reply.status(), result(&reply)), (200, Some(expected)), "{count} {nth}");
+            gateway.until_metric("weir_cache_entries", 1.0).await;
+        }
+    }
+    assert_eq!(requests(&mut upstream), 3);
+    let only_kept = numbers(2 << 20).header("cache-control", "only-if-cached");
+    assert_eq!(gateway.ask(&only_kept).await.status(), 504);
+    assert_eq!(requests(&mut upstream), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_guards_judge_is_neither_kept_nor_answered_from_the_cache_and_others_are_as_ever() {
     let mut upstream = provider().await;
     for grants in ["prompt = true", "answer = true", "prompt = true, answer = true"] {

@@ -1,6 +1,7 @@
 //! Kept answers over gRPC: what clients of other formats caused serves its clients, and the other way round.
 
 use weir_grpc::messages::{GenerateEvent, GenerateRequest};
+use weir_tests::plugins::twin;
 use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
 use super::{PathAndQuery, ProstCodec, Read, Streaming, chat, connect, soon, with};
@@ -194,4 +195,21 @@ async fn a_call_that_asks_for_a_kept_answer_only_is_not_sent_to_a_provider_where
         assert_eq!(details.error_info().unwrap().reason, "NOT_CACHED");
     }
     assert_eq!(requests(&mut upstream), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_version_on_trial_has_written_is_not_kept() {
+    let mut upstream = provider(OPENAI).await;
+    let config = config_of(&[OPENAI], &upstream).replace("target = {", "cache = \"1h\"\ntarget = {");
+    let trial = "[plugins.openai]\ncanary = { share = 1.0, requests = 1000, max_time = \"1h\" }\n";
+    let gateway = Gateway::open(&(config + trial)).await;
+    gateway.folder.put("openai", &twin("openai", 2));
+    gateway.until_adapter("openai", |all| all.iter().any(|one| one["canary"].is_object())).await;
+    for stream in [false, true] {
+        for _ in 0..2 {
+            let (result, read) = ask(&gateway, stream, &[]).await;
+            assert_eq!((result.as_str(), read.text.as_str()), ("bypass", TEXT), "{stream}");
+            assert_eq!(requests(&mut upstream), 1, "{stream}");
+        }
+    }
 }

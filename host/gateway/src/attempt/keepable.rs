@@ -25,7 +25,7 @@ pub(super) use answer::portable;
 pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 
-/// The largest request that is read for this.
+/// The largest request whose answer may be kept: to compare a larger one with others takes longer than others can wait for.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// The member by which formats ask a provider to keep an answer.
 const STORE: &str = "store";
@@ -44,6 +44,12 @@ pub(crate) struct Meaning {
     pub(crate) chat: ChatRequest,
     /// What its adapter needs to write the answer.
     memo: String,
+}
+
+/// Whether a request is short enough to be compared with others.
+pub(crate) fn is_comparable(asked: &InboundRequest) -> bool {
+    let length = asked.side.size().unwrap_or_else(|| asked.body.iter().map(Bytes::len).sum());
+    length <= MAX_REQUEST_BYTES
 }
 
 /// Reads a request, and says whether its answer may be kept: nothing of it is stored at the provider, no tool of the
@@ -85,8 +91,7 @@ pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
 }
 
 async fn parsed(asked: &InboundRequest, adapter: &Arc<Adapter>) -> Option<Parsed> {
-    let length: usize = asked.body.iter().map(Bytes::len).sum();
-    if length > MAX_REQUEST_BYTES || !adapter.has(Interface::ProviderChat) {
+    if !adapter.has(Interface::ProviderChat) {
         return None;
     }
     let mut lease = adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;

@@ -62,7 +62,7 @@ pub(super) async fn translate(
 ) -> Result<Response<ReplyBody>, Fault> {
     check_interfaces(asked, target)?;
     let versions = Versions::choose(asked, target);
-    versions.note(target, account);
+    versions.note(asked, target, account);
     let answer = pin!(translate_by(context, asked, target, &versions, values, account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if let Err(fault) = &answer {

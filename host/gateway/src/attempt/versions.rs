@@ -53,9 +53,14 @@ impl Versions {
         }
     }
 
-    /// Notes in the account of an attempt which version of the target's adapter it uses.
-    pub(super) fn note(&self, target: &Target, account: &mut Account) {
+    /// Notes in the account of an attempt which version of the target's adapter it uses, and whether one is on trial.
+    pub(super) fn note(&self, asked: &InboundRequest, target: &Target, account: &mut Account) {
         let is_serving = Arc::ptr_eq(&self.provider.adapter, &target.adapter);
         account.set_trial((!is_serving).then(|| Arc::clone(&self.provider.adapter)));
+        let serving = asked.side.dialect();
+        let is_tried = |chosen: &ChosenVersion| serving.is_some_and(|serving| !Arc::ptr_eq(&chosen.adapter, serving));
+        if self.dialect.as_ref().is_some_and(is_tried) {
+            account.note_dialect_trial();
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::{Admitted, Gateway};
 use crate::accounting::CostCell;
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
-use crate::attempt::{InboundRequest, Keeping, ReplyBody, keepable, kept};
+use crate::attempt::{InboundRequest, Keeping, ReplyBody, is_comparable, keepable, kept};
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::PendingQuestion;
@@ -61,9 +61,9 @@ impl CacheLookup {
         matches!(self, Self::Miss(_))
     }
 
-    /// Another model answers than the one asked for, which will be back: its answer is for this request alone, and equal
-    /// requests that wait are sent by themselves.
-    pub(super) fn of_another_model(self) -> Self {
+    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial, which may be
+    /// withdrawn: the answer is for this request alone, and equal requests that wait are sent by themselves.
+    pub(super) fn for_this_request(self) -> Self {
         match self {
             Self::Miss(Miss { leader, model, .. }) => {
                 leader.give_up();
@@ -92,6 +92,9 @@ impl Gateway {
     ) -> Result<CacheLookup, Fault> {
         let model: Arc<str> = Arc::from(route.alias.as_str());
         let control = control(asked);
+        if !is_comparable(asked) {
+            return if control.only_if_cached { Err(not_cached()) } else { Ok(CacheLookup::Bypass(model)) };
+        }
         let key = self.answers.key(serving, asked, route);
         let hit = |key, entry| {
             let (result, route) = (CacheResult::Hit, Arc::clone(route));

@@ -15,7 +15,8 @@ use crate::accounting::{Account, ExchangeStart};
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{
-    CallKeeping, Closing, HandedBody, InboundRequest, KeptEvents, Portable, ReplyBody, UnifiedReply, plain_chat,
+    CallKeeping, Closing, HandedBody, InboundRequest, KeptEvents, Portable, ReplyBody, UnifiedReply, is_comparable,
+    plain_chat,
 };
 use crate::route::Route;
 use crate::serving::Serving;
@@ -42,8 +43,9 @@ pub(super) enum FoundCall {
 }
 
 impl FoundCall {
-    /// Another model answers than the one asked for, which will be back: its answer is for this call alone.
-    pub(super) fn of_another_model(self) -> Self {
+    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial, which may be
+    /// withdrawn: the answer is for this call alone.
+    pub(super) fn for_this_request(self) -> Self {
         match self {
             Self::Miss(missed) => Self::Bypass(missed.place.model),
             other => other,
@@ -79,7 +81,7 @@ impl Gateway {
         let model: Arc<str> = Arc::from(route.alias.as_str());
         let bypass =
             || if control.only_if_cached { Err(not_cached()) } else { Ok(FoundCall::Bypass(Arc::clone(&model))) };
-        let Some(chat) = plain_chat(asked) else { return bypass() };
+        let Some(chat) = plain_chat(asked).filter(|_| is_comparable(asked)) else { return bypass() };
         let key = self.answers.meaning_key(serving, asked, route, chat);
         let place = AnswerCache::place(asked, key, &model);
         let moment = self.answers.kept().moment();

@@ -43,6 +43,7 @@ pub(in super::super) async fn resume(
 ) -> Result<Continued, Fault> {
     check_interfaces(asked, target)?;
     let versions = Versions::choose(asked, target);
+    versions.note(asked, target, account);
     let continued = resume_by(context, asked, target, &versions, sent, account).await;
     if let Err(fault) = &continued {
         versions.note_failure(fault);

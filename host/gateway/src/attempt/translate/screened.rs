@@ -82,7 +82,7 @@ async fn judge(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     let versions = Versions::choose(lane.asked, target);
-    versions.note(target, account);
+    versions.note(lane.asked, target, account);
     let Some(run) = pin!(Run::to_judge(lane.context, lane.asked, target, &versions, account)).await? else {
         return Ok(relay::answer(lane, response, account));
     };

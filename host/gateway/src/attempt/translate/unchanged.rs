@@ -56,7 +56,7 @@ pub(in super::super) async fn relay_judged(
         return Box::pin(screened::relay(context, asked, target, acceptance, &screens, account)).await;
     }
     let versions = Versions::choose(asked, target);
-    versions.note(target, account);
+    versions.note(asked, target, account);
     let Some(run) = pin!(Run::to_judge(context, asked, target, &versions, account)).await? else {
         return pin!(relay::relay(context, asked, target, acceptance, account)).await;
     };

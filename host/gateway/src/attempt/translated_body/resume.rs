@@ -33,6 +33,7 @@ impl Translated {
         let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
         let taken = found.and_then(|found| {
             account.served_by(pipeline.seen.model.as_deref().unwrap_or_default());
+            self.may_be_kept &= !found.stands_in && !found.account.is_tried();
             account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
             let target = &found.stream.successor.target;
             account.answered_on_by(target);
@@ -40,7 +41,6 @@ impl Translated {
             self.recorder.iter_mut().for_each(|recorder| recorder.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
             self.cancel_on_drop = found.stream.cancel_on_drop;
-            self.may_be_kept &= !found.stands_in;
             pipeline.resume(found.stream.successor, &mut self.out)
         });
         if let Err(fault) = taken {
