@@ -13,7 +13,7 @@ use std::io;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
 
-pub use self::coded_body::CodedBody;
+pub use self::coded_body::{CodedBody, Filled};
 use engine::{Engine, Sink};
 
 /// A content coding that can be decoded.

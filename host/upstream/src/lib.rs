@@ -57,7 +57,7 @@ pub use client::Upstreams;
 pub use collector::Collector;
 pub use credential::{Credential, CredentialError, Means};
 pub use deadline::Timeouts;
-pub use decode::{Bound as DecodeBound, CodedBody, Coding, DecodeError, Decoder};
+pub use decode::{Bound as DecodeBound, CodedBody, Coding, DecodeError, Decoder, Filled};
 pub use decoded_body::Decoded;
 pub use document_client::{DocumentClient, DocumentError};
 pub use error::{UpstreamError, UpstreamErrorKind};

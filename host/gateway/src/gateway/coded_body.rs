@@ -42,19 +42,27 @@ pub(super) async fn decode(
     loop {
         held.grow(PIECE).await?;
         let mut piece = vec![0; PIECE];
-        let filled = body.fill(&mut piece).map_err(|error| unreadable(&error))?;
-        len += filled;
-        if len > limit {
-            return Err(too_large(limit));
+        let (mut filled, mut is_all) = (0, false);
+        // A piece is filled in several turns where many bytes of the coding stand for few.
+        while filled < PIECE && !is_all {
+            let rest = piece.get_mut(filled..).unwrap_or_default();
+            let read = body.fill(rest).map_err(|error| unreadable(&error))?;
+            (filled, is_all) = (filled + read.bytes, read.is_all);
+            if len + filled > limit {
+                return Err(too_large(limit));
+            }
+            if !is_all {
+                tokio::task::yield_now().await;
+            }
         }
+        len += filled;
         piece.truncate(filled);
         pieces.push(Bytes::from(piece));
-        if filled < PIECE {
+        if is_all {
             held.shrink(PIECE - filled);
             pieces.retain(|piece| !piece.is_empty());
             return Ok((pieces, held));
         }
-        tokio::task::yield_now().await;
     }
 }
 

@@ -153,9 +153,9 @@ fn read(coding: Coding, pieces: &[&[u8]], size: usize) -> Result<Vec<u8>, Decode
     let (mut body, mut all) = (CodedBody::new(coding, pieces)?, Vec::new());
     loop {
         let mut room = vec![0; size];
-        let filled = body.fill(&mut room)?;
-        all.extend_from_slice(&room[..filled]);
-        if filled < size {
+        let Filled { bytes, is_all } = body.fill(&mut room)?;
+        all.extend_from_slice(&room[..bytes]);
+        if is_all {
             return Ok(all);
         }
     }
@@ -172,6 +172,46 @@ proptest! {
         let encoded = encoded(coding, &text);
         let pieces: Vec<&[u8]> = encoded.chunks(cut).collect();
         prop_assert_eq!(read(coding, &pieces, size).unwrap(), text);
+    }
+}
+
+/// The turns in which a body is read.
+fn turns(coding: Coding, coded: &[u8]) -> usize {
+    let mut body = CodedBody::new(coding, vec![Bytes::copy_from_slice(coded)]).unwrap();
+    1 + std::iter::from_fn(|| (!body.fill(&mut [0; 64]).unwrap().is_all).then_some(())).count()
+}
+
+#[test]
+fn no_more_of_a_whole_body_is_read_at_once_than_in_a_turn_however_little_comes_out() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let empty = encoded(coding, b"");
+        let many = empty.repeat(5 * coded_body::TURN / empty.len());
+        assert!(turns(coding, &many) > 4, "{coding:?}");
+        assert_eq!(read(coding, &[&many], 64), Ok(Vec::new()), "{coding:?}");
+    }
+    let named = flate2::GzBuilder::new().filename(vec![b'n'; 60_000]).comment(vec![b'c'; 60_000]);
+    let mut named = named.write(Vec::new(), Compression::default());
+    named.write_all(b"Hello").unwrap();
+    let named = named.finish().unwrap();
+    assert!(turns(Coding::Gzip, &named) > 4);
+    assert_eq!(read(Coding::Gzip, &[&named], 64).unwrap(), b"Hello");
+}
+
+#[test]
+fn a_body_of_several_turns_decodes_to_itself() {
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    });
+    let noise: Vec<u8> = noise.take(5 * coded_body::TURN).collect();
+    for coding in ALL {
+        let encoded = encoded(coding, &noise);
+        for size in [1_000, 64 << 10] {
+            let cut: Vec<&[u8]> = encoded.chunks(10_000).collect();
+            assert!(read(coding, &cut, size).unwrap() == noise, "{coding:?}");
+            assert!(read(coding, &[&encoded], size).unwrap() == noise, "{coding:?}");
+        }
     }
 }
 
