@@ -32,9 +32,10 @@ pub(super) struct ModelTexts {
 }
 
 impl ModelTexts {
-    /// Nothing yet, of the answer to a request with this body.
+    /// Nothing yet, of the answer to a request with this body, which stays in memory as long as the answer if it may be looked into.
     pub(super) fn of(request: &[Bytes]) -> Self {
-        Self { request: request.to_vec(), ..Self::default() }
+        let is_looked_into = request.iter().map(Bytes::len).sum::<usize>() <= REPEATED;
+        Self { request: if is_looked_into { request.to_vec() } else { Vec::new() }, ..Self::default() }
     }
 
     /// Adds the events of one read.
@@ -105,8 +106,7 @@ impl ModelTexts {
     /// Whether the client's request has this text.
     fn asks(&mut self, text: &str) -> bool {
         let request = std::mem::take(&mut self.request);
-        let length: usize = request.iter().map(Bytes::len).sum();
-        if (1..=REPEATED).contains(&length)
+        if !request.is_empty()
             && let Ok(value) = serde_json::from_slice(&request.concat())
         {
             collect(&value, &mut self.asked);
@@ -183,6 +183,7 @@ mod tests {
         assert!(known.covers_text("{\"instructions\":\"Be brief.\"}"));
         assert!(!known.covers_text("{\"instructions\":\"Be brief. And loud.\"}"));
         let mut known = ModelTexts::of(&[Bytes::from(format!("\"a b{}\"", "x".repeat(REPEATED)))]);
+        assert!(known.request.is_empty(), "a long request is not kept in memory");
         assert!(!known.covers_text("\"a b\""));
     }
 
