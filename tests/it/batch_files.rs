@@ -317,12 +317,13 @@ async fn no_batch_is_begun_where_its_models_cannot_be_known() {
     let mut upstream = provider().await;
     let config = config(&upstream, "\"fast*\"").replace("adapter = \"openai\"", "adapter = \"groq\"");
     let gateway = Gateway::with(Folder::with(&["openai", "groq"]), &config).await;
-    for path in ["/passthrough/p/batches", "/passthrough/p/batches/", "/passthrough/p/b%61tches"] {
-        let ask = || Request::post(path, json!({"input_file_id": "file-0123456789unknown"}).to_string());
+    for (method, path) in [("POST", "batches"), ("POST", "batches/"), ("POST", "b%61tches"), ("post", "batches")] {
+        let body = json!({"input_file_id": "file-0123456789unknown"}).to_string();
+        let ask = || Request::new(method, &format!("/passthrough/p/{path}")).body(&body);
         let (status, code, message) = error(&gateway.ask(&by("one", ask())).await);
-        assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{path}: {message}");
+        assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{method} {path}: {message}");
         assert!(upstream.unseen().is_none());
-        assert_eq!(gateway.ask(&by("free", ask())).await.status(), 200, "{path}");
+        assert_eq!(gateway.ask(&by("free", ask())).await.status(), 200, "{method} {path}");
         upstream.request().await;
     }
 }

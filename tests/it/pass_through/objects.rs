@@ -107,7 +107,8 @@ async fn an_object_that_a_client_made_anywhere_is_no_other_clients() {
         gateway.ask(&by(who, request.header("content-type", "application/json"))).await.status()
     };
     assert_eq!(ask("one", "POST", "vector_stores", "{}").await, 200);
-    assert_eq!(ask("one", "POST", "caches", "").await, 200);
+    // Some servers read a method in any case.
+    assert_eq!(ask("one", "post", "caches", "").await, 200);
     assert_eq!(ask("one", "GET", "threads/thread_0123456789abcdef", "").await, 200);
     assert_eq!(ask("one", "GET", "threads/latest", "").await, 200, "reading makes nothing");
     // The answer repeats what the request names.

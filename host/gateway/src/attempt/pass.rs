@@ -114,7 +114,9 @@ impl PassedRequest<'_> {
         // What the client asks with must not change what work, or an answer whose use is read, is booked by.
         let is_booked = |acceptance: &&Acceptance| {
             let is_read = self.known.is_some() && acceptance.tap.is_some() && acceptance.lists_query();
-            self.stored.is_work() || is_read && self.method == Method::POST
+            // Some servers read a method in any case.
+            let is_post = || self.method.as_str().eq_ignore_ascii_case(Method::POST.as_str());
+            self.stored.is_work() || is_read && is_post()
         };
         let address = match usual.filter(is_booked) {
             Some(acceptance) => {

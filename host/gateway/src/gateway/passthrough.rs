@@ -148,7 +148,7 @@ impl Gateway {
             stored,
             named: taken.named,
             // Reading an object does not make the client its owner.
-            sent: taken.sent.filter(|_| matches!(head.method, Method::POST | Method::PUT)),
+            sent: taken.sent.filter(|_| may_make(&head.method)),
             requests: taken.requests,
             removes: self
                 .may_be_unbooked()
@@ -329,6 +329,11 @@ impl Gateway {
         }
         answer
     }
+}
+
+/// Whether a request of this method may make an object. Some servers read a method in any case.
+fn may_make(method: &Method) -> bool {
+    ["POST", "PUT"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
 
 fn joined(mut permit: AdmissionPermit, more: AdmissionPermit) -> AdmissionPermit {

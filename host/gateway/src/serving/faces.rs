@@ -155,7 +155,8 @@ impl Serving {
         self.face(face)?.made_places.as_ref()
     }
 
-    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows.
+    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows. Some servers read
+    /// a method in any case.
     pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
         let begins = |path: &str| {
             let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -163,7 +164,7 @@ impl Serving {
         };
         let path = head.uri.path();
         let is_plain = || !path.contains(['%', ';']);
-        head.method == Method::POST
+        head.method.as_str().eq_ignore_ascii_case(Method::POST.as_str())
             && !self.work_paths.is_empty()
             && (begins(path)
                 || !is_plain() && decoded(path.trim_start_matches('/')).is_ok_and(|path| begins(&plainest(&path))))
