@@ -44,6 +44,7 @@ pub mod gateway;
 pub mod guard;
 pub mod health;
 mod json_size;
+mod method;
 pub mod model_catalog;
 pub mod model_list;
 pub mod observe;

@@ -26,6 +26,7 @@ use http::Method;
 use crate::accept::Acceptance;
 use crate::admission::not_allowed;
 use crate::auth::Caller;
+use crate::method::reads_as;
 use crate::route::{Route, Target, keys};
 use weir_config::{Alias, Model};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -184,7 +185,7 @@ impl Passage {
     pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(KnownEndpoint<'_>, PathParams)> {
         let path = path::plainest(path);
         let known = |one: &'_ Declared, path_params: PathParams| {
-            let is_same = |own: &&Acceptance| own.method.as_str().eq_ignore_ascii_case(method.as_str());
+            let is_same = |own: &&Acceptance| reads_as(method.as_str(), std::slice::from_ref(&own.method));
             let acceptance = self.target.accepts.get(one.acceptance).filter(is_same)?;
             Some((acceptance, path_params))
         };

@@ -16,6 +16,7 @@ use super::send::{refused_credential, send};
 use super::stream_end::StreamEnd;
 use crate::accept::{Acceptance, Filling};
 use crate::accounting::Account;
+use crate::method::reads_as;
 use crate::passthrough::{KnownEndpoint, Passage, client_body};
 use crate::route::Target;
 use crate::serving::Stored;
@@ -114,9 +115,7 @@ impl PassedRequest<'_> {
         // What the client asks with must not change what work, or an answer whose use is read, is booked by.
         let is_booked = |acceptance: &&Acceptance| {
             let is_read = self.known.is_some() && acceptance.tap.is_some() && acceptance.lists_query();
-            // Some servers read a method in any case.
-            let is_post = || self.method.as_str().eq_ignore_ascii_case(Method::POST.as_str());
-            self.stored.is_work() || is_read && is_post()
+            self.stored.is_work() || is_read && reads_as(self.method.as_str(), &[Method::POST])
         };
         let address = match usual.filter(is_booked) {
             Some(acceptance) => {

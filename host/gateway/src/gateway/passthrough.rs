@@ -32,6 +32,7 @@ use crate::admission::{AdmissionPermit, Demand, ModelWork, Refused, Uses};
 use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
+use crate::method::reads_as;
 use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
 use crate::provenance::{ReadRequests, SentWords};
 use crate::route::Target;
@@ -148,7 +149,7 @@ impl Gateway {
             stored,
             named: taken.named,
             // Reading an object does not make the client its owner.
-            sent: taken.sent.filter(|_| may_make(&head.method)),
+            sent: taken.sent.filter(|_| reads_as(head.method.as_str(), &[Method::POST, Method::PUT])),
             requests: taken.requests,
             removes: self
                 .may_be_unbooked()
@@ -329,11 +330,6 @@ impl Gateway {
         }
         answer
     }
-}
-
-/// Whether a request of this method may make an object. Some servers read a method in any case.
-fn may_make(method: &Method) -> bool {
-    ["POST", "PUT"].iter().any(|name| method.as_str().eq_ignore_ascii_case(name))
 }
 
 fn joined(mut permit: AdmissionPermit, more: AdmissionPermit) -> AdmissionPermit {

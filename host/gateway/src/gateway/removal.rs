@@ -14,6 +14,7 @@ use super::unread::{ReadOutcome, way_to};
 use crate::accounting::Unread;
 use crate::attempt::InboundRequest;
 use crate::dialect::request_peek::MAX_IDS;
+use crate::method::reads_as;
 use crate::provenance::{is_object, not_here};
 use crate::serving::{Serving, Stored};
 use weir_translate::dialect::endpoints::Endpoint;
@@ -39,9 +40,9 @@ pub(super) struct Removal<'a> {
     pub(super) adapter: Option<&'a str>,
 }
 
-/// Whether requests of this method remove something. Some servers read a method in any case.
+/// Whether requests of this method remove something.
 pub(super) fn is_by(method: &str) -> bool {
-    method.eq_ignore_ascii_case(Method::DELETE.as_str())
+    reads_as(method, &[Method::DELETE])
 }
 
 /// What may be ids in a request that passes through and may remove something; `None` if it cannot. What is not declared, and

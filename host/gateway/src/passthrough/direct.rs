@@ -8,6 +8,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::path::plainest;
+use crate::method::reads_as;
 use weir_config::Alias;
 
 /// The paths, each with the page that describes it.
@@ -35,8 +36,8 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
 
 /// Whether a request is one to such an endpoint. `path` is decoded.
 pub(super) fn is_one(method: &Method, path: &str) -> bool {
-    let is_same = |known: &Method| known.as_str().eq_ignore_ascii_case(method.as_str());
-    let only_reads_or_removes = [Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE].iter().any(is_same);
+    let only_reads_or_removes =
+        reads_as(method.as_str(), &[Method::GET, Method::HEAD, Method::OPTIONS, Method::DELETE]);
     let path = plainest(path).to_ascii_lowercase();
     KNOWN.iter().any(|known| (known.is_read || !only_reads_or_removes) && known.path.matches(&path))
 }

@@ -12,6 +12,7 @@ use crate::auth::StoredKeys;
 use crate::dialect::inline_requests::InlinePlaces;
 use crate::dialect::request_lines::LinePlaces;
 use crate::dialect::request_peek::PeekPlan;
+use crate::method::reads_as;
 use crate::passthrough::path::{decoded, plainest};
 use crate::provenance::{MadePlaces, ToldPlaces};
 use crate::route::{Routes, Target};
@@ -155,8 +156,7 @@ impl Serving {
         self.face(face)?.made_places.as_ref()
     }
 
-    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows. Some servers read
-    /// a method in any case.
+    /// Whether a request may begin work on stored objects, at a face or by pass-through, as far as its head shows.
     pub(crate) fn may_begin_work(&self, head: &Parts) -> bool {
         let begins = |path: &str| {
             let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -164,7 +164,7 @@ impl Serving {
         };
         let path = head.uri.path();
         let is_plain = || !path.contains(['%', ';']);
-        head.method.as_str().eq_ignore_ascii_case(Method::POST.as_str())
+        reads_as(head.method.as_str(), &[Method::POST])
             && !self.work_paths.is_empty()
             && (begins(path)
                 || !is_plain() && decoded(path.trim_start_matches('/')).is_ok_and(|path| begins(&plainest(&path))))

@@ -12,6 +12,7 @@ use crate::accounting::UnmeteredRequest;
 use crate::admission::{Demand, Uses, bytes_of};
 use crate::attempt::{PassedRequest, keep_apart};
 use crate::dialect::request_peek::RequestPeek;
+use crate::method::reads_as;
 use crate::passthrough::{KnownEndpoint, Passage, path};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
@@ -38,9 +39,7 @@ pub(super) fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passa
 
 /// Refuses tunnels and upgrades, addresses of other servers, and queries that override the method or the headers.
 pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
-    // Some servers read a method in any case.
-    let is_like = |method: &Method| method.as_str().eq_ignore_ascii_case(head.method.as_str());
-    if is_like(&Method::CONNECT) || is_like(&Method::TRACE) {
+    if reads_as(head.method.as_str(), &[Method::CONNECT, Method::TRACE]) {
         let fault = Fault::invalid(format!("{} does not pass through", head.method));
         return Err(fault.with_status(405).with_code("method_not_allowed"));
     }
