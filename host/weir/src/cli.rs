@@ -13,6 +13,7 @@ mod init;
 mod ledger;
 mod log;
 mod man;
+mod output;
 #[cfg(test)]
 mod pages;
 mod plugin;
@@ -23,10 +24,7 @@ mod route;
 mod running;
 mod serve;
 
-use std::borrow::Cow;
 use std::ffi::OsString;
-use std::fmt::Write as _;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -37,6 +35,7 @@ use serde::Serialize;
 use tokio::runtime::{self, Runtime};
 
 use self::failure::{Failure, NoRuntime, UnwritableJson};
+use self::output::{inert, print, print_problems, print_stderr};
 use crate::app::StartError;
 use weir_adapters::compile::child::{ChildError, REFUSED};
 use weir_adapters::{Compiler, compile};
@@ -308,45 +307,9 @@ fn runtime() -> Result<Runtime, NoRuntime> {
     Ok(runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
-/// Prints to standard output. Errors are ignored: a reader that closed the pipe (`weir … | head -1`) has read enough.
-fn print(text: &str) {
-    let mut out = std::io::stdout().lock();
-    drop(writeln!(out, "{}", inert(text.trim_end())).and_then(|()| out.flush()));
-}
-
-/// A text in which the characters that control a terminal are spelled out, as JSON does: clients and providers wrote parts of it.
-fn inert(text: &str) -> Cow<'_, str> {
-    let controls = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if !text.contains(controls) {
-        return Cow::Borrowed(text);
-    }
-    let mut spelled = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if controls(c) {
-            // Writing to a text does not fail.
-            let _ = write!(spelled, "\\u{:04x}", u32::from(c));
-        } else {
-            spelled.push(c);
-        }
-    }
-    Cow::Owned(spelled)
-}
-
-/// Prints to standard error; errors are ignored.
-fn print_stderr(text: &str) {
-    // Earlier log lines come first.
-    log_lines::flush();
-    drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
-}
-
 /// Prints why Weir does not start, and returns the exit code.
 fn start_failed(error: StartError) -> ExitCode {
     Failure::from(error).report()
-}
-
-/// Prints problems, in colour on a terminal.
-fn print_problems(problems: &Problems) {
-    print_stderr(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
 }
 
 #[cfg(test)]
@@ -381,15 +344,6 @@ mod tests {
                 assert!(text.contains(&format!("Usage: {}", words.join(" "))), "{words:?}: {text}");
             }
         }
-    }
-
-    #[test]
-    fn what_controls_a_terminal_is_spelled_out() {
-        assert_eq!(inert("a\u{1b}[2J\u{9b}31m\tb\r\n\u{7f}ü"), "a\\u001b[2J\\u009b31m\tb\\u000d\n\\u007fü");
-        let text = pretty(&serde_json::json!({"model": "\u{9b}2J\u{1b}"})).unwrap();
-        let read: serde_json::Value = serde_json::from_str(&inert(&text)).unwrap();
-        assert_eq!(read["model"], "\u{9b}2J\u{1b}", "JSON stays what it is");
-        assert!(matches!(inert("plain\ttext\n"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod snapshot;
 mod state;
 mod tokens;
 mod version_mark;
+mod warnings;
 
 pub use registry::{Listed, Outcome, Registry, RegistryError, TakePrices, open};
 pub use snapshot::Snapshot;

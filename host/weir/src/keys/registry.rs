@@ -20,7 +20,7 @@ use super::revoked_file::RevokedFile;
 use super::snapshot::{Snapshot, read};
 use super::state::{NewBudgets, State};
 use super::version_mark::VersionMark;
-use super::{budgets, prices};
+use super::{budgets, prices, warnings};
 use crate::store::OpenStore;
 
 /// Changed documents that are read from the store at a time.
@@ -308,37 +308,26 @@ impl Registry {
     /// Logs that the store was put back while this node ran, or, if it has gone on since, before this node was started.
     fn tell_put_back(&self, version: u64, known: u64) {
         if known > 0 {
-            tracing::error!(
-                version,
-                known,
-                "the store was put back to an older state; keys revoked since then stay refused on this node"
-            );
-            return;
+            return warnings::put_back(version, known);
         }
         let known = self.mark().0.version();
         if version >= known {
-            tell_older(version, known);
+            warnings::older(version, known);
         }
     }
 
     /// Warns if the store is behind what this node knew before it was started.
     fn note_version(&self, state: &State) {
         if let Some(known) = self.mark().0.note(state.version, state.entry.as_ref(), state.is_keyed()) {
-            tell_older(state.version, known);
+            warnings::older(state.version, known);
         }
     }
 
-    /// Warns if the store has lost all its keys. To serve whoever asks would be the worst answer to a file that was emptied.
+    /// Warns if the store has lost all its keys. To serve without a key would be the worst answer to a file that was emptied.
     fn tell_lost_keys(&self, state: &State) {
-        if !state.has_lost_keys() {
-            return;
+        if state.has_lost_keys() {
+            warnings::lost_keys(self.mark().0.path());
         }
-        let mark = self.mark().0.path().map_or_else(String::new, |path| path.display().to_string());
-        tracing::error!(
-            mark,
-            "the store has no keys, although this node knew some: requests still need one. Restore the store from a backup, or \
-             if it was meant to begin anew, stop weir, remove the file that `mark` names, and start it"
-        );
     }
 
     fn mark(&self) -> MutexGuard<'_, (VersionMark, RevokedFile)> {
@@ -365,16 +354,6 @@ fn made_revision(store: &dyn Store, changes: &[Change], version: u64) -> Option<
     });
     let first = revisions.next().flatten();
     first.filter(|_| revisions.all(|revision| revision.is_some()))
-}
-
-fn tell_older(version: u64, known: u64) {
-    tracing::error!(
-        version,
-        known,
-        "the store is older than what this node knew: if a backup was restored, keys that were revoked since stay refused \
-         here as far as this node knew them, and all others are valid as they were then, also on other nodes. Disable them \
-         again (`weir keys list`, `weir keys disable ID`)"
-    );
 }
 
 /// Refuses a budget that has the name of one of the configuration, and prices that cannot be read or that the operator's
