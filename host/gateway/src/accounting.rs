@@ -151,7 +151,7 @@ pub struct Account {
     /// The version of the provider's adapter that the last attempt used, if that is not the one that serves.
     trial: Option<Arc<Adapter>>,
     /// Whether a version on trial took part in the last attempt, on either side.
-    is_tried: bool,
+    has_trial: bool,
     /// Why the answer ended, where an adapter read it.
     finish: Option<&'static str>,
     /// Whether the operation consumes tokens.
@@ -238,7 +238,7 @@ impl Account {
             attempt_time: None,
             lane: None,
             trial: None,
-            is_tried: false,
+            has_trial: false,
             counts: false,
             is_unknown: false,
             is_in_doubt: false,
@@ -317,18 +317,18 @@ impl Account {
 
     /// Sets the version of the target's adapter that the attempt uses; `None` if it is the one that serves.
     pub(crate) fn set_trial(&mut self, trial: Option<Arc<Adapter>>) {
-        self.is_tried = trial.is_some();
+        self.has_trial = trial.is_some();
         self.trial = trial;
     }
 
     /// A version of the dialect's adapter that is on trial takes part in the attempt.
     pub(crate) fn note_dialect_trial(&mut self) {
-        self.is_tried = true;
+        self.has_trial = true;
     }
 
     /// Whether a version on trial took part in the last attempt, on either side: it may be withdrawn, and what it wrote with it.
-    pub(crate) fn is_tried(&self) -> bool {
-        self.is_tried
+    pub(crate) fn has_trial(&self) -> bool {
+        self.has_trial
     }
 
     /// The version of this target's adapter that the last attempt used.

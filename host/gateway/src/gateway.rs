@@ -322,7 +322,7 @@ impl Gateway {
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
         self.finish(&mut response, serving, asked, &mut account, routing);
         put_limits(&mut response, &asked.endpoint, &limits, target.as_deref().map(|target| (target, &*account)));
-        let found = if stands_in || account.is_tried() { found.for_this_request() } else { found };
+        let found = if stands_in || account.has_trial() { found.for_this_request() } else { found };
         let cost = found.is_miss().then(|| account.cost_cell());
         let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;
         Ok(self.keep(response, serving, asked, found, cost))

@@ -219,7 +219,7 @@ impl Account {
         self.tokens.sent = branch.tokens.sent.take();
         self.provider = branch.provider.take();
         self.trial = branch.trial.take();
-        self.is_tried |= branch.is_tried;
+        self.has_trial |= branch.has_trial;
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
         self.copies.adopt(&mut branch.copies);

@@ -44,7 +44,7 @@ impl Account {
         self.copies.adopt(&mut branch.copies);
         self.lane = branch.lane.or(self.lane);
         self.trial = branch.trial.take();
-        self.is_tried = branch.is_tried;
+        self.has_trial = branch.has_trial;
         self.finish = branch.finish;
         self.hold(std::mem::take(&mut branch.permit));
     }

@@ -58,8 +58,9 @@ impl Versions {
         let is_serving = Arc::ptr_eq(&self.provider.adapter, &target.adapter);
         account.set_trial((!is_serving).then(|| Arc::clone(&self.provider.adapter)));
         let serving = asked.side.dialect();
-        let is_tried = |chosen: &ChosenVersion| serving.is_some_and(|serving| !Arc::ptr_eq(&chosen.adapter, serving));
-        if self.dialect.as_ref().is_some_and(is_tried) {
+        let is_on_trial =
+            |chosen: &ChosenVersion| serving.is_some_and(|serving| !Arc::ptr_eq(&chosen.adapter, serving));
+        if self.dialect.as_ref().is_some_and(is_on_trial) {
             account.note_dialect_trial();
         }
     }

@@ -154,7 +154,7 @@ impl StoredKeys {
             if now >= until {
                 return Err(Refusal::Expired(until).into());
             }
-            if !self.tokens.load().as_ref().is_some_and(|tokens| tokens.stand_by(identity)) {
+            if !self.tokens.load().as_ref().is_some_and(|tokens| tokens.still_accepts(identity)) {
                 return Err(Refusal::OtherRules.into());
             }
             return Ok((self.of_identity(identity)?, Some(until)));

@@ -40,8 +40,8 @@ impl Tokens {
     }
 
     /// Whether an identity was proved by the rules that there are now.
-    pub(super) fn stand_by(&self, identity: &TokenIdentity) -> bool {
-        self.verifier.stands_by(identity)
+    pub(super) fn still_accepts(&self, identity: &TokenIdentity) -> bool {
+        self.verifier.still_accepts(identity)
     }
 
     /// Fetches the keys of all issuers on tasks of their own, so that the first token need not wait for them.

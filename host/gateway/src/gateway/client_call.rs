@@ -251,9 +251,9 @@ impl Gateway {
         let trace = trace_of(&CallTrace::of(id), asked, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
-        let is_tried = account.is_tried();
+        let has_trial = account.has_trial();
         let body = response.into_body().attach(account);
-        let found = if stands_in || is_tried { found.for_this_request() } else { found };
+        let found = if stands_in || has_trial { found.for_this_request() } else { found };
         let body = self.keep_call(&mut answer_headers, asked, body, found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));

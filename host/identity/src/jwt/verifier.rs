@@ -166,7 +166,7 @@ impl Verifier {
     }
 
     /// Whether tokens of this issuer are verified as the one was that proved an identity, for what lasts longer than a request.
-    pub fn stands_by(&self, identity: &TokenIdentity) -> bool {
+    pub fn still_accepts(&self, identity: &TokenIdentity) -> bool {
         let issuer = self.issuer(&identity.login.issuer);
         issuer.is_some_and(|issuer| identity.basis.as_ref() == Some(&issuer.settings))
     }
