@@ -7,13 +7,14 @@ use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use weir_ledger::Budget;
 
 use super::keys::{self, Plugins, Tables};
 use super::references::KnownNames;
 use super::resolve::{Joined, Parts};
 use super::section::Reader;
 use super::sections::Sections;
-use super::{Admin, Config, Environment, Place, Problem, Problems, Realtime, Server, Source};
+use super::{Admin, Config, Environment, Guard, Place, Problem, Problems, Realtime, Server, Sink, Source};
 use super::{container, mask, overrides, raw, resolve};
 
 /// The largest file that is read: room for some 35,000 clients with limits. A file is read whole at each change, with a place
@@ -130,20 +131,11 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
     }
     let plugins = tables.plugins.take().unwrap_or_else(|| Plugins::usual(&reader));
     let joined = join(&reader, &source, &mut tables, unnamed_keys);
-    let budgets =
-        keys::checked_budgets(&reader, std::mem::take(&mut tables.budgets), |name| joined.models.has_exactly(name));
-    let guards = keys::checked_guards(&reader, std::mem::take(&mut tables.guards));
-    let known = KnownNames::new(&joined, &tables.store, &tables.issuers);
-    known.warn(&reader, &budgets, &guards, &tables.bodies);
-    let (budgets, budget_places) = budgets.into_iter().unzip();
-    let sinks = keys::checked_sinks(&reader, std::mem::take(&mut tables.sinks));
+    let named = check_named(&reader, &joined, &mut tables);
     check_access(&reader, &joined, &tables);
     let (price_file, price_place) = tables.price_file.map(|file| (file.value, file.place)).unzip();
-    let (secret_files, mut problems) = reader.found();
-    let unsure = raw::unsure(text, &broken);
-    problems.retain(|problem| !problem.place.is_within(&unsure));
-    problems.extend(broken);
-    let problems = Problems::new(Arc::clone(&source), problems);
+    let (secret_files, found) = reader.found();
+    let problems = Problems::new(Arc::clone(&source), with_broken(found, broken, text));
     let config = Config {
         revision: revision(text, &environment),
         answering: answering(text, &environment),
@@ -162,10 +154,10 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
         plugins,
         clients: joined.clients,
         issuers: tables.issuers,
-        budgets,
-        budget_places,
-        guards,
-        sinks,
+        budgets: named.budgets,
+        budget_places: named.budget_places,
+        guards: named.guards,
+        sinks: named.sinks,
         bodies: tables.bodies,
         price_file,
         price_place: price_place.unwrap_or(Place::Unset),
@@ -196,6 +188,34 @@ fn join(reader: &Reader<'_>, source: &Source, tables: &mut Tables, unnamed_keys:
         unnamed_keys,
     };
     resolve::join(reader, parts)
+}
+
+/// The tables that have names of their own, and of which some name models, clients or providers.
+struct NamedTables {
+    budgets: Vec<Budget>,
+    budget_places: Vec<Place>,
+    guards: Vec<Guard>,
+    sinks: Vec<Sink>,
+}
+
+/// Reports names that two have, and names of what does not exist.
+fn check_named(reader: &Reader<'_>, joined: &Joined, tables: &mut Tables) -> NamedTables {
+    let is_alias = |name: &str| joined.models.has_exactly(name);
+    let budgets = keys::checked_budgets(reader, std::mem::take(&mut tables.budgets), is_alias);
+    let guards = keys::checked_guards(reader, std::mem::take(&mut tables.guards));
+    let known = KnownNames::new(joined, &tables.store, &tables.issuers);
+    known.warn(reader, &budgets, &guards, &tables.bodies);
+    let (budgets, budget_places) = budgets.into_iter().unzip();
+    let sinks = keys::checked_sinks(reader, std::mem::take(&mut tables.sinks));
+    NamedTables { budgets, budget_places, guards, sinks }
+}
+
+/// All problems: those of what was read, without what stands in parts that are no TOML, and those of the broken parts.
+fn with_broken(mut found: Vec<Problem>, broken: Vec<Problem>, text: &str) -> Vec<Problem> {
+    let unsure = raw::unsure(text, &broken);
+    found.retain(|problem| !problem.place.is_within(&unsure));
+    found.extend(broken);
+    found
 }
 
 /// Reports what is odd about who is served, and secrets that protect nothing.
