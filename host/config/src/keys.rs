@@ -16,6 +16,7 @@ mod issuers;
 mod login;
 mod metrics;
 mod models;
+mod names;
 mod outbound;
 mod plugins;
 mod program;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::names::first_of_each_name;
 use super::traces::Endpoint;
 use crate::section::{Located, Name, Reader, Section, joined, part, section, take_table, words};
-use crate::{Alias, Options, Place, Problem, Secret};
+use crate::{Alias, Options, Place, Secret};
 
 words! {
     /// What a guard's verdicts do.
@@ -134,15 +135,6 @@ impl Guard {
 
 /// Reports guards that share a name.
 pub(crate) fn checked_guards(reader: &Reader<'_>, tables: Vec<Located<Guard>>) -> Vec<Guard> {
-    let mut kept: Vec<Guard> = Vec::new();
-    for Located { value, place } in tables {
-        if kept.iter().any(|other| other.name == value.name) {
-            let message = format!("another guard is named `{}`", value.name());
-            let help = "give each a name of its own, and name the component in `plugin`";
-            reader.report(Problem::error(&place, message).with_help(help));
-        } else {
-            kept.push(value);
-        }
-    }
-    kept
+    let help = "give each a name of its own, and name the component in `plugin`";
+    first_of_each_name(reader, tables, "guard", help, Guard::name)
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::names::first_of_each_name;
 use super::traces::Headers;
 use crate::raw::{Node, Value};
 use crate::section::{Amount, Count, Entry, Located, Name, Reader, Section, Size, Take, joined, part, take_table};
-use crate::{LogLevel, Place, Problem, Secret, SinkKind};
+use crate::{LogLevel, Place, Secret, SinkKind};
 
 part! {
     /// A place that gets the facts of requests, or lines of the log.
@@ -82,16 +83,7 @@ impl Sink {
 
 /// Reports sinks that share a name.
 pub(crate) fn checked_sinks(reader: &Reader<'_>, tables: Vec<Located<Sink>>) -> Vec<Sink> {
-    let mut kept: Vec<Sink> = Vec::new();
-    for Located { value, place } in tables {
-        if kept.iter().any(|other| other.name == value.name) {
-            let message = format!("another sink is named `{}`", value.name());
-            reader.report(Problem::error(&place, message).with_help("give each a name of its own"));
-        } else {
-            kept.push(value);
-        }
-    }
-    kept
+    first_of_each_name(reader, tables, "sink", "give each a name of its own", Sink::name)
 }
 
 /// An address that may be a secret as a whole.
