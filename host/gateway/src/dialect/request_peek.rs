@@ -1,6 +1,7 @@
 //! Peeks at a request without parsing it, as the face's manifest directs: model, stream flag, limits, features, and
 //! whether a target's provider accepts it unchanged.
 
+mod acceptance_tests;
 pub(crate) mod counts;
 mod form_fields;
 mod model;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 
+use self::acceptance_tests::acceptance_tests;
 use self::counts::{Lists, greatest_number, is_list};
 use self::form_fields::form_fields;
 use self::model::not_a_name;
@@ -23,11 +25,11 @@ use crate::accept::Acceptance;
 use crate::provenance::last_segment;
 use weir_translate::dialect::endpoints::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
-use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, PointerEquals, StreamFlag, StreamPointer};
+use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, StreamFlag, StreamPointer};
 use weir_types::fault::Fault;
 use weir_types::headers;
 use weir_wire::form::Field;
-use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
+use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar, Test, Wanted};
 
 /// The most candidates that are reserved for, of each prompt; no provider makes as many.
 pub(crate) const MAX_CANDIDATES: u64 = 1_024;
@@ -117,19 +119,8 @@ impl PeekPlan {
         let numbers: Vec<String> = face.candidates.iter().filter(|pointer| !is_list(pointer)).cloned().collect();
         let (candidates, service_tier) = (all(&numbers), all(&face.service_tier));
         let mut names = names_read(&face);
-        let mut exclusions = HashMap::default();
-        let mut usage_is_asked = None;
-        for acceptance in accepts.filter(|one| one.format == face.format && one.operation == face.operation) {
-            let compiled = |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
-            exclusions.insert(acceptance.id, acceptance.exclusions.iter().filter_map(compiled).collect());
-            let Some(ask) = &acceptance.ask_usage else { continue };
-            for pointer in prefixes(&ask.pointer) {
-                wanted.add(&pointer);
-            }
-            names.extend(first_name(&ask.pointer));
-            let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
-            usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
-        }
+        let tests = acceptance_tests(&face, accepts, &mut wanted);
+        names.extend(tests.names);
         let mut makes: Vec<usize> = face.made_ids().map(|(member, _)| wanted.add(&format!("/{member}"))).collect();
         makes.dedup();
         let earlier = places_of_earlier(&face).map(|place| wanted.add(place)).collect();
@@ -154,8 +145,8 @@ impl PeekPlan {
             names,
             features,
             earlier,
-            exclusions,
-            usage_is_asked,
+            exclusions: tests.exclusions,
+            usage_is_asked: tests.usage_is_asked,
             objects,
             path_object,
             makes,
