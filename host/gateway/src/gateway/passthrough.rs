@@ -16,6 +16,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use smallvec::SmallVec;
 
+use self::body::PassedBody;
 use self::made::SentPass;
 use self::request::{
     announced_text, demand, guarded_names, is_text, passage, passed, priced, refuse_tunnels_and_overrides, unmetered,
@@ -26,6 +27,7 @@ use super::refusal::failed_response;
 use super::removal::Removal;
 use super::stored::StoringRequest;
 use super::{Admitted, Gateway, TracedRequest, guards, inbound, own_url, removal, rights, span_attributes};
+use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, ModelWork, Refused, Uses};
@@ -33,6 +35,7 @@ use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::method::reads_as;
+use crate::observe::trace::Span;
 use crate::passthrough::{KnownEndpoint, NAME, Passage, path};
 use crate::provenance::{ReadRequests, SentWords};
 use crate::route::Target;
@@ -100,10 +103,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let TracedRequest { exchange, span, record } = begun;
         let (passage, path) = passage(serving, head.uri.path())?;
-        span_attributes::describe(span, &passage.endpoint, &exchange.id);
-        if let Some(record) = record.as_mut() {
-            record.set_endpoint(&passage.endpoint);
-        }
+        describe(passage, &exchange.id, span, record);
         refuse_tunnels_and_overrides(&head)?;
         let caller = self.identified(serving, &passage.endpoint, &head).await?;
         if let Some(record) = record.as_mut() {
@@ -114,26 +114,16 @@ impl Gateway {
             Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, &exchange.id, record)),
         };
         let plain = path::decoded(&path)?;
-        let query = head.uri.query().unwrap_or_default();
-        self.permit_address(serving, passage, &caller, &head.method, [&plain, query])?;
+        self.permit_address(serving, passage, &caller, &head, &plain)?;
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
+        permit_endpoint(serving, &caller, &head, known.as_ref())?;
         let is_bare = body.is_end_stream();
-        match &known {
-            Some((known, _)) => guards::refuse_stored(serving, known.endpoint, &caller)?,
-            None => readings::permit_undeclared(serving, &caller, &head)?,
-        }
         let addressed = PassAddress { caller: &caller, target, known: known.as_ref() };
         let taken = self.take(serving, addressed, &head, body, record).await?;
         let model = taken.peek.as_ref().and_then(|peek| peek.model.as_deref());
-        if let (Some((known, _)), Some(peek)) = (&known, &taken.peek) {
-            readings::permit_models(&caller, known.endpoint, peek)?;
-        }
         let (alias, priced) = priced(serving, target, model);
-        if !is_bare {
-            let names = guarded_names([model, alias], taken.guarded_models.as_deref());
-            serving.guards.refuse_unreadable(&caller, &names, "pass-through")?;
-        }
+        permit_models(serving, addressed, &taken, [model, alias], is_bare)?;
         let of_endpoint = known.as_ref().map(|(known, _)| serving.stored(known.endpoint.index));
         let stored = inbound::stored(of_endpoint.unwrap_or(Stored::Nothing), is_bare);
         let permitted = PermittedPass {
@@ -151,10 +141,7 @@ impl Gateway {
             // Reading an object does not make the client its owner.
             sent: taken.sent.filter(|_| reads_as(head.method.as_str(), &[Method::POST, Method::PUT])),
             requests: taken.requests,
-            removes: self
-                .may_be_unbooked()
-                .then(|| removal::names_in_passed(&head.method, known.is_some(), &plain, query))
-                .flatten(),
+            removes: self.names_removed(&head, known.is_some(), &plain),
             uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.peek.as_ref(), stored),
             body_len: taken.body.len().max(taken.len).max(announced_text(&head)),
             arrived: taken.arrived.filter(|_| is_text(&head) || taken.peek.is_some()),
@@ -166,19 +153,25 @@ impl Gateway {
         self.send_on(serving, &permitted, asked, taken.peek.as_ref(), admitted).await
     }
 
-    /// Refuses a method, a path and a query that the caller may not send by this passage.
+    /// Refuses a method, a path and a query that the caller may not send by this passage. `path` is decoded.
     fn permit_address(
         &self,
         serving: &Serving,
         passage: &Passage,
         caller: &Caller,
-        method: &Method,
-        [path, query]: [&str; 2],
+        head: &Parts,
+        path: &str,
     ) -> Result<(), Fault> {
         let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
-        passage.permit(caller, is_keyed, method, path)?;
+        passage.permit(caller, is_keyed, &head.method, path)?;
         passage.permit_model_of_path(caller, path)?;
-        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, path, query)
+        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, path, query(head))
+    }
+
+    /// What may be ids in a request that may remove something, where anything may not be booked yet.
+    fn names_removed(&self, head: &Parts, is_known: bool, path: &str) -> Option<HashSet<String>> {
+        let names = || removal::names_in_passed(&head.method, is_known, path, query(head));
+        self.may_be_unbooked().then(names).flatten()
     }
 
     /// Admits a request and sends it; from here on everything is accounted for.
@@ -330,6 +323,50 @@ impl Gateway {
         }
         answer
     }
+}
+
+/// Names the endpoint in the span and the record of a request.
+fn describe(passage: &Passage, id: &str, span: &Span, record: &mut Option<Box<RequestRecord>>) {
+    span_attributes::describe(span, &passage.endpoint, id);
+    if let Some(record) = record.as_mut() {
+        record.set_endpoint(&passage.endpoint);
+    }
+}
+
+/// Refuses an endpoint whose answers or work guards would not see, and at an undeclared one a model that the caller may not use.
+fn permit_endpoint(
+    serving: &Serving,
+    caller: &Caller,
+    head: &Parts,
+    known: Option<&(KnownEndpoint<'_>, PathParams)>,
+) -> Result<(), Fault> {
+    match known {
+        Some((known, _)) => guards::refuse_stored(serving, known.endpoint, caller),
+        None => readings::permit_undeclared(serving, caller, head),
+    }
+}
+
+/// Refuses models that the caller may not use, and a body that guards of its models would have to read. `own` are the request's
+/// own model and its alias.
+fn permit_models(
+    serving: &Serving,
+    PassAddress { caller, known, .. }: PassAddress<'_>,
+    taken: &PassedBody,
+    own: [Option<&str>; 2],
+    is_bare: bool,
+) -> Result<(), Fault> {
+    if let (Some((known, _)), Some(peek)) = (known, &taken.peek) {
+        readings::permit_models(caller, known.endpoint, peek)?;
+    }
+    if is_bare {
+        return Ok(());
+    }
+    let names = guarded_names(own, taken.guarded_models.as_deref());
+    serving.guards.refuse_unreadable(caller, &names, "pass-through")
+}
+
+fn query(head: &Parts) -> &str {
+    head.uri.query().unwrap_or_default()
 }
 
 fn joined(mut permit: AdmissionPermit, more: AdmissionPermit) -> AdmissionPermit {
