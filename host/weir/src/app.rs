@@ -1,9 +1,11 @@
 //! Assembles the parts of the program, runs them, and drains them. The only module that knows all of them.
 
+mod background;
 mod error;
 mod listeners;
 mod served;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
 use self::listeners::{allowance, reserve};
 use self::served::load_served;
@@ -26,7 +28,6 @@ use crate::kept_work::WorkHolding;
 use crate::keys;
 use crate::login::Logins;
 use crate::main_port::{MainPort, operate};
-use crate::reload;
 use crate::reload::Reload;
 use crate::shared::{Rounds, Sharers};
 use crate::sinks;
@@ -35,17 +36,15 @@ use crate::store::redaction::{CleanedLog, Redaction};
 use crate::store::{OpenError, OpenStore};
 use crate::systemd::Sockets;
 use crate::ui::Sessions;
-use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
-use weir_adapters::judge;
-use weir_adapters::watch::{Watch, Watching};
+use weir_adapters::watch::Watching;
 use weir_config::Config;
 use weir_gateway::accounting::request_log::RequestLog;
+use weir_gateway::bookings;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::log::clean::clean_with;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
-use weir_gateway::{bookings, probes};
 use weir_server::tls::Tls;
 use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
 use weir_types::worker;
@@ -182,14 +181,7 @@ impl App {
         follow_certificate(tls.as_ref(), &stop);
         let allowance = Allowance { tls, metrics: connections.of("main"), ..allowance(&config.server) };
         let listens = admin.is_some();
-        let Plugins { watch, catalog, keeper } = plugins;
-        if let Some(keeper) = keeper {
-            catalog.keep_by(keeper);
-        }
-        let (dir, uploads) = (watch.folder().dir.clone(), Uploads::new(watch.rehearsal()));
-        // Subscribed before the directory is followed, so that no change is missed.
-        let changed = catalog.subscribe();
-        let watching = followed(watch);
+        let FollowedPlugins { catalog, dir, uploads, changed, watching } = follow_plugins(plugins);
         show_figures(&gateway, &catalog);
         let operations = Operations {
             gateway: Arc::clone(&gateway),
@@ -210,11 +202,7 @@ impl App {
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
-        let mut beside = JoinSet::new();
-        beside.spawn(judge(Arc::clone(&catalog)));
-        beside.spawn(follow(Arc::clone(&reload), changed, stop.clone()));
-        beside.spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
-        beside.spawn(reload::follow(reload, stop.clone()));
+        let mut background = background::spawn(&gateway, &catalog, &reload, changed, &stop);
         let booking = tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
         let keeping = self.budgets.map(|kept| Keeping::start(kept, &gateway));
         let rounds = self.rounds.map(Rounds::start);
@@ -237,7 +225,7 @@ impl App {
         let _ended = tokio::time::timeout(BOOKING_WAIT, booking).await;
         self.sending.end().await;
         flush_at_exit(rounds, keeping, self.work, self.store).await;
-        beside.shutdown().await;
+        background.shutdown().await;
         drop(watching);
         send_last_spans(tracer).await;
     }
@@ -339,10 +327,27 @@ async fn flush_at_exit(
     }
 }
 
+/// The adapters, whose folder is followed.
+struct FollowedPlugins {
+    catalog: Arc<Catalog>,
+    dir: PathBuf,
+    uploads: Uploads,
+    changed: watch::Receiver<u64>,
+    /// `None` if the folder cannot be followed.
+    watching: Option<Watching>,
+}
+
 /// Follows the adapters' folder.
-fn followed(watch: Watch) -> Option<Watching> {
+fn follow_plugins(Plugins { watch, catalog, keeper }: Plugins) -> FollowedPlugins {
+    if let Some(keeper) = keeper {
+        catalog.keep_by(keeper);
+    }
+    let (dir, uploads) = (watch.folder().dir.clone(), Uploads::new(watch.rehearsal()));
+    // Subscribed before the directory is followed, so that no change is missed.
+    let changed = catalog.subscribe();
     let failed = |error: &_| tracing::error!(%error, "the plugins directory is not followed");
-    watch.follow().inspect_err(failed).ok()
+    let watching = watch.follow().inspect_err(failed).ok();
+    FollowedPlugins { catalog, dir, uploads, changed, watching }
 }
 
 /// Registers the metrics of adapters.
@@ -357,37 +362,4 @@ fn show_figures(gateway: &Gateway, catalog: &Arc<Catalog>) {
 fn tracer(settings: &weir_config::Traces, config: &Config, registry: &Registry) -> Result<Tracer, StartError> {
     let collector = Collector::new(Handle::current(), settings.protocol, config.outbound.as_ref())?;
     Ok(Tracer::begin(settings, collector, registry)?)
-}
-
-/// Derives the served state anew whenever the adapters change.
-async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
-            change = changed.changed() => if change.is_err() { break },
-        }
-        let reload = Arc::clone(&reload);
-        if let Err(error) = tokio::task::spawn_blocking(move || reload.adapters_changed()).await {
-            tracing::error!(%error, "changed adapters are not served until the next change");
-        }
-    }
-}
-
-/// Runs the judge. Its decisions may take a while (instances are created), so it runs on a blocking thread.
-async fn judge(catalog: Arc<Catalog>) {
-    let mut judge = Judge::new(Arc::clone(&catalog));
-    loop {
-        tokio::time::sleep(judge::INTERVAL).await;
-        let looked = tokio::task::spawn_blocking(move || {
-            judge.look();
-            judge
-        });
-        match looked.await {
-            Ok(back) => judge = back,
-            Err(error) => {
-                tracing::error!(%error, "adapters were not judged once");
-                judge = Judge::new(Arc::clone(&catalog));
-            }
-        }
-    }
 }
