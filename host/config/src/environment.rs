@@ -38,7 +38,7 @@ impl Environment {
     }
 
     /// Whether secrets that are not there are left out.
-    pub(crate) fn leaves_secrets_out(&self) -> bool {
+    pub fn leaves_secrets_out(&self) -> bool {
         self.leaves_secrets_out
     }
 

@@ -129,7 +129,7 @@ fn chosen<'a>(target: &weir_config::Target, adapter: &'a Adapter) -> Result<Opti
 }
 
 /// Warns of a provider without a key whose url requires one: the adapter's own url or, if the adapter suggests none,
-/// any that is not local.
+/// any that is not local. If secrets are left out, no provider has a key, and the configuration's own warnings name the secrets.
 pub(super) fn missing_key(
     target: &weir_config::Target,
     adapter: &Adapter,
@@ -138,7 +138,8 @@ pub(super) fn missing_key(
     let provider = &target.provider;
     let Some(Address::Http(base)) = &provider.address else { return None };
     let auth = chosen(target, adapter).ok().flatten()?;
-    if !provider.keys.is_empty() || matches!(auth.scheme, AuthScheme::Open) {
+    let needs_none = matches!(auth.scheme, AuthScheme::Open) || environment.leaves_secrets_out();
+    if !provider.keys.is_empty() || needs_none {
         return None;
     }
     let asks = match suggested_address(adapter, provider, environment) {

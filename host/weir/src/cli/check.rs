@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::app;
 use crate::keys;
-use weir_config::{Environment, Problem};
+use weir_config::{Config, Environment, Problem};
 use weir_embed::granted;
-use weir_gateway::serving::certain_mistakes;
+use weir_gateway::serving::{Serving, certain_mistakes};
 use weir_server::tls::Tls;
 
 #[derive(Debug, Args)]
@@ -59,9 +59,7 @@ pub(super) fn run(asked: &Check) -> ExitCode {
             return if problems.are_fatal() { ExitCode::from(2) } else { code };
         }
     };
-    // Of a key that was left out it is said already.
-    let is_of_key = |problem: &Problem| asked.without_secrets && problem.message.contains(" has no key, and ");
-    problems.extend(serving.problems.into_iter().filter(|problem| !is_of_key(problem)));
+    problems.extend(serving.problems.iter().cloned());
     let problems = config.problems(problems);
     if !problems.is_empty() {
         super::print_problems(&problems);
@@ -69,6 +67,12 @@ pub(super) fn run(asked: &Check) -> ExitCode {
     if problems.are_fatal() {
         return ExitCode::from(2);
     }
+    print_summary(&config, &serving);
+    ExitCode::SUCCESS
+}
+
+/// Prints what a configuration without an error serves, and what its adapters may use beyond their input.
+fn print_summary(config: &Config, serving: &Serving) {
     // The counts include providers from the environment if there is no file.
     let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
     super::print(&format!(
@@ -79,10 +83,9 @@ pub(super) fn run(asked: &Check) -> ExitCode {
     if models == 0 && providers == 0 {
         super::print("no model is served yet: `weir init` writes a first configuration");
     }
-    for (name, grants) in granted::of_all(&config) {
+    for (name, grants) in granted::of_all(config) {
         super::print(&grants.impurity().map(|impurity| format!("adapter {name}: {impurity}")).unwrap_or_default());
     }
-    ExitCode::SUCCESS
 }
 
 /// A number of things in words: `1 model`, `2 models`.
