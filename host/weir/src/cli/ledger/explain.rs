@@ -41,19 +41,26 @@ fn remedy(fact: &Value, measure: &str) -> String {
     format!(": weir prices create NAME --provider {provider} --model '{model}' --rate {measure}=DOLLARS")
 }
 
+/// The model that was asked for, and which provider served what.
+fn served(fact: &Value) -> String {
+    let known = |name: &str| fact[name].as_str().filter(|text| !text.is_empty());
+    let asked = known("model_asked");
+    match (asked, known("provider"), known("model_served")) {
+        (asked, Some(provider), Some(model)) => format!("{} -> {provider}/{model}", asked.unwrap_or("none named")),
+        (Some(asked), Some(provider), None) => format!("{asked} -> {provider}"),
+        (None, Some(provider), None) => format!("none named; sent to {provider}"),
+        (Some(asked), None, _) => format!("{asked}; no provider was asked"),
+        (None, None, _) => "none named; no provider was asked".to_owned(),
+    }
+}
+
 fn page(fact: &Value) -> String {
     let explained = &fact["explained"];
     let adapter = &explained["adapter"];
     let mut page = String::new();
     // Writing to a `String` cannot fail.
     let _ = writeln!(page, "request   {}  {}", text(&fact["id"]), text(&fact["time"]));
-    let _ = writeln!(
-        page,
-        "model     {} -> {}/{}",
-        text(&fact["model_asked"]),
-        text(&fact["provider"]),
-        text(&fact["model_served"])
-    );
+    let _ = writeln!(page, "model     {}", served(fact));
     if let Some(named) = fact["model_named"].as_str().filter(|named| !named.is_empty()) {
         let _ = writeln!(page, "answered  by {named}, whose price holds if it is known");
     }
@@ -129,7 +136,20 @@ mod tests {
         for part in parts {
             assert!(page.contains(part), "{part}: {page}");
         }
+        assert!(page.contains("model     small -> p/m\n"), "{page}");
         let remedy = "has no price: weir prices create NAME --provider p --model 'm' --rate search=DOLLARS";
         assert!(page.contains(remedy), "{page}");
+    }
+
+    #[test]
+    fn a_request_without_a_model_is_told_in_words() {
+        let told = |asked: &str, provider: &str, model: &str| {
+            served(&serde_json::json!({"model_asked": asked, "provider": provider, "model_served": model}))
+        };
+        assert_eq!(told("", "", ""), "none named; no provider was asked");
+        assert_eq!(told("", "p", ""), "none named; sent to p");
+        assert_eq!(told("small", "", ""), "small; no provider was asked");
+        assert_eq!(told("small", "p", ""), "small -> p");
+        assert_eq!(told("", "p", "m"), "none named -> p/m");
     }
 }
