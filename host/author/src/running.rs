@@ -98,7 +98,7 @@ fn service_of(one: &Value, digest: &str) -> Option<Result<String, RunningError>>
 /// An error, and what helps against the one that is usual.
 fn explained(error: &AdminError) -> String {
     match error {
-        AdminError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+        error if error.is_denied() => {
             let how = "give its `admin.token` by --admin-token or WEIR_ADMIN_TOKEN";
             format!("{PLUGINS} is not open to all users: {how}")
         }

@@ -63,6 +63,13 @@ pub enum AdminError {
     Json(#[from] serde_json::Error),
 }
 
+impl AdminError {
+    /// Whether the admin token is missing or wrong.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if matches!(status.as_u16(), 401 | 403))
+    }
+}
+
 impl AdminClient {
     /// A client of the Weir at an address, `http://127.0.0.1:9090`. A path in it counts for nothing.
     pub fn new(address: &str, token: Option<&Secret>) -> Result<Self, AdminError> {

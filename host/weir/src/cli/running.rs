@@ -100,9 +100,8 @@ fn explained(error: &AdminError) -> String {
         AdminError::Json(_) => {
             "the program that answers there is not Weir: see --admin, or `admin.listen` of the configuration".to_owned()
         }
-        AdminError::Status { status, message: Some(message), .. } => {
-            let is_denied = matches!(status.as_u16(), 401 | 403);
-            let help = if is_denied { "\n  help: give its `admin.token` by WEIR_ADMIN_TOKEN" } else { "" };
+        AdminError::Status { message: Some(message), .. } => {
+            let help = if error.is_denied() { "\n  help: give its `admin.token` by WEIR_ADMIN_TOKEN" } else { "" };
             format!("{message}{help}")
         }
         AdminError::Unreachable(cause) => {
