@@ -425,13 +425,18 @@ async fn what_is_held_back_for_a_batch_outlives_kills_and_is_settled_once() {
     assert_eq!(after.used("money").await, DOLLARS);
 }
 
+/// A budget of so many dollars that nodes share, and a client.
+fn shared_budget(redis: &Redis, dollars: f64) -> [String; 3] {
+    let shared = format!("[shared]\nurl = \"{}\"\nwait = \"10s\"\n", redis.url());
+    [budget("money", &format!("for = \"all\"\n{}", usd(dollars))), clients(&["one"]), shared]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_share_a_budget_hold_back_what_each_of_them_begins() {
     let Some(redis) = Redis::start() else { return };
     let [_, tenths] = needed();
     let (upstream, state) = openai().await;
-    let shared = format!("[shared]\nurl = \"{}\"\nwait = \"10s\"\n", redis.url());
-    let budgets = [budget("money", &format!("for = \"all\"\n{}", usd(tenths + 10.0))), clients(&["one"]), shared];
+    let budgets = shared_budget(&redis, tenths + 10.0);
     let [one, other] = [(); 2].map(|()| open("openai", &["gpt-x"], &upstream, &budgets));
     let [one, other] = [one.await, other.await];
     let of_one = uploaded(&one, "one", "/v1", &lines()).await;
@@ -458,8 +463,7 @@ async fn what_a_batch_did_not_use_is_there_again_for_its_node_where_nodes_share_
     let Some(redis) = Redis::start() else { return };
     let [_, tenths] = needed();
     let (upstream, state) = openai().await;
-    let shared = format!("[shared]\nurl = \"{}\"\nwait = \"10s\"\n", redis.url());
-    let budgets = [budget("money", &format!("for = \"all\"\n{}", usd(tenths + 10.0))), clients(&["one"]), shared];
+    let budgets = shared_budget(&redis, tenths + 10.0);
     let (folder, config) = (folder("openai"), config("openai", &["gpt-x"], &upstream, &budgets));
     let first = Node::start(&folder, &config);
     let file = id_in(&asked(&first, upload("/v1", &lines())).await);
