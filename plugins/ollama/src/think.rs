@@ -34,7 +34,7 @@ pub(crate) fn read(raw: &RawValue) -> Option<ReasoningRequest> {
 /// only if the client was explicit.
 pub(crate) fn write(model: &str, reasoning: Option<&ReasoningRequest>, losses: &mut Losses) -> Option<&'static str> {
     let reasoning = reasoning?;
-    losses.foreign("", &reasoning.extensions, crate::CHAT);
+    losses.foreign("reasoning.", &reasoning.extensions, crate::CHAT);
     let shown = matches!(reasoning.summary.as_deref(), None | Some("auto"));
     losses.dropped_if(!shown, "reasoning.summary", "thinking is shown as the model puts it");
     let disabled = reasoning.mode == Some(ReasoningMode::Disabled);

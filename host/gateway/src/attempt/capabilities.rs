@@ -25,10 +25,16 @@ pub(crate) fn adapt_to_model(
     let mut losses = Vec::new();
     if capabilities.reasoning == Some(false)
         && let Some(reasoning) = chat.reasoning.take()
-        && wants_thinking(&reasoning)
     {
-        let note = "the model does not reason".to_owned();
-        losses.push(Loss { field: written.reasoning(), kind: LossKind::Dropped, note: Some(note) });
+        let mut lose = |field| {
+            let note = "the model does not reason".to_owned();
+            losses.push(Loss { field, kind: LossKind::Dropped, note: Some(note) });
+        };
+        if wants_thinking(&reasoning) {
+            lose(written.reasoning());
+        } else if !is_off(&reasoning) {
+            own_settings(&reasoning).for_each(|key| lose(format!("reasoning.{key}")));
+        }
     }
     if let (Some(most), Some(asked)) =
         (capabilities.output.and_then(|most| u32::try_from(most).ok()), chat.max_output_tokens)
@@ -45,11 +51,19 @@ pub(crate) fn adapt_to_model(
 
 /// Whether the request asks for reasoning, so that dropping the setting is a loss.
 fn wants_thinking(reasoning: &ReasoningRequest) -> bool {
-    let is_off = matches!(reasoning.mode, Some(ReasoningMode::Disabled))
-        || reasoning.effort.as_deref() == Some("none")
-        || reasoning.budget_tokens == Some(0);
     let is_set = reasoning.mode.is_some() || reasoning.effort.is_some() || reasoning.budget_tokens.is_some();
-    !is_off && is_set
+    !is_off(reasoning) && is_set
+}
+
+fn is_off(reasoning: &ReasoningRequest) -> bool {
+    matches!(reasoning.mode, Some(ReasoningMode::Disabled))
+        || reasoning.effort.as_deref() == Some("none")
+        || reasoning.budget_tokens == Some(0)
+}
+
+/// The settings of reasoning that only the client's format has; one whose value is `null` is a note.
+fn own_settings(reasoning: &ReasoningRequest) -> impl Iterator<Item = &str> {
+    reasoning.extensions.iter().filter(|own| own.json != "null").map(|own| own.key.as_str())
 }
 
 /// Lowers the reasoning budget in proportion to the lowered output limit.
@@ -112,6 +126,7 @@ fn place(test: &FrameTest) -> Option<String> {
 mod tests {
     use super::*;
     use weir_types::contract::about::PointerEquals;
+    use weir_types::contract::types::Extension;
 
     fn reasoning(effort: Option<&str>, budget_tokens: Option<u32>) -> ReasoningRequest {
         let effort = effort.map(str::to_owned);
@@ -175,6 +190,21 @@ mod tests {
             assert!(suited(&mut chat, capabilities, "{}").is_empty());
             assert_eq!(chat.reasoning, None);
         }
+    }
+
+    #[test]
+    fn settings_that_only_the_clients_format_has_are_reported_without_others() {
+        let capabilities = Capabilities { reasoning: Some(false), ..PLAIN };
+        let own = |key: &str, json: &str| Extension { format: "f".into(), key: key.into(), json: json.into() };
+        let lost = |asked: ReasoningRequest| {
+            let reasoning = ReasoningRequest { extensions: vec![own("deep", "1"), own("note", "null")], ..asked };
+            let mut chat = ChatRequest { reasoning: Some(reasoning), ..ChatRequest::plain("m", Vec::new()) };
+            suited(&mut chat, capabilities, "{}")
+        };
+        let dropped = |field: &str| vec![(field.to_owned(), LossKind::Dropped)];
+        assert_eq!(lost(reasoning(None, None)), dropped("reasoning.deep"));
+        assert_eq!(lost(reasoning(Some("high"), None)), dropped("reasoning"), "the whole is reported");
+        assert!(lost(reasoning(Some("none"), None)).is_empty(), "nothing is wanted");
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl Writer<'_> {
                 self.lose_summary(reasoning);
             }
         }
-        self.extensions(o, "", &reasoning.extensions, &["reasoning", "thinking"]);
+        let (own, foreign): (Vec<_>, Vec<_>) = reasoning.extensions.iter().cloned().partition(|e| e.format == FORMAT);
+        self.losses.foreign("reasoning.", &foreign, FORMAT);
+        self.extensions(o, "", &own, &["reasoning", "thinking"]);
         self.lose_members(reasoning);
     }
 
