@@ -10,7 +10,6 @@ use weir_sdk::compat::reasoning;
 use weir_sdk::compat::response::SOURCE;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Object};
-use weir_sdk::tier;
 use weir_sdk::types::{Citation, Context, Error, Extension, FinishReason, ReasoningPart};
 
 use crate::manifest;
@@ -109,11 +108,6 @@ pub(crate) fn write_thoughts(o: &mut Object<'_>, thoughts: &[&ReasoningPart]) {
             (0..).zip(thoughts).for_each(|(index, thought)| reasoning::write_details(a, thought, index));
         });
     }
-}
-
-/// The service tier of an answer, if it has one.
-pub(crate) fn answer_tier(told: Option<&str>) -> Option<&str> {
-    told.filter(|told| !told.is_empty()).map(tier::compatible)
 }
 
 /// An error as a body, or as the last frame of a stream.

@@ -12,7 +12,7 @@ use weir_sdk::compat::responses::{namespace, noted, write_usage};
 use weir_sdk::json::{Object, RawValue, Rest};
 use weir_sdk::types::{Context, Error, ErrorKind, Extension, FinishReason, Part, Usage};
 
-use crate::chat::{answer_model, answer_tier};
+use crate::chat::answer_model;
 use crate::manifest;
 
 /// The members of an answer besides its output.
@@ -105,7 +105,7 @@ pub(crate) fn write_response(o: &mut Object<'_>, ctx: &Context, frame: &Frame<'_
     let late = frame.news.and_then(|news| Rest::parse(news).ok()).unwrap_or_default();
     match late.get("service_tier") {
         Some(tier) => o.raw("service_tier", tier.get()),
-        None => o.opt_str("service_tier", answer_tier(frame.tier)),
+        None => o.opt_str("service_tier", frame.tier),
     }
     let echo = noted(frame.extensions, "echo").and_then(|echo| Rest::parse(echo).ok()).unwrap_or_default();
     let asked = Rest::parse(&ctx.memo).unwrap_or_default();

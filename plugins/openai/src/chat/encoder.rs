@@ -10,10 +10,11 @@ use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::compat::{spoken, usage};
 use weir_sdk::json::{self, Rest};
 use weir_sdk::losses::{Losses, extension, is_note};
+use weir_sdk::tier;
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use self::candidate::{Candidate, Words};
-use super::{Memo, answer_id, answer_model, answer_tier, finish_word, write_error};
+use super::{Memo, answer_id, answer_model, finish_word, write_error};
 use crate::free_text::{FreeText, Restorer};
 
 /// A chunk that only brings text, between its head, the text's member, the text and its end.
@@ -126,13 +127,8 @@ impl ChatEncoder {
 
     fn start(&mut self, start: &ResponseStart) {
         self.losses.foreign("", &start.extensions, FORMAT);
-        self.head(
-            &start.id,
-            start.model.as_deref(),
-            start.created_ms,
-            start.service_tier.as_deref(),
-            &start.extensions,
-        );
+        let tier = tier::answered(start.service_tier.as_deref(), tier::CHAT, &mut self.losses);
+        self.head(&start.id, start.model.as_deref(), start.created_ms, tier, &start.extensions);
         for other in start.extensions.iter().filter(|e| e.format == FORMAT && e.key != "system_fingerprint") {
             add_member(&mut self.extra, &other.key, &other.json);
         }
@@ -152,7 +148,7 @@ impl ChatEncoder {
             o.str("object", "chat.completion.chunk");
             o.num("created", (created_ms.unwrap_or(self.ctx.now_ms) / 1000.0).floor());
             o.str("model", answer_model(&self.ctx, model));
-            o.opt_str("service_tier", answer_tier(tier));
+            o.opt_str("service_tier", tier);
             o.opt_raw("system_fingerprint", extension(extensions, FORMAT, "system_fingerprint"));
         });
         head.pop();

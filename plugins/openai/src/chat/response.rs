@@ -8,6 +8,7 @@ use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::compat::{reasoning, spoken, usage};
 use weir_sdk::json::{self, Array, Object};
 use weir_sdk::losses::{Losses, extension};
+use weir_sdk::tier;
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Extension, FinishReason, MediaKind, MediaPart, MediaSource, Part, ReasoningPart,
     RenderedResponse, TextPart, ToolCall, ToolKind,
@@ -15,9 +16,7 @@ use weir_sdk::types::{
 
 use crate::free_text::FreeText;
 
-use super::{
-    Memo, annotation, answer_id, answer_model, answer_tier, finish_word, is_member, write_extensions, write_thoughts,
-};
+use super::{Memo, annotation, answer_id, answer_model, finish_word, is_member, write_extensions, write_thoughts};
 
 /// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
@@ -38,7 +37,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
             losses.foreign("usage.", &tokens.extensions, FORMAT);
             usage::write(o, tokens);
         }
-        o.opt_str("service_tier", answer_tier(response.service_tier.as_deref()));
+        o.opt_str("service_tier", tier::answered(response.service_tier.as_deref(), tier::CHAT, &mut losses));
         losses.foreign("", &response.extensions, FORMAT);
         write_extensions(o, &response.extensions, &[]);
     });

@@ -7,6 +7,7 @@ use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{self, Ids, assistant};
 use weir_sdk::json;
 use weir_sdk::losses::Losses;
+use weir_sdk::tier;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Extension, FinishReason, Part, RenderedResponse, TextPart};
 
 use crate::free_text::FreeText;
@@ -39,13 +40,14 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     losses.foreign("", &response.extensions, FORMAT);
     losses.foreign("output.", candidate.map_or(&[], |candidate| &candidate.extensions), FORMAT);
     losses.foreign("usage.", response.usage.as_ref().map_or(&[], |usage| &usage.extensions), FORMAT);
+    let tier = tier::answered(response.service_tier.as_deref(), tier::RESPONSES, &mut losses);
     let mut out = String::with_capacity(1024);
     json::object(&mut out, |o| {
         let frame = Frame {
             id: response.id.clone(),
             model: response.model.as_deref(),
             created_ms: response.created_ms,
-            tier: response.service_tier.as_deref(),
+            tier,
             status,
             incomplete,
             error: broken.as_ref(),

@@ -95,7 +95,8 @@ impl Writer<'_> {
             self.stream(o, request);
             self.end_user(o, request);
             self.raw(o, "metadata", request.metadata.as_deref());
-            self.str(o, "service_tier", request.service_tier.as_deref().map(tier::compatible));
+            let tier = tier::compatible(request.service_tier.as_deref(), tier::NOT_IN_CHAT, &mut self.losses);
+            self.str(o, "service_tier", tier);
             self.str(o, "prompt_cache_key", request.cache_key.as_deref());
             self.extensions(o, "", &request.extensions, &["stream_options"]);
         });

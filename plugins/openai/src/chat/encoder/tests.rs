@@ -65,6 +65,22 @@ fn log_probabilities_of_a_token_without_text_go_with_the_next_text() {
 }
 
 #[test]
+fn tiers_of_other_formats_are_replaced_or_left_out() {
+    for (tier, expected) in
+        [("standard", "default".into()), ("on_demand", "on_demand".into()), ("batch", serde_json::Value::Null)]
+    {
+        let begun = ResponseStart { service_tier: Some(tier.into()), ..ResponseStart::default() };
+        let events = vec![ChatEvent::Start(begun), start(0, PartKind::Text), delta(0, "a"), stop(0)];
+        assert_eq!(json(&encode("", events))[0]["service_tier"], expected);
+        let answer = weir_sdk::types::ChatResponse { service_tier: Some(tier.into()), ..Default::default() };
+        let whole = crate::chat::response::render(&Context::default(), &answer);
+        let body: serde_json::Value = serde_json::from_str(whole.response.body.as_text().unwrap()).unwrap();
+        assert_eq!(body["service_tier"], expected);
+        assert_eq!(whole.losses.is_empty(), !expected.is_null());
+    }
+}
+
+#[test]
 fn c01_calls_are_numbered_by_themselves() {
     let events = vec![
         start(0, PartKind::Reasoning),

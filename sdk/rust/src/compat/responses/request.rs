@@ -81,7 +81,8 @@ impl Writer<'_> {
             o.str(end_user::member(&request.extensions, FORMAT), &user);
         }
         o.opt_raw("metadata", request.metadata.as_deref());
-        o.opt_str("service_tier", request.service_tier.as_deref().map(tier::compatible));
+        let tier = tier::compatible(request.service_tier.as_deref(), tier::NOT_IN_RESPONSES, &mut self.losses);
+        o.opt_str("service_tier", tier);
         o.opt_str("prompt_cache_key", request.cache_key.as_deref());
         if noted(&request.extensions, "dialect").is_none() {
             // Clients of stateless formats do not expect the provider to store anything, and can send thinking back
