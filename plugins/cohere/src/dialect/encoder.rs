@@ -118,6 +118,7 @@ impl Encoder for ChatEncoder {
             while let Some(part) = self.open.first().map(|open| open.part) {
                 self.stop(part);
             }
+            self.late_logprobs();
             let word = reason(self.finish.as_ref(), self.calls > 0, &mut self.losses);
             self.frames.push(frames::message_end(word, self.usage.as_ref(), &mut self.losses));
             self.frames.push(frames::done());
@@ -274,6 +275,18 @@ impl ChatEncoder {
             _ => "content-end",
         };
         self.frames.push(frames::end(kind, index));
+    }
+
+    /// Writes log probabilities that came after the end of their text: with a content that has no words, since they have
+    /// no other place in a stream.
+    fn late_logprobs(&mut self) {
+        let late = std::mem::take(&mut self.logprobs);
+        if !late.is_empty() {
+            let index = self.contents;
+            self.contents += 1;
+            let delta = frames::content_delta(index, false, "", &late);
+            self.frames.extend([frames::content_start(index, false), delta, frames::end("content-end", index)]);
+        }
     }
 
     /// Passes on an event of this format unchanged: citations of other things than text, and unknown events.

@@ -239,6 +239,21 @@ fn log_probabilities_come_with_their_words() {
     assert_eq!(answer["logprobs"], json!([{"text": "ab", "token_ids": [], "logprobs": [-1, -2]}]));
 }
 
+/// As Gemini's, all of which come with the stream's last piece.
+#[test]
+fn log_probabilities_behind_other_parts_have_a_content_of_their_own() {
+    let json = r#"{"content":[{"token":"ab","logprob":-1}]}"#;
+    let late = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: json.into() });
+    let tool = ToolStart { id: "c".into(), name: "f".into(), kind: ToolKind::Function, signature: None };
+    let call = start(1, PartKind::ToolCall(tool));
+    let text = vec![start(0, PartKind::Text), delta_of(0, "ab"), stop(0)];
+    let (frames, _) = encoded(&[text, vec![call, delta_of(1, "{}"), stop(1), late]].concat());
+    fold::check(&frames);
+    let answer = fold::answer(&frames);
+    assert_eq!(answer["logprobs"], json!([{"text": "ab", "token_ids": [], "logprobs": [-1]}]));
+    assert_eq!(answer["message"]["content"][0]["text"], "ab");
+}
+
 fn start(part: u32, kind: PartKind) -> ChatEvent {
     ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
 }

@@ -5,6 +5,7 @@
 
 mod item;
 mod items;
+mod late;
 mod thinking;
 
 use weir_sdk::adapter::{Encoder, Result};
@@ -12,6 +13,7 @@ use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::{FORMAT, THINKING_PART, THINKING_TEXT};
 use weir_sdk::json::{self, Object, Rest};
 use weir_sdk::losses::{Losses, is_note};
+use weir_sdk::tier;
 use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
 };
@@ -43,6 +45,8 @@ pub struct EventEncoder {
     usage: Option<Usage>,
     /// Log probabilities whose text has not arrived, as the inside of a list.
     logprobs: String,
+    /// Whether some of them came with thinking or with a call, to which all of them may belong.
+    is_unsure: bool,
     /// Members that arrived at the end, as an object.
     news: Option<String>,
     ended: bool,
@@ -67,6 +71,7 @@ impl Encoder for EventEncoder {
             finish: None,
             usage: None,
             logprobs: String::new(),
+            is_unsure: false,
             news: None,
             ended: false,
             frames: Vec::new(),
@@ -92,7 +97,7 @@ impl Encoder for EventEncoder {
             let (status, incomplete, same) = status(reason, self.refused);
             self.close_all(if incomplete.is_some() { "incomplete" } else { "completed" });
             let late = std::mem::take(&mut self.logprobs);
-            self.lose_logprobs(&late);
+            self.place_late(&late);
             if !same {
                 let raw = finish.and_then(|finish| finish.raw).unwrap_or_else(|| "no reason given".to_owned());
                 self.losses.approximated("status", &raw);
@@ -124,8 +129,10 @@ impl EventEncoder {
 
     fn event(&mut self, event: ChatEvent) {
         match event {
-            ChatEvent::Start(start) => {
+            ChatEvent::Start(mut start) => {
                 self.losses.foreign("", &start.extensions, FORMAT);
+                let tier = tier::answered(start.service_tier.as_deref(), tier::RESPONSES, &mut self.losses);
+                start.service_tier = tier.map(str::to_owned);
                 self.start = Some(start);
                 self.begin();
             }

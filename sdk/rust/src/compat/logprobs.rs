@@ -1,6 +1,11 @@
 //! Log probabilities: legacy completions (and some servers' chat) have columns, chat has a list of tokens.
 
-use crate::json::{self, RawValue, Rest, text};
+use crate::json::{self, Array, Object, RawValue, Rest, text};
+
+/// Chat's word for a probability that is not known.
+const UNKNOWN: &str = "-9999.0";
+/// What columns have for the first token of a prompt, which follows nothing, in a token of chat's shape.
+const NONE: &str = "token_logprob";
 
 /// Log probabilities in chat's shape, from either shape. Members that only columns have (`text_offset`) are added to
 /// each token.
@@ -14,10 +19,11 @@ pub fn to_chat(raw: &str) -> String {
     json::object(&mut out, |o| {
         o.array("content", |a| {
             for (at, token) in tokens.iter().enumerate() {
+                let known = probabilities.get(at).map(|value| value.get()).filter(|value| *value != "null");
                 a.object(|o| {
                     o.raw("token", token.get());
-                    o.raw("logprob", probabilities.get(at).map_or("null", |value| value.get()));
-                    o.null("bytes");
+                    o.raw("logprob", known.unwrap_or(UNKNOWN));
+                    bytes(o, &text(token).unwrap_or_default());
                     o.array("top_logprobs", |a| {
                         for (token, value) in
                             tops.get(at).and_then(|top| Rest::parse(top.get()).ok()).unwrap_or_default().0
@@ -25,11 +31,14 @@ pub fn to_chat(raw: &str) -> String {
                             a.object(|o| {
                                 o.str("token", &token);
                                 o.raw("logprob", value.get());
-                                o.null("bytes");
+                                bytes(o, &token);
                             });
                         }
                     });
                     o.opt_raw("text_offset", offsets.get(at).map(|value| value.get()));
+                    if known.is_none() {
+                        o.null(NONE);
+                    }
                 });
             }
         });
@@ -48,13 +57,27 @@ pub fn of_token(token: &str, raw: &str) -> Option<String> {
             a.object(|o| {
                 o.str("token", token);
                 o.raw("logprob", raw);
-                o.null("bytes");
+                bytes(o, token);
                 o.array("top_logprobs", |_| {});
             });
         });
         o.null("refusal");
     });
     Some(out)
+}
+
+/// Writes the bytes of a token. Columns have those that are no text in words: `bytes:\xe2\x80`.
+fn bytes(o: &mut Object<'_>, token: &str) {
+    o.array("bytes", |a| match spelled(token) {
+        Some(bytes) => bytes.into_iter().for_each(|byte| a.num(byte)),
+        None => token.bytes().for_each(|byte| a.num(byte)),
+    });
+}
+
+/// The bytes that a token spells out.
+fn spelled(token: &str) -> Option<Vec<u8>> {
+    let bytes = token.strip_prefix("bytes:")?.strip_prefix("\\x")?;
+    bytes.split("\\x").map(|byte| u8::from_str_radix(byte, 16).ok()).collect()
 }
 
 /// Log probabilities of tokens, which some formats have with each text, in chat's shape.
@@ -68,7 +91,7 @@ pub fn of_tokens(tokens: &[&RawValue]) -> String {
 }
 
 /// The list of tokens of each of the texts that make up an answer, from chat's shape: as many as make up the text, and what is
-/// left with the last.
+/// left with the last. Each has all of the members that Responses' clients require.
 pub fn of_texts(raw: &str, texts: &[&str]) -> Vec<String> {
     let content = Rest::parse(raw).ok().and_then(|mut chat| chat.list("content")).unwrap_or_default();
     let mut rest = &content[..];
@@ -77,21 +100,59 @@ pub fn of_texts(raw: &str, texts: &[&str]) -> Vec<String> {
         let count = if at + 1 == texts.len() { rest.len() } else { tokens_of(rest, text.len()) };
         let (own, after) = rest.split_at(count);
         let mut list = String::new();
-        column(&mut list, own);
+        json::array(&mut list, |a| own.iter().for_each(|token| whole(a, token)));
         lists.push(list);
         rest = after;
     }
     lists
 }
 
-/// Adds the tokens in chat's shape to the inside of a list.
+/// Adds the tokens in chat's shape to the inside of a list, like [`of_texts`].
 pub fn add_tokens(raw: &str, inside: &mut String) {
     let content = Rest::parse(raw).ok().and_then(|mut chat| chat.list("content")).unwrap_or_default();
     for token in content {
         if !inside.is_empty() {
             inside.push(',');
         }
-        inside.push_str(token.get());
+        let mut list = String::new();
+        json::array(&mut list, |a| whole(a, token));
+        inside.push_str(list.strip_prefix('[').and_then(|list| list.strip_suffix(']')).unwrap_or_default());
+    }
+}
+
+/// Writes a token with a number, its bytes and the alternatives, which chat's clients do without.
+fn whole(a: &mut Array<'_>, raw: &RawValue) {
+    let Ok(mut token) = Rest::parse(raw.get()) else { return a.raw(raw.get()) };
+    let is_list = |key| token.get(key).and_then(json::list).is_some();
+    if is_whole(&token) && is_list("top_logprobs") {
+        return a.raw(raw.get());
+    }
+    let tops = token.list("top_logprobs").unwrap_or_default();
+    a.object(|o| {
+        members(o, &token);
+        o.array("top_logprobs", |a| {
+            for top in tops {
+                match Rest::parse(top.get()) {
+                    Ok(top) if !is_whole(&top) => a.object(|o| members(o, &top)),
+                    _ => a.raw(top.get()),
+                }
+            }
+        });
+    });
+}
+
+/// Whether a token, or an alternative, has its number and its bytes.
+fn is_whole(token: &Rest<'_>) -> bool {
+    probability(token).is_some() && token.get("bytes").and_then(json::list).is_some()
+}
+
+fn members(o: &mut Object<'_>, token: &Rest<'_>) {
+    let known = ["logprob", "bytes"];
+    token.0.iter().filter(|(key, _)| !known.contains(&&**key)).for_each(|(key, value)| o.raw(key, value.get()));
+    o.raw("logprob", probability(token).unwrap_or(UNKNOWN));
+    match token.get("bytes").filter(|bytes| json::list(bytes).is_some()) {
+        Some(own) => o.raw("bytes", own.get()),
+        None => bytes(o, &token.get("token").and_then(text).unwrap_or_default()),
     }
 }
 
@@ -182,7 +243,8 @@ pub fn to_columns(raw: &str) -> Option<String> {
 
 /// The log probability of a token in chat's shape, if it has one.
 fn probability<'a>(token: &Rest<'a>) -> Option<&'a str> {
-    token.get("logprob").map(RawValue::get)
+    let is_none = token.0.iter().any(|(key, _)| &**key == NONE);
+    token.get("logprob").map(RawValue::get).filter(|_| !is_none)
 }
 
 fn column(out: &mut String, values: &[&RawValue]) {
@@ -200,7 +262,8 @@ mod tests {
     #[test]
     fn a_number_is_the_log_probability_of_its_token() {
         let made = of_token("a\"", "-0.5").unwrap();
-        let expected = r#"{"content":[{"token":"a\"","logprob":-0.5,"bytes":null,"top_logprobs":[]}],"refusal":null}"#;
+        let expected =
+            r#"{"content":[{"token":"a\"","logprob":-0.5,"bytes":[97,34],"top_logprobs":[]}],"refusal":null}"#;
         assert_eq!(made, expected);
         assert_eq!([of_token("a", "{}"), of_token("a", "null")], [None, None]);
     }
@@ -210,7 +273,7 @@ mod tests {
         let columns = r#"{"text_offset":[5,7],"token_logprobs":[-0.1,-2e-5],"tokens":["a","\n"],"top_logprobs":[{"a":-0.1,"b":-3},{}]}"#;
         let chat = to_chat(columns);
         assert!(
-            chat.starts_with(r#"{"content":[{"token":"a","logprob":-0.1,"bytes":null,"top_logprobs":[{"token":"a""#)
+            chat.starts_with(r#"{"content":[{"token":"a","logprob":-0.1,"bytes":[97],"top_logprobs":[{"token":"a""#)
         );
         assert_eq!(to_columns(&chat).as_deref(), Some(columns));
     }
@@ -219,12 +282,38 @@ mod tests {
     fn a_token_without_a_probability_keeps_its_place() {
         let columns =
             r#"{"text_offset":[0,1],"token_logprobs":[null,-0.5],"tokens":["A","b"],"top_logprobs":[null,{"b":-0.5}]}"#;
-        assert_eq!(to_columns(&to_chat(columns)).as_deref(), Some(columns));
+        let chat = to_chat(columns);
+        assert!(chat.starts_with(r#"{"content":[{"token":"A","logprob":-9999.0,"bytes":[65],"#), "{chat}");
+        assert_eq!(to_columns(&chat).as_deref(), Some(columns));
+    }
+
+    #[test]
+    fn tokens_that_are_no_text_spell_out_their_bytes() {
+        let of = |token: &str| {
+            let mut out = String::new();
+            json::object(&mut out, |o| bytes(o, token));
+            out
+        };
+        assert_eq!(of("bytes:\\xe2\\x80"), r#"{"bytes":[226,128]}"#);
+        assert_eq!(of("\u{e9}"), r#"{"bytes":[195,169]}"#);
+        assert_eq!(of("bytes:"), r#"{"bytes":[98,121,116,101,115,58]}"#);
+        assert_eq!(of("bytes:\\xzz"), r#"{"bytes":[98,121,116,101,115,58,92,120,122,122]}"#);
+    }
+
+    #[test]
+    fn tokens_of_texts_have_all_that_clients_of_responses_require() {
+        let bare = r#"{"content":[{"token":"a","top_logprobs":[{"token":"b","logprob":-2},{"token":"c","logprob":-3,"bytes":[1]}]},{"token":"d","logprob":-1,"bytes":null,"x":1}]}"#;
+        let a = r#"{"token":"a","logprob":-9999.0,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-2,"bytes":[98]},{"token":"c","logprob":-3,"bytes":[1]}]}"#;
+        let d = r#"{"token":"d","x":1,"logprob":-1,"bytes":[100],"top_logprobs":[]}"#;
+        assert_eq!(of_texts(bare, &["a", "d"]), [format!("[{a}]"), format!("[{d}]")]);
+        let mut inside = String::new();
+        add_tokens(bare, &mut inside);
+        assert_eq!(inside, format!("{a},{d}"));
     }
 
     #[test]
     fn tokens_are_those_of_their_texts_and_come_together_again() {
-        let token = |word: &str| format!(r#"{{"token":"{word}","logprob":-1,"bytes":null,"top_logprobs":[]}}"#);
+        let token = |word: &str| format!(r#"{{"token":"{word}","logprob":-1,"bytes":[1],"top_logprobs":[]}}"#);
         let list = |words: &[&str]| format!("[{}]", words.iter().map(|word| token(word)).collect::<Vec<_>>().join(","));
         let all = list(&["H\\u00e9", "y", "you", "!"]);
         let chat = of_tokens(&json::parse::<Vec<&RawValue>>(&all).unwrap());

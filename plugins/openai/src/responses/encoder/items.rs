@@ -124,6 +124,7 @@ impl EventEncoder {
             _ => self.open_text(),
         }
         let logprobs = std::mem::take(&mut self.logprobs);
+        self.is_unsure = false;
         let Some((item, index)) = self.find(part) else { return };
         let (id, at) = (item.id.clone(), item.at);
         let kind = match &mut item.kind {
@@ -273,6 +274,7 @@ impl EventEncoder {
         let mut lists = logprobs::of_texts(&chat, &[piece, ""]).into_iter();
         self.lose_logprobs(&lists.next().map(unlisted).unwrap_or_default());
         self.logprobs = lists.next().map(unlisted).unwrap_or_default();
+        self.is_unsure = !self.logprobs.is_empty();
     }
 
     fn content_done(&mut self, id: &str, at: u32, index: u32, content: &Content) {

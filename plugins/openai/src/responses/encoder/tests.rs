@@ -99,7 +99,13 @@ fn tiers_of_other_formats_have_this_formats_name() {
     let tier = |name: &str| encode(vec![ChatEvent::Start(begun(name)), finish(FinishReason::Complete)]).remove(0);
     assert_eq!(tier("standard")["response"]["service_tier"], "default");
     assert_eq!(tier("priority")["response"]["service_tier"], "priority");
-    assert!(tier("")["response"].get("service_tier").is_none());
+    for none in ["", "batch", "reserved"] {
+        assert!(tier(none)["response"].get("service_tier").is_none());
+        let answer = ChatResponse { service_tier: Some(none.into()), ..ChatResponse::default() };
+        let whole = crate::responses::response::render(&Context::default(), &answer);
+        assert!(!whole.response.body.as_text().unwrap().contains("service_tier"));
+        assert_eq!(whole.losses.iter().any(|loss| loss.field == "service_tier"), !none.is_empty());
+    }
 }
 
 #[test]
@@ -173,6 +179,30 @@ fn log_probabilities_without_a_text_are_reported() {
     let one = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json });
     let losses = encoder.push(vec![start(0, call("a")), one, delta(0, "{}"), stop(0)]).unwrap().losses;
     assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["logprobs"]);
+}
+
+/// As Gemini's, all of which come with the stream's last piece.
+#[test]
+fn log_probabilities_behind_a_call_are_those_of_the_last_text_in_the_last_event() {
+    let json = r#"{"content":[{"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[]}],"refusal":null}"#;
+    let late = || ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: json.to_owned() });
+    let called = |own: Vec<ChatEvent>| {
+        let text = vec![start(0, PartKind::Text), delta(0, "a"), stop(0), start(1, call("c"))];
+        [text, own, vec![delta(1, "{}"), stop(1)]].concat()
+    };
+    let end = || vec![finish(FinishReason::ToolCalls)];
+    let events = encode([called(Vec::new()), vec![late()], end()].concat());
+    let tokens = |events: &[serde_json::Value]| {
+        events.last().unwrap()["response"]["output"][0]["content"][0]["logprobs"].clone()
+    };
+    assert_eq!(tokens(&events), serde_json::from_str::<serde_json::Value>(json).unwrap()["content"]);
+    let many = format!(r#"{{"content":[{}]}}"#, [r#"{"token":"{}","logprob":-1}"#; 2].join(","));
+    let of_call = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: many });
+    assert_eq!(tokens(&encode([called(vec![of_call]), end()].concat())), serde_json::json!([]), "those of a call");
+    let mut encoder = EventEncoder::new(Context::default());
+    encoder.push([vec![start(0, call("c")), delta(0, "{}"), stop(0), late()], end()].concat()).unwrap();
+    let losses = encoder.finish().unwrap().losses;
+    assert_eq!(losses.iter().map(|loss| &*loss.field).collect::<Vec<_>>(), ["logprobs"], "there is no text");
 }
 
 #[test]
