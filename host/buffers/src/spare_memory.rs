@@ -65,7 +65,7 @@ fn empty(memory: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// Other systems differ in what becomes of such pages.
+/// Other systems treat such pages in other ways, so their memory is kept.
 #[cfg(not(target_os = "linux"))]
 fn empty(_memory: &mut [MaybeUninit<u8>]) {}
 

@@ -1,4 +1,4 @@
-//! The script on a real server answers as [`weir_lease::Pool`] does, and servers that fail are told apart.
+//! The script on a real server answers as [`weir_lease::Pool`] does, and each kind of failing server has its own error.
 
 mod questions;
 mod rolling;

@@ -95,8 +95,7 @@ impl Config {
         is_blank(self.source.text())
     }
 
-    /// Reads a file, or the environment alone, as far as that is possible, for those who look for mistakes: what has one is
-    /// left out.
+    /// Reads a file, or the environment alone, as far as that is possible, to list all mistakes: what has one is left out.
     ///
     /// # Errors
     ///
@@ -218,7 +217,7 @@ fn with_broken(mut found: Vec<Problem>, broken: Vec<Problem>, text: &str) -> Vec
     found
 }
 
-/// Reports what is odd about who is served, and secrets that protect nothing.
+/// Warns if only callers on this machine are served although others can connect, and reports secrets that protect nothing.
 fn check_access(reader: &Reader<'_>, joined: &Joined, tables: &Tables) {
     let server = &tables.server;
     if joined.clients.is_empty() && tables.issuers.is_empty() && server.is_open() && !server.anonymous {

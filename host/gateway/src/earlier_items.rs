@@ -1,7 +1,7 @@
 //! Items of answers that clients name in a later request instead of sending them again.
 //!
-//! A service that stores its answers lets a client say "what you answered under this id". Some SDKs do so by default,
-//! and they do it toward Weir too, whose answer another provider gave: nobody has stored it. The host therefore keeps the
+//! A service that stores its answers lets a client name an answer by its id. Some SDKs do so by default, also where Weir
+//! translated the answer of another provider, so that no service has stored it. The host therefore keeps the
 //! items of such answers as the dialect wrote them, and puts them in the place of their names in later requests, before
 //! anything else reads these.
 //!

@@ -1,8 +1,8 @@
 //! What limits and budgets need to know of the other nodes that share them: whether the server between the nodes answers,
 //! how many nodes there are, and a signal for what should not wait for the next round of reports.
 //!
-//! The rounds themselves are made elsewhere: see [`Round`]. No request waits for one but where its node's share has no
-//! room, and then for [`Sharing::wait`] at most. If that passes in vain, no further request waits until a round was
+//! The rounds themselves are made elsewhere: see [`Round`]. A request waits for one only if its node's share has no
+//! room, and for [`Sharing::wait`] at most. If no answer arrives in this time, no further request waits until a round was
 //! answered.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use weir_ledger::Timestamp;
 #[repr(u8)]
 enum State {
     Well,
-    /// A request has waited in vain. The round under way decides.
+    /// A request has waited without an answer. The round under way decides.
     Doubtful,
     Lost,
 }

@@ -140,8 +140,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// The token's team is not known or disabled, or so is its organisation; or the token's user is disabled. A user
-    /// who is not known here is no error.
+    /// The token's team is not known or disabled, or so is its organisation; or the token's user is disabled. An unknown
+    /// user is no error.
     pub fn caller_of_token(&self, token: &Arc<TokenIdentity>) -> Result<Caller, KeyDenied> {
         let user = self.user_of_login(&token.login).map(|user| user.id.clone());
         self.caller(Subject::Token(Arc::clone(token)), user.as_ref(), token.team.as_ref())

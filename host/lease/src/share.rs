@@ -84,7 +84,7 @@ impl Share {
     }
 
     /// Whether a request that has asked so often may ask for more: once in any case, and again while something is left,
-    /// since another request may have taken what was granted, or a report may have given it back before this one came to it.
+    /// since another request may have taken what was granted, or a report may have given it back before this request took it.
     pub fn may_ask(&self, asked: usize, status: &NodeStatus) -> bool {
         let is_left = self.given_back > 0 || self.left().is_none_or(|left| left > 0);
         let is_worth_it = asked == 0 || (asked < MAX_ASKED && is_left);

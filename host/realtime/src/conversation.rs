@@ -30,7 +30,7 @@ impl MediaPlaces {
     }
 }
 
-/// What a conversation has come to, in tokens. Estimates are upper bounds.
+/// The size of a conversation so far, in tokens. Estimates are upper bounds.
 #[derive(Debug, Default)]
 pub struct Conversation {
     /// What the responses so far have read.

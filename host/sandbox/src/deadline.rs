@@ -1,8 +1,8 @@
 //! The deadline of a call, in processor time of the thread that it runs on.
 //!
 //! Where a machine or a container has too little processor time for all its threads, a call of microseconds may wait for
-//! its turn for longer than any sensible deadline. By the clock it cannot be told from one that runs in circles, by the
-//! processor time that it took it can. So a call ends once it has *run* for its deadline, and by the clock only after
+//! its turn for longer than any sensible deadline. The clock does not distinguish it from an endless loop; the
+//! processor time that it took does. So a call ends once it has *run* for its deadline, and by the clock only after
 //! [`PATIENCE`] times as long. On a thread of low priority it ends by the clock: what runs there is not trusted, and others
 //! wait for its turn ([`super::untrusted`]).
 //!

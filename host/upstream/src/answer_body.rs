@@ -1,4 +1,4 @@
-//! The body of an answer, with what brings it.
+//! The body of an answer, with the connection that it arrives on.
 
 use std::fmt;
 use std::pin::Pin;
@@ -107,7 +107,7 @@ impl Driven {
             return Poll::Pending;
         }
         // Pieces arrive only while the connection is driven, so the body needs no waker of its own. Nor does the
-        // connection need to hear that a piece was taken: it is driven again before the next one.
+        // connection need to be woken when a piece was taken: it is driven again before the next one.
         let mut take = || {
             let mut still = Context::from_waker(Waker::noop());
             quietly(|| Pin::new(&mut *incoming).poll_frame(&mut still))

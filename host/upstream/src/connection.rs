@@ -95,10 +95,10 @@ impl Connection {
     }
 }
 
-/// An answer's head, its body, and what brings the body.
+/// An answer's head, its body, and the connection that the body arrives on.
 pub(super) type AnswerWithCarrier = Response<(Incoming, Carrier)>;
 
-/// What brings the body of an answer, and is free for another exchange afterwards.
+/// The connection, or the place on one, that an answer's body arrives on. It is free for another exchange afterwards.
 pub(super) enum Carrier {
     /// A connection, which has to be driven for the body to arrive.
     Driven(Box<Http1>),

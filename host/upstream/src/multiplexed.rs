@@ -25,8 +25,8 @@ const CONNECTION_WINDOW: u32 = 256 << 20;
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The most exchanges of a connection, whatever the provider takes, so that the windows of their streams fit.
 const MAX_EXCHANGES: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
-/// So long an exchange waits in vain before its connection gets no more of them, in milliseconds, if nothing arrived for any other
-/// one meanwhile. A provider may answer pings on a connection that brings no answers any more.
+/// How long an exchange waits without an answer before its connection gets no more exchanges, in milliseconds, if nothing arrived
+/// for any other one meanwhile. A provider may still answer pings on a connection on which no answers arrive.
 const STUCK: u64 = 2_000;
 /// How many exchanges a provider takes at the same time, before it has said so: the least that the protocol recommends.
 pub(super) const ASSUMED: usize = 100;
@@ -53,7 +53,7 @@ struct Load {
     begun: Instant,
     /// When something arrived for an exchange last, in milliseconds.
     moved: AtomicU64,
-    /// Whether it gets no more exchanges, since one has waited in vain, or the provider ends it.
+    /// Whether it gets no more exchanges, since one has waited too long, or the provider ends it.
     is_retired: AtomicBool,
     /// Wakes the task that drives the connection.
     driver: OnceLock<Waker>,

@@ -39,7 +39,7 @@ pub enum BaseError {
     /// It is not one of HTTP.
     #[error("it must begin with http:// or https:// and name a host")]
     Scheme,
-    /// It has what each request brings itself.
+    /// It has a query or a user name, which each request has itself.
     #[error("it may hold neither a query nor a user name")]
     Query,
 }

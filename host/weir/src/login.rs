@@ -1,5 +1,5 @@
-//! Logins of people at an identity provider, for `/admin`: the address that a browser is sent to, and what becomes of the
-//! answer that it brings back. What proves that answer is in `weir_identity::oidc`; the requests to the provider are made here.
+//! Logins of people at an identity provider, for `/admin`: the address that a browser is sent to, and the callback by which it
+//! returns. `weir_identity::oidc` checks the callback; the requests to the provider are made here.
 
 mod documents;
 mod used_once;
@@ -76,10 +76,10 @@ pub(crate) enum LoginError {
     /// The provider does not answer as it should.
     #[error("the identity provider cannot be used: {0}")]
     Provider(String),
-    /// The browser brings an answer that belongs to none of its logins, or a refusal.
+    /// The callback belongs to none of the browser's logins, or is a refusal.
     #[error(transparent)]
     Callback(#[from] CallbackError),
-    /// The provider refuses the code that the browser brings.
+    /// The provider refuses the code of the callback.
     #[error("the identity provider refuses the code: the answer has status {0}")]
     Code(u16),
     /// What the provider gave for the code is refused.

@@ -24,7 +24,7 @@ pub struct OptionRules<'a> {
 
 impl Options {
     /// The mistakes in these options, each with its place: unknown names, and values that the schema does not allow.
-    /// The authentication scheme (`auth`) is left to those who know the schemes.
+    /// The option `auth` is not checked here: its values are the adapter's authentication schemes.
     pub fn mistakes(&self, rules: OptionRules<'_>) -> Vec<Problem> {
         if rules.schema.trim().is_empty() {
             return self.unasked(rules);

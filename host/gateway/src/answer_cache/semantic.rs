@@ -48,7 +48,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Parses the word for it.
+    /// Parses its name, as [`Self::as_str`] writes it.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Right, Self::Wrong].into_iter().find(|verdict| verdict.as_str() == word)
     }

@@ -76,7 +76,7 @@ pub(super) enum Progress {
     Finished,
     /// A whole answer says that it is still being made. Figures that it reports until then count nothing.
     UnderWay,
-    /// A whole answer says that it came to nothing, and reports no figures.
+    /// A whole answer reports that its work failed, and no figures.
     Failed,
     /// It does not say.
     Unknown,

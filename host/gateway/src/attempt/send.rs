@@ -59,7 +59,7 @@ pub(super) fn send<'a>(
         note_sent(&sent, costs, target, account);
         let response = sent.map_err(|error| fault_of(&error))?;
         if response.status.is_informational() {
-            // No other protocol was asked for, and a client would believe that its connection speaks it now.
+            // No other protocol was requested, and the client would take its connection for one of that protocol.
             let UpstreamResponse { status, headers, .. } = &response;
             return Err(no_answer(target, *status, headers, "the provider answered with another protocol"));
         }

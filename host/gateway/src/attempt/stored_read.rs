@@ -20,16 +20,16 @@ use weir_upstream::{Chunks, UpstreamRequest};
 use weir_wire::frame::Limits;
 use weir_wire::tap::CompiledTap;
 
-/// What an answer says of itself.
+/// The state that a stored answer reports.
 #[derive(Debug)]
 pub(crate) enum StoredState {
     /// Its provider has finished it, and this is to be booked.
     Finished(Box<StoredUse>),
     /// It is still being made.
     UnderWay,
-    /// It says that it came to nothing.
+    /// It reports that its work failed.
     Failed,
-    /// It does not say.
+    /// It reports none.
     Unreported,
 }
 

@@ -36,7 +36,7 @@ pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fau
     documents(request)?.into_iter().try_for_each(|document| permit_each(caller, &[document]))
 }
 
-/// The models that a request names besides its own; `None` if they cannot be told.
+/// The models that a request names besides its own; `None` if the request cannot be read.
 pub(super) fn named(asked: &InboundRequest) -> Option<Vec<String>> {
     in_request(asked, named_models::in_body).ok()
 }

@@ -1,5 +1,5 @@
-//! Requests that remove what providers store. What it used is read and booked before, since nothing tells it afterwards; if that is
-//! not possible, the request is refused.
+//! Requests that remove what providers store. What it used is read and booked before, since it cannot be read afterwards. If that
+//! is not possible, the request is refused.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub(super) struct Removal<'a> {
     pub(super) tenant: &'a Arc<str>,
     /// What may be ids in it.
     pub(super) names: &'a HashSet<String>,
-    /// The adapter of the provider that it goes to, if it surely removes something: it may name results by an id that nobody has
-    /// seen.
+    /// The adapter of the provider that it goes to, if it surely removes something: it may name results by an id that no client
+    /// has received.
     pub(super) adapter: Option<&'a str>,
 }
 
@@ -123,7 +123,7 @@ impl Gateway {
         if let Some(id) = named.anothers {
             return Err(not_here(&id));
         }
-        // Work that was just read may have told whose its results are.
+        // Work that was just read may have named its results, whose owner is then known.
         let owners = self.reasoning_cache.owners();
         if let Some(id) = names.iter().find(|id| owners.is_anothers(id.as_bytes(), tenant)) {
             return Err(not_here(id));

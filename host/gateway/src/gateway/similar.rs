@@ -90,7 +90,7 @@ impl Gateway {
         }
     }
 
-    /// The kept answer to the nearest question, how near that is, and what became of the search. Questions whose answers
+    /// The kept answer to the nearest question, how near that is, and the outcome of the search. Questions whose answers
     /// have ended or were removed are forgotten on the way.
     async fn nearest_kept(
         &self,

@@ -45,8 +45,8 @@ pub struct Claim {
     pub named: Vec<String>,
     /// The names of members with ids of what objects are made of, such as the file of a batch.
     pub(crate) inputs: Vec<String>,
-    /// The words of the request's body, if nobody knows what the answer has made: then only its own id or name counts, unless the
-    /// request has it.
+    /// The words of the request's body, if it is not known what the answer has made: then only its own id or name counts, unless
+    /// the request has it.
     pub(crate) sent: Option<Arc<SentWords>>,
     /// What the requests name in the file that the request uploads, if it is one that was read.
     pub(crate) requests: ReadRequests,

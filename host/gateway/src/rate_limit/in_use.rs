@@ -1,4 +1,4 @@
-//! What is used of a bucket now, for those who watch the limits.
+//! What is used of a bucket now, for the admin endpoint of limits.
 
 use std::time::Duration;
 

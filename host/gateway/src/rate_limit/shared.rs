@@ -80,7 +80,7 @@ impl Shared {
 
     /// Takes from this node's shares, all or nothing. What lacks is noted if a request that has asked so often may ask
     /// for all of it again; then the second part of an error is true. Where one bucket has nothing more to give, the
-    /// others would be drawn from in vain.
+    /// request is refused, and more of the others would be of no use.
     fn take(&self, takes: &[Take], status: &NodeStatus, asked: usize) -> Result<Vec<Level>, (Short, bool)> {
         let mut pools = self.lock();
         let Pools { by_key, urgent, newest } = &mut *pools;

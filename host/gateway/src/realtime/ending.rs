@@ -38,7 +38,7 @@ pub(super) enum Outcome {
     Whole,
     /// This side broke it.
     Broke(Side),
-    /// The client left without a word.
+    /// The client left without closing the session.
     Left,
 }
 

@@ -309,8 +309,8 @@ pub(super) fn told_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Optio
     endpoints.all().iter().zip(stored).map(of_one).collect()
 }
 
-/// Whether a face's requests have a provider work on stored objects that their bodies name, so that neither the work nor its
-/// model is known to anyone else.
+/// Whether a face's requests have a provider work on stored objects that their bodies name, so that only the provider knows the
+/// work and its model.
 fn begins_work(endpoint: &Endpoint) -> bool {
     is_without_model(endpoint) && !is_by_id(endpoint) && endpoint.face.own_object_ids().next().is_some()
 }

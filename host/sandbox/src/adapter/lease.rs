@@ -191,7 +191,7 @@ impl Lease {
             Err(error) => {
                 let failure = Failure::of(&error, &stderr).at_input_of(bytes, self.taken);
                 let fault = adapter.fault(function, failure);
-                // A proof decides itself what becomes of an adapter on a busy machine.
+                // A proof decides itself about an adapter that lacked processor time on a busy machine.
                 if !(self.is_proof && fault.lacked_time()) {
                     adapter.stats.record_failure(RecentFailure::new(fault.kind, self.caller, function, bytes));
                 }

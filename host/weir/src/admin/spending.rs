@@ -127,7 +127,7 @@ impl Sight {
         kind.unwrap_or(STORED)
     }
 
-    /// Where a budget that does not stand by itself is changed: the line of the file for those who may read everything.
+    /// Where a budget that has no document of its own is changed: the line of the file, if the caller may read everything.
     pub(super) fn place(&self, name: &str) -> Option<String> {
         match self.origin(name) {
             STORED => None,

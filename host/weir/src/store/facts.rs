@@ -63,7 +63,7 @@ pub(crate) fn with_fact<R>(finished: &FinishedRequest, take: impl FnOnce(&Fact<&
     })
 }
 
-/// The fact of a request of which nothing is known but who asks.
+/// The fact of a request of which only the caller is known.
 fn of_caller(finished: &FinishedRequest) -> Fact<&str> {
     let mut fact = Fact { id: RequestId::from_bytes(*finished.id.as_bytes()), ..Fact::default() };
     let Some(caller) = &finished.caller else { return fact };

@@ -5,7 +5,7 @@
 //! report totals that are smaller than their parts: the parts are then cut, so that together they are no more than the
 //! total. A bucket that no figure names stays unknown.
 //!
-//! Of a bucket that is told apart as a figure is (audio of the prompt, audio of its cached part), the figure includes the part of
+//! If a bucket is divided as a figure is (audio of the prompt, audio of its cached part), the figure includes the part of
 //! its own kind alone. A figure that includes its own bucket is the total of the bucket's other places.
 //!
 //! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole: its figures

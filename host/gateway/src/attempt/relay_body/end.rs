@@ -60,7 +60,7 @@ impl Relayed {
         frame
     }
 
-    /// What was read of the answer, which goes on no more; `is_all` means that it came to its end.
+    /// What was read of the answer, of which no more comes; `is_all` means that it is complete.
     fn finish_meter(&mut self, is_all: bool) -> Option<Metered> {
         let mut meter = self.meter.take()?;
         if let Some(withhold) = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {

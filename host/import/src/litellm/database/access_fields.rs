@@ -149,7 +149,7 @@ impl AccessFields {
             return None;
         }
         if most == 0.0 {
-            // Nothing may be spent. What costs nothing cannot be told from the rest beforehand.
+            // Nothing may be spent, and which requests cost nothing is not known before.
             self.close("had a budget of 0, and may use no model now");
             return None;
         }

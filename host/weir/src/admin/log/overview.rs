@@ -22,7 +22,7 @@ const MAX_HOURS: u64 = 92 * 24;
 /// The most models, and providers, that are named; the rest is summed up.
 const MAX_GROUPS: usize = 20;
 
-/// What requests came to.
+/// The sums of several requests.
 #[derive(Debug, Clone, Default)]
 struct Figures {
     requests: i64,
