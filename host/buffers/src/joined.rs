@@ -45,6 +45,16 @@ impl Joined {
         }
     }
 
+    /// Takes out the first piece, which is not empty.
+    pub fn pop(&mut self) -> Option<Bytes> {
+        if self.pieces.is_empty() {
+            self.join();
+        }
+        let first = self.pieces.pop_front()?;
+        self.len -= first.len();
+        Some(first)
+    }
+
     /// All pieces, of which none is empty.
     pub fn finish(mut self) -> VecDeque<Bytes> {
         self.join();
@@ -93,6 +103,19 @@ mod tests {
         assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [1, 2, WHOLE, JOINED, 1]);
         assert_eq!((pieces[0].as_ptr(), pieces[2].as_ptr()), (first.as_ptr(), large.as_ptr()), "not copied");
         assert_eq!(pieces[1], "ab");
+    }
+
+    #[test]
+    fn pieces_are_taken_out_in_order_while_others_come() {
+        let mut joined = Joined::default();
+        for piece in ["f", "a", "b"] {
+            joined.push(Bytes::from(piece));
+        }
+        assert_eq!((joined.pop(), joined.len()), (Some(Bytes::from("f")), 2));
+        joined.push(Bytes::from("c"));
+        assert_eq!((joined.pop(), joined.pop(), joined.len()), (Some(Bytes::from("abc")), None, 0));
+        joined.push(Bytes::from("d"));
+        assert_eq!(joined.finish(), ["d"]);
     }
 
     #[test]

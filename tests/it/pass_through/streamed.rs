@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir_tests::{Answer, Client, Folder, Gate, Gateway, Program, Request, Upstream, soon};
 
-use super::provider;
+use super::{client, provider};
 
 /// The size of a large body in bytes.
 const LARGE: usize = 160 << 20;
@@ -172,4 +172,36 @@ async fn large_bodies_take_no_memory() {
     provider.await.unwrap();
     let taken = peak(id).saturating_sub(before);
     assert!(taken < MAX_MEMORY, "passing {LARGE} bytes both ways took {taken} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_in_pieces_of_one_byte_takes_about_as_much_memory_as_it_has_bytes() {
+    const BYTES: usize = 1 << 20;
+    let upstream = Upstream::always(Answer::json(200, "{}")).await;
+    // Where rights depend on the model, a form is held until that has come.
+    let bound = client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]");
+    let config = provider(&upstream, "[\"* *\"]") + &bound;
+    let folder = Folder::with(&["openai"]);
+    let program = Program::start(&folder, &weir_tests::plugins::target().join("test-cache"), &config);
+    let address = program.address();
+    let ask = async |bytes: usize| {
+        let file = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+        let model = "\r\n--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngpt\r\n--b--\r\n";
+        let mut client = Client::connect(address).await;
+        let head = "POST /passthrough/p/audio/transcriptions HTTP/1.1\r\nhost: localhost\r\n\
+                    authorization: Bearer weir-bound-0123456789abcdef\r\n\
+                    content-type: multipart/form-data; boundary=b\r\ntransfer-encoding: chunked\r\n\r\n";
+        client.write(format!("{head}{:x}\r\n{file}\r\n", file.len()).as_bytes()).await;
+        let thousand = b"1\r\nx\r\n".repeat(1024);
+        for _ in 0..bytes / 1024 {
+            client.write(&thousand).await;
+        }
+        client.write(format!("{:x}\r\n{model}\r\n0\r\n\r\n", model.len()).as_bytes()).await;
+        assert_eq!(client.head().await.status, 200);
+    };
+    ask(1024).await;
+    let before = peak(program.id());
+    ask(BYTES).await;
+    let taken = peak(program.id()).saturating_sub(before);
+    assert!(taken < 12 * BYTES, "holding {BYTES} bytes took {taken}");
 }

@@ -1,6 +1,5 @@
 //! The body of a client's request, read as fast as the provider takes it and no faster.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use weir_buffers::joined::Joined;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::UploadError;
@@ -34,7 +34,7 @@ pub(crate) trait Watch: Send {
 pub(crate) struct ClientBody {
     incoming: Incoming,
     /// What was read of it before it is sent.
-    ahead: VecDeque<Bytes>,
+    ahead: Joined,
     ahead_len: u64,
     has_ended: bool,
     /// Looks at all that was not read ahead before it goes on.
@@ -57,7 +57,7 @@ impl ClientBody {
         let sleep = Box::pin(tokio::time::sleep(pause));
         Self {
             incoming,
-            ahead: VecDeque::new(),
+            ahead: Joined::default(),
             ahead_len: 0,
             has_ended: false,
             watch: None,
@@ -76,7 +76,7 @@ impl ClientBody {
         self.has_ended = piece.is_none();
         if let Some(piece) = &piece {
             self.ahead_len += piece.len() as u64;
-            self.ahead.push_back(piece.clone());
+            self.ahead.push(piece.clone());
         }
         Ok(piece)
     }
@@ -166,7 +166,7 @@ impl Body for ClientBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let this = self.get_mut();
-        if let Some(piece) = this.ahead.pop_front() {
+        if let Some(piece) = this.ahead.pop() {
             let is_last = this.ahead.is_empty() && this.has_arrived();
             let checked = if is_last { this.check(&Bytes::new(), true) } else { Ok(()) };
             return Poll::Ready(Some(checked.map(|()| Frame::data(piece))));
@@ -187,7 +187,7 @@ impl Body for ClientBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let ahead: u64 = self.ahead.iter().map(|piece| piece.len() as u64).sum();
+        let ahead = self.ahead.len() as u64;
         self.incoming.size_hint().exact().map_or_else(SizeHint::default, |rest| SizeHint::with_exact(ahead + rest))
     }
 }
