@@ -240,6 +240,42 @@ async fn comments_and_blank_lines_alone_are_no_content_of_a_stream() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blank_lines_alone_are_no_whole_answer() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let (config, _others) = config(&upstream).await;
+    for config in [priced(&config), config] {
+        let gateway = Gateway::with(folder(), &config).await;
+        let blank = "\n\r\n \n";
+        for answer in [
+            Answer::json(200, blank),
+            Answer::begin(200, &[("content-type", "application/json")]).piece("\n").piece("\n").end(),
+            Answer::whole(
+                200,
+                &[("content-type", "application/json"), ("content-encoding", "gzip")],
+                pack("gzip", blank.as_bytes()),
+            ),
+        ] {
+            upstream.now(answer);
+            for wire_format in PROVIDERS {
+                for lane in ["", "-t"] {
+                    refused(&gateway, wire_format, lane, false).await;
+                }
+            }
+        }
+        // Before a model's words they are nothing to complain of.
+        for wire_format in PROVIDERS {
+            let text = format!("{blank}{}", wire_format.whole());
+            let begun = Answer::begin(200, &[("content-type", "application/json")]);
+            for answer in [Answer::json(200, text.clone()), begun.pieces(text.clone(), 1).end()] {
+                upstream.now(answer);
+                let reply = gateway.ask(&wire_format.request(wire_format.name, false)).await;
+                assert_eq!((reply.status(), reply.cut, &*reply.text()), (200, false, &*text), "{}", wire_format.name);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_beginning_of_a_coding_is_held_until_there_is_content_in_it() {
     let upstream = Upstream::always(Answer::silence()).await;
     let (config, _others) = config(&upstream).await;

@@ -22,8 +22,8 @@ use super::deadline::{Timeouts, Watch};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::observer::BodyObserver;
 use super::replay::Playback;
-use super::stream_redactor::StreamRedactor;
-use content::CodedStart;
+use super::stream_redactor::{Refused, StreamRedactor};
+use content::Start;
 use overtime::Overtime;
 use weir_buffers::joined::Joined;
 
@@ -38,8 +38,10 @@ pub struct UpstreamBody {
     first: Bytes,
     /// Pieces behind it that were read ahead and will be returned again.
     held: VecDeque<Bytes>,
-    /// The beginning of a coded body, until there is content in it.
-    start: Option<Box<CodedStart>>,
+    /// The beginning of a body, until there is content in it.
+    start: Option<Box<Start>>,
+    /// Whether the first piece must be looked at for that.
+    may_be_blank: bool,
     /// Hides the credential in the arriving bytes.
     redactor: Option<Box<StreamRedactor>>,
     observer: Option<Arc<dyn BodyObserver>>,
@@ -90,7 +92,8 @@ impl UpstreamBody {
     fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
         let (overtime, held) = (Overtime::default(), VecDeque::new());
         let (first, start, redactor, observer, trailers) = (Bytes::new(), None, None, None, None);
-        Self { source, watch, overtime, origin, first, held, start, redactor, observer, trailers }
+        let may_be_blank = false;
+        Self { source, watch, overtime, origin, first, held, start, may_be_blank, redactor, observer, trailers }
     }
 
     /// Takes out what followed the body, which may hold the credential.
@@ -188,7 +191,11 @@ impl UpstreamBody {
     /// Screens a piece; the last piece is followed by the bytes that the redactor held back.
     fn screened(&mut self, piece: Bytes) -> Result<Bytes, UpstreamError> {
         let Some(redactor) = &mut self.redactor else { return Ok(piece) };
-        let Ok(passed) = redactor.pass(piece) else { return Err(self.failure(UpstreamErrorKind::KeyShown)) };
+        let passed = match redactor.pass(piece) {
+            Ok(passed) => passed,
+            Err(Refused::Shown) => return Err(self.failure(UpstreamErrorKind::KeyShown)),
+            Err(Refused::Unsearched) => return Err(self.failure(UpstreamErrorKind::Encoding)),
+        };
         if redactor.held() == 0 || !self.source.is_ended() {
             return Ok(passed);
         }
@@ -289,6 +296,7 @@ impl Body for UpstreamBody {
                 return Poll::Ready(Some(Ok(Frame::data(held))));
             }
             let piece = ready!(this.poll_piece(cx));
+            this.hold_blank(piece.as_ref());
             let Some(start) = this.start.take() else {
                 return Poll::Ready(piece.map(|piece| piece.map(Frame::data)));
             };

@@ -46,6 +46,9 @@ impl Default for Bound {
     }
 }
 
+/// The most bytes of a coding in a row that may stand for nothing: members without content, say, or what follows the end.
+const BARREN: usize = 256 << 10;
+
 /// Why a body cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -61,6 +64,9 @@ pub enum DecodeError {
     /// The data end too early.
     #[error("the {0:?} coding ends too early")]
     Truncated(Coding),
+    /// Many bytes in a row stand for nothing, which no encoder writes.
+    #[error("the {0:?} coding goes on without any content")]
+    Barren(Coding),
     /// The decoded data exceed their limit.
     #[error("the decoded body is larger than allowed")]
     TooLarge,
@@ -103,20 +109,24 @@ pub struct Decoder {
     /// Whether no input has arrived yet. An empty body is complete in every coding, because some answers without a body
     /// carry the header.
     is_fresh: bool,
+    /// How many bytes have arrived since the last that was decoded.
+    barren: usize,
 }
 
 impl Decoder {
     /// Creates a decoder for the start of a body.
     pub fn new(coding: Coding, bound: Bound) -> Result<Self, DecodeError> {
         let engine = Engine::new(coding, Sink::new(bound)).map_err(|_| DecodeError::Broken(coding))?;
-        Ok(Self { coding, engine, is_fresh: true })
+        Ok(Self { coding, engine, is_fresh: true, barren: 0 })
     }
 
     /// Decodes the next bytes of the body. May return nothing yet. After an error the decoder is of no further use.
     pub fn push(&mut self, input: &[u8]) -> Result<Bytes, DecodeError> {
         self.is_fresh &= input.is_empty();
         self.engine.push(input).map_err(|error| self.failed(&error))?;
-        Ok(self.engine.sink().take())
+        let decoded = self.engine.sink().take();
+        self.barren = if decoded.is_empty() { self.barren.saturating_add(input.len()) } else { 0 };
+        if self.barren > BARREN { Err(DecodeError::Barren(self.coding)) } else { Ok(decoded) }
     }
 
     /// Ends the body, and returns the bytes that were held back.

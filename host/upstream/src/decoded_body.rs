@@ -12,12 +12,17 @@ use super::decode::{Bound, Coding, DecodeError, Decoder};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::stream_redactor::StreamRedactor;
 
+/// The most bytes of a coding that are decoded in one turn of a task, where they stand for nothing.
+const TURN: usize = 16 << 10;
+
 /// The body of an answer with its content coding undone, or unchanged if it has none.
 #[derive(Debug)]
 pub struct Decoded {
     body: Box<UpstreamBody>,
     /// `None` if there is nothing to decode, and after the end.
     decoder: Option<Decoder>,
+    /// What is left of a piece of the coding.
+    coded: Bytes,
     /// Hides the credential in the decoded bytes.
     redactor: Option<StreamRedactor>,
 }
@@ -33,7 +38,7 @@ impl Decoded {
         };
         let decoder = decoder.map_err(|error| failure(&body, &error))?;
         let redactor = decoder.as_ref().and_then(|_| body.take_redactor()).map(|redactor| redactor.decoded());
-        Ok(Self { body, decoder, redactor })
+        Ok(Self { body, decoder, coded: Bytes::new(), redactor })
     }
 
     /// The provider has said in the answer that it is complete; see [`UpstreamBody::expect_end`].
@@ -60,6 +65,18 @@ impl Decoded {
         UpstreamError::new(UpstreamErrorKind::BodyTooLarge, self.body.origin())
     }
 
+    /// Polls for the next bytes of the coding, which are no more than one turn has; `None` at the end.
+    fn poll_coded(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        if self.coded.is_empty() {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => self.coded = frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        Poll::Ready(Some(Ok(self.coded.split_to(self.coded.len().min(TURN)))))
+    }
+
     /// Screens a decoded piece; the last one is followed by the bytes that the redactor held back.
     fn screened(&mut self, piece: Bytes, is_end: bool) -> Bytes {
         let Some(redactor) = &mut self.redactor else { return piece };
@@ -82,13 +99,20 @@ impl Body for Decoded {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
+        let mut barren = 0;
         loop {
-            let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-            let Some(decoder) = &mut this.decoder else { return Poll::Ready(frame) };
-            let (decoded, is_end) = match frame {
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(frame)) => (decoder.push(frame.data_ref().map_or(&[][..], |piece| piece)), false),
-                None => (decoder.finish(), true),
+            if this.decoder.is_none() {
+                return Pin::new(&mut this.body).poll_frame(cx);
+            }
+            let coded = ready!(this.poll_coded(cx)).transpose();
+            let Some(decoder) = &mut this.decoder else { return Poll::Ready(None) };
+            let (decoded, is_end) = match coded {
+                Err(error) => return Poll::Ready(Some(Err(error))),
+                Ok(Some(coded)) => {
+                    barren += coded.len();
+                    (decoder.push(&coded), false)
+                }
+                Ok(None) => (decoder.finish(), true),
             };
             let decoded = match decoded {
                 // Only the end of the coding is missing.
@@ -104,6 +128,11 @@ impl Body for Decoded {
             }
             if !decoded.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(decoded))));
+            }
+            if barren >= TURN {
+                // More of it may be there already, and others wait.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }
@@ -121,7 +150,85 @@ fn failure(body: &UpstreamBody, error: &DecodeError) -> UpstreamError {
     let kind = match error {
         DecodeError::TooLarge => UpstreamErrorKind::BodyTooLarge,
         DecodeError::Truncated(_) => UpstreamErrorKind::Cut,
-        DecodeError::Unknown | DecodeError::Stacked | DecodeError::Broken(_) => UpstreamErrorKind::Encoding,
+        DecodeError::Unknown | DecodeError::Stacked | DecodeError::Broken(_) | DecodeError::Barren(_) => {
+            UpstreamErrorKind::Encoding
+        }
     };
     UpstreamError::because(kind, body.origin(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http::header::CONTENT_ENCODING;
+
+    use super::super::body::Pieces;
+    use super::*;
+
+    /// The same piece for ever, which is there already.
+    struct Endless(Bytes);
+
+    impl Pieces for Endless {
+        fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+            Poll::Ready(Some(Ok(self.0.clone())))
+        }
+
+        fn is_finished(&self) -> bool {
+            false
+        }
+
+        fn left(&self) -> SizeHint {
+            SizeHint::default()
+        }
+    }
+
+    fn endless(piece: Vec<u8>) -> Decoded {
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "gzip".parse().unwrap())]);
+        let body = UpstreamBody::of(Box::new(Endless(piece.into())), Arc::from("http://host.example"));
+        Decoded::new(&headers, Box::new(body), Bound::default()).unwrap()
+    }
+
+    fn gzip(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_coding_without_content_takes_one_turn_after_another_and_ends() {
+        for length in [1_000, 1 << 20] {
+            let nothing = gzip(b"");
+            let mut body = endless(nothing.repeat(length / nothing.len()));
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut turns = 0;
+            let end = loop {
+                match Pin::new(&mut body).poll_frame(&mut cx) {
+                    Poll::Pending => turns += 1,
+                    Poll::Ready(end) => break end,
+                }
+            };
+            assert!((10..20).contains(&turns), "{turns} turns of pieces of {length} bytes");
+            let kind = end.and_then(Result::err).map(|error| error.kind);
+            assert_eq!(kind, Some(UpstreamErrorKind::Encoding), "pieces of {length} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_piece_comes_whole_and_in_its_order() {
+        let text: Vec<u8> =
+            (0..200_000_u32).flat_map(|at| (at.wrapping_mul(2_654_435_761) >> 7).to_le_bytes()).collect();
+        let coded = gzip(&text);
+        assert!(coded.len() > 10 * TURN);
+        let mut body = endless(coded);
+        let mut read = Vec::new();
+        while read.len() < text.len() {
+            read.extend_from_slice(&body.next_piece().await.unwrap().unwrap());
+        }
+        assert!(read.starts_with(&text));
+    }
 }

@@ -10,11 +10,14 @@ use std::fmt;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::decode::{Bound, Coding, Decoder};
+use super::decode::{Bound, Coding, DecodeError, Decoder};
 use super::redactor::{Redactor, Scope, cover};
 
 /// A possible start of a credential at the end of a piece is held back from this many bytes on.
 const WAITS: usize = 4;
+
+/// The most bytes of a coding that are decoded at once, to search their content.
+const DECODED_AT_ONCE: usize = 16 << 10;
 
 /// The state of screening one body.
 pub(super) struct StreamRedactor {
@@ -30,9 +33,14 @@ pub(super) struct StreamRedactor {
     decoded: Vec<u8>,
 }
 
-/// Error: a credential occurs in a body that cannot be changed.
+/// Why a body that cannot be changed must not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shown;
+pub(super) enum Refused {
+    /// A credential occurs in it.
+    Shown,
+    /// What it decodes to is too much to be searched, or does not come.
+    Unsearched,
+}
 
 impl StreamRedactor {
     /// Creates a redactor for the body of an answer with these headers.
@@ -56,7 +64,7 @@ impl StreamRedactor {
     }
 
     /// Screens the next piece; returns no bytes if all of it is held back.
-    pub(super) fn pass(&mut self, piece: Bytes) -> Result<Bytes, Shown> {
+    pub(super) fn pass(&mut self, piece: Bytes) -> Result<Bytes, Refused> {
         self.look_into(&piece)?;
         if self.past.is_empty() && self.held.is_empty() && self.redactor.find(&piece, self.scope).is_empty() {
             let open = self.redactor.open_end(&piece, self.scope);
@@ -102,18 +110,21 @@ impl StreamRedactor {
     }
 
     /// Searches what the next piece decodes to.
-    fn look_into(&mut self, piece: &[u8]) -> Result<(), Shown> {
-        let Some(decoder) = &mut self.decoder else { return Ok(()) };
-        let Ok(plain) = decoder.push(piece) else {
-            self.decoder = None;
-            return Ok(());
-        };
-        self.decoded.extend_from_slice(&plain);
-        if !self.redactor.find(&self.decoded, self.scope).is_empty() {
-            return Err(Shown);
+    fn look_into(&mut self, piece: &[u8]) -> Result<(), Refused> {
+        for coded in piece.chunks(DECODED_AT_ONCE) {
+            let Some(decoder) = &mut self.decoder else { return Ok(()) };
+            match decoder.push(coded) {
+                Ok(plain) => self.decoded.extend_from_slice(&plain),
+                Err(DecodeError::TooLarge | DecodeError::Barren(_)) => return Err(Refused::Unsearched),
+                // Whoever reads it takes it as it is.
+                Err(_) => self.decoder = None,
+            }
+            if !self.redactor.find(&self.decoded, self.scope).is_empty() {
+                return Err(Refused::Shown);
+            }
+            let open = self.redactor.open_end(&self.decoded, self.scope);
+            self.decoded.drain(..self.decoded.len() - open);
         }
-        let open = self.redactor.open_end(&self.decoded, self.scope);
-        self.decoded.drain(..self.decoded.len() - open);
         Ok(())
     }
 }
@@ -171,6 +182,22 @@ mod tests {
             out.extend_from_slice(&stream_redactor.end());
             assert!(longest(&out) < WAITS && out.ends_with(b" is it"), "{coding}: {}", String::from_utf8_lossy(&out));
         }
+    }
+
+    #[test]
+    fn a_coding_that_cannot_be_searched_does_not_go_on() {
+        let zstd = HeaderMap::from_iter([(CONTENT_ENCODING, "zstd".parse().unwrap())]);
+        let of = |plain: &[u8]| zstd::encode_all(plain, 1).unwrap();
+        let bomb = of(&[vec![0; 64 << 20], KEY.into()].concat());
+        let barren = of(b"").repeat(300 << 10);
+        for (what, coded) in [("a bomb", bomb), ("nothing", barren), ("a key", of(KEY.as_bytes()))] {
+            let mut stream_redactor = StreamRedactor::new(Redactor::of([KEY]), Scope::Keys, &zstd);
+            let expected = if what == "a key" { Refused::Shown } else { Refused::Unsearched };
+            assert_eq!(stream_redactor.pass(coded.into()), Err(expected), "{what}");
+        }
+        let mut stream_redactor = StreamRedactor::new(Redactor::of([KEY]), Scope::Keys, &zstd);
+        let long = Bytes::from(of(&vec![b'a'; 8 << 20]));
+        assert_eq!(stream_redactor.pass(long.clone()), Ok(long), "a long answer that is all alike");
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl Relayed {
     }
 
     fn pass(&mut self, bytes: Bytes) -> Bytes {
-        self.needs_content &= bytes.is_empty();
+        self.needs_content &= bytes.is_empty() || self.ends.is_none() && bytes.trim_ascii().is_empty();
         match (&mut self.meter, &mut self.recorder) {
             (Some(meter), recorder) => meter.see(&bytes, recorder.as_deref_mut()),
             (None, Some(_)) => self.record_piece(&bytes),

@@ -197,14 +197,18 @@ fn no_more_of_a_whole_body_is_read_at_once_than_in_a_turn_however_little_comes_o
     assert_eq!(read(Coding::Gzip, &[&named], 64).unwrap(), b"Hello");
 }
 
-#[test]
-fn a_body_of_several_turns_decodes_to_itself() {
+/// Bytes that no coding makes shorter.
+fn noise() -> impl Iterator<Item = u8> {
     let mut state = 1_u64;
-    let noise = std::iter::repeat_with(|| {
+    std::iter::repeat_with(move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 56) as u8
-    });
-    let noise: Vec<u8> = noise.take(5 * coded_body::TURN).collect();
+    })
+}
+
+#[test]
+fn a_body_of_several_turns_decodes_to_itself() {
+    let noise: Vec<u8> = noise().take(5 * coded_body::TURN).collect();
     for coding in ALL {
         let encoded = encoded(coding, &noise);
         for size in [1_000, 64 << 10] {
@@ -229,4 +233,25 @@ fn a_whole_body_that_ends_early_or_does_not_fit_its_coding_is_refused() {
     let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
     raw.write_all(&text).unwrap();
     assert_eq!(read(Coding::Deflate, &[&raw.finish().unwrap()], 64).unwrap(), text);
+}
+
+#[test]
+fn a_coding_that_goes_on_without_content_is_refused_and_noise_never_is() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let nothing = encoded(coding, b"");
+        let piece = nothing.repeat(1000);
+        let mut decoder = Decoder::new(coding, BOUND).unwrap();
+        let pieces = std::iter::from_fn(|| decoder.push(&piece).ok()).take(2 * BARREN / piece.len()).count();
+        assert_eq!(pieces, BARREN / piece.len(), "{coding:?}");
+        let spaced = [encoded(coding, b"x"), nothing.repeat(BARREN / nothing.len() / 2)].concat();
+        assert_eq!(decoded(coding, &[&spaced, &spaced, &spaced]), Ok(b"xxx".to_vec()), "{coding:?}");
+    }
+    let noise: Vec<u8> = noise().take(3 * BARREN).collect();
+    for coding in ALL {
+        for size in [100, 50_000] {
+            let encoded = encoded(coding, &noise);
+            let pieces: Vec<&[u8]> = encoded.chunks(size).collect();
+            assert!(decoded(coding, &pieces).unwrap() == noise, "{coding:?}");
+        }
+    }
 }

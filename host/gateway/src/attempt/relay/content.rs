@@ -20,7 +20,7 @@ pub(super) async fn find(
     target: &Target,
 ) -> Result<Option<Instant>, Fault> {
     // A coding that is unknown here passes as it is.
-    response.body.look_into(Coding::of(&response.headers).unwrap_or(Coding::Identity));
+    response.body.look_into(Coding::of(&response.headers).unwrap_or(Coding::Identity), is_whole);
     // What is there already costs no timer.
     let found = poll_fn(|cx| Poll::Ready(response.body.poll_content(cx))).await;
     let mut until = None;
@@ -40,7 +40,11 @@ pub(super) async fn find(
     }
 }
 
-/// Waits for content. If none has come by then, some may come later.
+/// Waits for content. If none has come by then, some may come later, and blank lines keep the client's connection open till then.
 async fn wait(body: &mut UpstreamBody, until: Instant) -> Result<bool, UpstreamError> {
-    timeout_at(until, poll_fn(|cx| body.poll_content(cx))).await.unwrap_or(Ok(true))
+    let found = timeout_at(until, poll_fn(|cx| body.poll_content(cx))).await;
+    found.unwrap_or_else(|_| {
+        body.let_blank_lines_go();
+        Ok(true)
+    })
 }

@@ -54,7 +54,7 @@ async fn screened(
     let mut held = asked.held.beside();
     let coded = UpstreamResponse { status, headers: headers.clone(), body };
     let bytes = pin!(read_whole(coded, limit, decode_bound(limit), &mut held)).await?;
-    if bytes.is_empty() && lane.has_content(status) {
+    if bytes.trim_ascii().is_empty() && lane.has_content(status) {
         return Err(no_content(status, &headers, target));
     }
     stage::begin().await;
