@@ -27,6 +27,6 @@ pub use cache::{Cache, Moment};
 pub use canonical::digest as digest_json;
 pub use control::Control;
 pub use entry::Entry;
-pub use key::{Key, KeyWriter, Scope};
+pub use key::{ComparedBody, Key, KeyWriter, Scope};
 pub use sealed::{Opened, OpenedQuestion, Seal};
 pub use shared::{Looked, Mark, Place, Removal, SharedAnswers, Sharing};

@@ -1,5 +1,6 @@
 //! Answers that are kept for equal requests of one caller: their keys, and the figures of their use.
 
+mod comparisons;
 mod meaning;
 mod semantic;
 mod shared;
@@ -19,10 +20,11 @@ use crate::observe::metrics::Metrics;
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::Questions;
-use weir_cache::{Cache, Control, Entry, KeyWriter, Place, Scope, SharedAnswers};
+use weir_cache::{Cache, ComparedBody, Control, Entry, KeyWriter, Place, Scope, SharedAnswers};
 use weir_types::contract::types::ChatRequest;
 use weir_types::headers;
 
+use comparisons::Comparisons;
 pub use semantic::Verdict;
 pub(crate) use semantic::{QuestionBounds, SemanticIndex, SemanticResult};
 pub use weir_cache::{Key, Removal};
@@ -70,6 +72,7 @@ pub struct AnswerCache {
     entries: IntGauge,
     bytes: IntGauge,
     waiting: IntGauge,
+    comparisons: Comparisons,
 }
 
 /// A request that waits for an equal one, as long as it lives.
@@ -100,6 +103,7 @@ impl AnswerCache {
             entries: IntGauge::new("weir_cache_entries", "Kept answers")?,
             bytes: IntGauge::new("weir_cache_bytes", "Bytes of kept answers")?,
             waiting: IntGauge::new("weir_cache_waiting", "Requests that wait for an equal one")?,
+            comparisons: Comparisons::default(),
         };
         let registry = metrics.registry();
         registry.register(Box::new(made.results.clone()))?;
@@ -174,8 +178,13 @@ impl AnswerCache {
         self.cache.get(key, control, Instant::now())
     }
 
+    /// A request's body as it is compared with others.
+    pub(crate) async fn compared(&self, asked: &InboundRequest) -> Option<ComparedBody> {
+        self.comparisons.read(&asked.body).await
+    }
+
     /// The key of a request: everything that its answer may depend on.
-    pub(crate) fn key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> Key {
+    pub(crate) fn key(&self, serving: &Serving, asked: &InboundRequest, route: &Route, body: &ComparedBody) -> Key {
         let mut key = self.begin_key(serving, asked, route);
         key.part("adapter", asked.endpoint.adapter.as_bytes());
         key.part("format", asked.endpoint.format().as_bytes());
@@ -186,10 +195,7 @@ impl AnswerCache {
         let read = asked.endpoint.face.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
         let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
         write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_, _| true);
-        match &*asked.body {
-            [one] => key.body(one),
-            many => key.body(&many.concat()),
-        }
+        key.body(body);
         key.finish()
     }
 

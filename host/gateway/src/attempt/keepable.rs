@@ -14,6 +14,7 @@ use bytes::Bytes;
 use super::InboundRequest;
 use super::send::body_of;
 use super::side::ClientSide;
+use weir_cache::ComparedBody;
 use weir_sandbox::{Adapter, Interface};
 use weir_translate::unified::{self, Parsed, Request};
 use weir_types::contract::about::Operation;
@@ -55,7 +56,7 @@ pub(crate) fn is_comparable(asked: &InboundRequest) -> bool {
 /// Reads a request, and says whether its answer may be kept: nothing of it is stored at the provider, no tool of the
 /// provider's runs, it names no object, and it asks for one answer, or for several that are always the same. `stores` means
 /// that answers of this endpoint are stored unless a request says otherwise.
-pub(crate) async fn keepable(asked: &InboundRequest, stores: bool) -> Option<Keepable> {
+pub(crate) async fn keepable(asked: &InboundRequest, stores: bool, body: &ComparedBody) -> Option<Keepable> {
     if !asked.named_objects().are_none() {
         return None;
     }
@@ -71,8 +72,7 @@ pub(crate) async fn keepable(asked: &InboundRequest, stores: bool) -> Option<Kee
         return None;
     }
     // What readers understand differently, the provider may have read in another way than the adapter.
-    let is_clear = weir_cache::digest_json(&asked.body.concat()).is_some();
-    let meaning = (is_clear && parsed.losses.is_empty()).then_some(Meaning { chat, memo: parsed.memo });
+    let meaning = (body.is_clear() && parsed.losses.is_empty()).then_some(Meaning { chat, memo: parsed.memo });
     Some(Keepable { meaning })
 }
 

@@ -95,7 +95,8 @@ impl Gateway {
         if !is_comparable(asked) {
             return if control.only_if_cached { Err(not_cached()) } else { Ok(CacheLookup::Bypass(model)) };
         }
-        let key = self.answers.key(serving, asked, route);
+        let Some(body) = self.answers.compared(asked).await else { return Ok(CacheLookup::Bypass(model)) };
+        let key = self.answers.key(serving, asked, route, &body);
         let hit = |key, entry| {
             let (result, route) = (CacheResult::Hit, Arc::clone(route));
             KeptAnswer { key, entry, result, route, similarity: None, held: None }
@@ -108,7 +109,7 @@ impl Gateway {
         if let Some(entry) = entry {
             return Ok(CacheLookup::Answer(hit(key, entry)));
         }
-        let keepable = keepable(asked, serving.stores_answers(asked.endpoint.index)).await;
+        let keepable = keepable(asked, serving.stores_answers(asked.endpoint.index), &body).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
         let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, route, &meaning.chat));
         let mut origin_mark = None;
