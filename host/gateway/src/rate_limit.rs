@@ -14,6 +14,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::Extensions;
+
 pub use bucket::Rate;
 pub use in_use::InUse;
 pub use memory::Memory;
@@ -21,6 +23,7 @@ pub use shared::BucketReport;
 pub(crate) use shared::Shared;
 
 use weir_config::Limits;
+use weir_server::Peer;
 
 /// The kind of owner of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -187,6 +190,11 @@ pub fn takes(scope: Scope, name: &Arc<str>, limits: &Limits, estimate: Estimate)
     let mut takes = Vec::with_capacity(all.len());
     takes.extend(all.into_iter().flatten());
     takes
+}
+
+/// The address of a request's client as such a name; empty if it has none.
+pub fn address_of(extensions: &Extensions) -> Arc<str> {
+    extensions.get::<Peer>().map_or_else(|| Arc::from(""), |peer| address_name(peer.address))
 }
 
 /// An address as a bucket's name: an IPv6 address counts as its /64, of which a single host may use every address.

@@ -1,5 +1,6 @@
 //! `grpc.health.v1`: whether the gateway serves, which it does until it drains.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +10,10 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::Incoming;
 use prost::Message;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tonic::{Code, Status};
 
+use crate::watchers::Watchers;
 use crate::{answer, framing};
 use weir_gateway::attempt::{BodyError, ReplyBody};
 
@@ -22,8 +24,6 @@ const MAX_REQUEST_BYTES: usize = 1_024;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a watch goes on at most.
 const WATCHED: Duration = Duration::from_mins(5);
-/// Places for callers that watch.
-static WATCHERS: Semaphore = Semaphore::const_new(64);
 
 /// A question about a service.
 #[derive(Clone, PartialEq, Message)]
@@ -53,6 +53,7 @@ pub(crate) async fn handle(
     method: &str,
     body: Incoming,
     draining: watch::Receiver<bool>,
+    (watchers, address): (&Watchers, &Arc<str>),
     known: &[&str],
 ) -> Response<ReplyBody> {
     let refuse = |code, message: &str| answer::refused(&Status::new(code, message));
@@ -64,7 +65,7 @@ pub(crate) async fn handle(
     }
     match method {
         "Check" => answer::unary(ReplyBody::from(Bytes::new()), &health(*draining.borrow()), &Status::ok("")),
-        "Watch" => watched(draining),
+        "Watch" => watched(draining, watchers, address),
         _ => refuse(Code::Unimplemented, "this service has the methods Check and Watch"),
     }
 }
@@ -88,8 +89,8 @@ enum Next {
 }
 
 /// The state now, and its change. The answer ends with that, so that no watcher keeps a draining connection open.
-fn watched(draining: watch::Receiver<bool>) -> Response<ReplyBody> {
-    let Ok(place) = WATCHERS.try_acquire() else {
+fn watched(draining: watch::Receiver<bool>, watchers: &Watchers, address: &Arc<str>) -> Response<ReplyBody> {
+    let Some(place) = watchers.take(address) else {
         return answer::refused(&Status::new(Code::ResourceExhausted, "too many callers watch already: use Check"));
     };
     let frames = stream::unfold((Next::State, draining, place), |(next, mut draining, place)| async move {

@@ -25,5 +25,6 @@ pub mod service;
 mod status;
 mod timeout;
 pub mod types;
+mod watchers;
 
 pub use service::Service;

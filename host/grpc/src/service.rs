@@ -8,9 +8,11 @@ use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::inference::Method;
+use crate::watchers::Watchers;
 use crate::{answer, health, inference, reflection, timeout};
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
+use weir_gateway::rate_limit::address_of;
 
 /// The content type of all calls, with or without the name of the messages' encoding.
 const CONTENT_TYPE: &str = "application/grpc";
@@ -21,12 +23,14 @@ const WITH_ENCODING: &str = "application/grpc+proto";
 pub struct Service {
     gateway: Arc<Gateway>,
     draining: watch::Receiver<bool>,
+    /// The callers that watch whether the gateway serves.
+    watchers: Watchers,
 }
 
 impl Service {
     /// The services of this gateway, which drains once `draining` is true.
     pub fn new(gateway: Arc<Gateway>, draining: watch::Receiver<bool>) -> Self {
-        Self { gateway, draining }
+        Self { gateway, draining, watchers: Watchers::default() }
     }
 
     /// Whether a request is a call of gRPC: one over HTTP/2 with its content type.
@@ -53,7 +57,8 @@ impl Service {
                 None => unknown(format!("{} has no such method", inference::NAME)),
             },
             health::NAME => {
-                health::handle(method, request.into_body(), self.draining.clone(), &[inference::NAME]).await
+                let caller = (&self.watchers, &address_of(request.extensions()));
+                health::handle(method, request.into_body(), self.draining.clone(), caller, &[inference::NAME]).await
             }
             name if reflection::NAMES.contains(&name) && self.gateway.serving().config.server.grpc_reflection => {
                 let within = self.gateway.serving().config.server.body_timeout;

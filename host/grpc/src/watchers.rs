@@ -1,0 +1,73 @@
+//! The places of callers that watch: some for all together, and of these a part for one address, so that nobody takes all.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The places of all callers.
+const PLACES: usize = 256;
+/// Those of one address.
+const PLACES_OF_ONE: usize = 32;
+
+/// The callers that watch now, counted by address.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watchers(Arc<Mutex<HashMap<Arc<str>, usize>>>);
+
+/// A caller's place, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    watchers: Watchers,
+    address: Arc<str>,
+}
+
+impl Watchers {
+    /// Takes a place for a caller at this address; none if all are taken, or all of that address.
+    pub(crate) fn take(&self, address: &Arc<str>) -> Option<Place> {
+        let mut all = self.all();
+        if all.values().sum::<usize>() >= PLACES || all.get(address).is_some_and(|taken| *taken >= PLACES_OF_ONE) {
+            return None;
+        }
+        *all.entry(Arc::clone(address)).or_default() += 1;
+        Some(Place { watchers: self.clone(), address: Arc::clone(address) })
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.watchers.all();
+        let Some(taken) = all.get_mut(&self.address) else { return };
+        *taken -= 1;
+        if *taken == 0 {
+            all.remove(&self.address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_takes_no_place_of_others_and_a_place_that_is_left_is_free() {
+        let watchers = Watchers::default();
+        let [one, other]: [Arc<str>; 2] = ["192.0.2.1", "192.0.2.2"].map(Arc::from);
+        let mut places: Vec<_> = std::iter::from_fn(|| watchers.take(&one)).collect();
+        assert_eq!(places.len(), PLACES_OF_ONE);
+        assert!(watchers.take(&other).is_some());
+        places.pop();
+        assert!(watchers.take(&one).is_some());
+        drop(places);
+        assert!(watchers.all().is_empty());
+    }
+
+    #[test]
+    fn all_addresses_together_have_so_many_places() {
+        let watchers = Watchers::default();
+        let of = |at: usize| Arc::from(format!("192.0.2.{at}"));
+        let places: Vec<_> = (0..2 * PLACES).filter_map(|at| watchers.take(&of(at))).collect();
+        assert_eq!(places.len(), PLACES);
+    }
+}
