@@ -26,7 +26,7 @@ mod set;
 mod spend;
 mod window;
 
-pub use definition::{Budget, Limit, Scope, ScopeKind, Share, Unpriced, WhenOver, former_shape};
+pub use definition::{Budget, Limit, Scope, ScopeKind, Share, Unpriced, WhenOver, former_shapes, is_shape};
 pub use error::BudgetError;
 pub use lent::BudgetSharing;
 pub use page::BudgetPage;

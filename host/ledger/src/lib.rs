@@ -101,7 +101,7 @@ pub use jiff::tz::TimeZone;
 pub use budget::{
     Abort, Budget, BudgetError, BudgetPage, BudgetSet, BudgetSharing, Correction, Granted, KeptHold, Limit, Notice,
     NoticeKind, Owner, Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row, Scope,
-    ScopeKind, Share, Spend, StoredRows, Unpriced, WhenOver, Window, former_shape,
+    ScopeKind, Share, Spend, StoredRows, Unpriced, WhenOver, Window, former_shapes, is_shape,
 };
 pub use cost::{Assumption, Bill, Cost, Line, PartialBill, REPORTED, price};
 pub use facts::{Facts, Pieces};

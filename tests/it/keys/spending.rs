@@ -327,6 +327,58 @@ async fn a_budget_that_is_made_anew_for_another_team_begins_at_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_deleted_and_made_again_begins_anew_wherever_it_is_kept() {
+    let database = Database::start();
+    let urls = [None, database.as_ref().map(Database::url)];
+    for url in urls.iter().take(1 + usize::from(database.is_some())) {
+        let upstream = provider().await;
+        let store = url.as_ref().map(|url| format!("[store]\nurl = \"{url}\"\n")).unwrap_or_default();
+        let text = format!("{}\n{store}", config(&upstream));
+        let gateway = Gateway::from_file(&text).await;
+        let at_team = json!([{"name": "t", "requests": 3, "per": "total"}]);
+        let team = json!({"id": "red", "name": "Red", "budgets": at_team});
+        let budget = json!({"id": "b", "for": {"team": "red"}, "requests": 2, "per": "total"});
+        let made_twice = [("/teams", "/teams/red?keys=delete", &team), ("/budgets", "/budgets/b", &budget)];
+        for (path, _, body) in made_twice {
+            assert_eq!(admin(&gateway, "POST", path, body.clone()).await.status(), 201);
+        }
+        let (_, key) = made(&gateway, json!({"name": "r", "owner": {"team": "red"}})).await;
+        for status in [200, 200, 429] {
+            assert_eq!(ask(&gateway, &key).await.status(), status);
+        }
+        // What stays the same goes on, over a restart too.
+        assert_eq!(admin(&gateway, "PATCH", "/budgets/b", json!({"requests": 3})).await.status(), 200);
+        let gateway = gateway.restart(&text).await;
+        assert_eq!(ask(&gateway, &key).await.status(), 200, "{url:?}");
+        assert_eq!(
+            (spent(&gateway, "b").await, spent(&gateway, "team%2Fred%2Ft").await),
+            (json!(3), json!(3)),
+            "{url:?}"
+        );
+        // What is counted is kept by then.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        for (path, one, body) in made_twice {
+            assert_eq!(admin(&gateway, "DELETE", one, Value::Null).await.status(), 204, "{one}");
+            assert_eq!(admin(&gateway, "POST", path, body.clone()).await.status(), 201);
+        }
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert_eq!(
+            (spent(&gateway, "b").await, spent(&gateway, "team%2Fred%2Ft").await),
+            (json!(0), json!(0)),
+            "{url:?}"
+        );
+        let (_, key) = made(&gateway, json!({"name": "r", "owner": {"team": "red"}})).await;
+        assert_eq!(ask(&gateway, &key).await.status(), 200);
+        let gateway = gateway.restart(&text).await;
+        assert_eq!(
+            (spent(&gateway, "b").await, spent(&gateway, "team%2Fred%2Ft").await),
+            (json!(1), json!(1)),
+            "{url:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_budget_for_what_does_not_exist_is_made_with_a_warning() {
     let upstream = provider().await;
     let client =

@@ -72,6 +72,7 @@ fn budgets(section: &mut Section<'_>) -> Option<BudgetTable> {
         when_over: draft.when_over.clone(),
         unpriced: draft.unpriced,
         abort_at: draft.abort_at,
+        made: None,
     };
     Some(BudgetTable(limits.into_iter().enumerate().map(budget).collect()))
 }

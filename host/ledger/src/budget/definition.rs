@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::error::BudgetError;
@@ -191,14 +192,25 @@ pub struct Budget {
     pub unpriced: Unpriced,
     /// The share at which a stream that goes on is ended; streams finish if it is not set.
     pub abort_at: Option<Share>,
+    /// When it was made, if it may be deleted and another one made under its name: what one of them counts is none of the other's.
+    pub made: Option<Timestamp>,
 }
 
 /// What stands before the scope in a shape.
 const SCOPE: &str = " of ";
+/// What stands before the time at which the budget was made.
+const MADE: &str = " made ";
 
-/// A shape as former versions kept it, without whose use is counted.
-pub fn former_shape(shape: &str) -> &str {
-    shape.split_once(SCOPE).map_or(shape, |(former, _)| former)
+/// A shape as former versions kept it: without when the budget was made, and without whose use is counted.
+pub fn former_shapes(shape: &str) -> [&str; 2] {
+    let is_time = |time: &str| time.bytes().all(|byte| byte.is_ascii_digit());
+    let unmade = shape.rsplit_once(MADE).filter(|(_, time)| is_time(time)).map_or(shape, |(unmade, _)| unmade);
+    [unmade, shape.split_once(SCOPE).map_or(shape, |(former, _)| former)]
+}
+
+/// Whether a shape that was kept is this one, as it is written now or was before.
+pub fn is_shape(kept: &str, shape: &str) -> bool {
+    kept == shape || former_shapes(shape).contains(&kept)
 }
 
 impl Budget {
@@ -214,6 +226,7 @@ impl Budget {
             when_over: WhenOver::default(),
             unpriced: Unpriced::default(),
             abort_at: None,
+            made: None,
         }
     }
 
@@ -228,7 +241,8 @@ impl Budget {
         matches!(self.limit, Limit::Usd(_)) && self.unpriced == Unpriced::Refuse && self.when_over != WhenOver::Notify
     }
 
-    /// Its unit, its windows and whose use it counts, as text. Counts of a budget with other ones are another budget's.
+    /// Its unit, its windows, whose use it counts and when it was made, as text. Counts of a budget with other ones are another
+    /// budget's.
     pub fn shape(&self) -> String {
         let unit = match self.limit {
             Limit::Usd(_) => "usd",
@@ -239,7 +253,8 @@ impl Budget {
             Scope::All => "all".to_owned(),
             Scope::Of(kind, name) => format!("{kind:?} {name}"),
         };
-        format!("{unit} {:?} {}{SCOPE}{scope}", self.per, self.zone.iana_name().unwrap_or_default())
+        let made = self.made.map(|at| format!("{MADE}{}", at.as_nanosecond())).unwrap_or_default();
+        format!("{unit} {:?} {}{SCOPE}{scope}{made}", self.per, self.zone.iana_name().unwrap_or_default())
     }
 }
 
@@ -254,10 +269,23 @@ mod tests {
         let shapes = [of(Scope::All), of(red.clone()), of(blue), of(Scope::Of(ScopeKind::Key, "red of".into()))];
         for (at, shape) in shapes.iter().enumerate() {
             assert!(!shapes[..at].contains(shape), "{shape}");
-            assert_eq!(former_shape(shape), "tokens Day UTC");
+            assert_eq!(former_shapes(shape), [shape, "tokens Day UTC"]);
         }
-        assert_eq!(former_shape("tokens Day UTC"), "tokens Day UTC");
+        assert_eq!(former_shapes("tokens Day UTC"), ["tokens Day UTC"; 2]);
         assert_eq!(of(red), "tokens Day UTC of Team red of");
+    }
+
+    #[test]
+    fn a_budget_that_is_made_again_is_another_one_and_goes_on_with_what_was_kept_before_that_was_told() {
+        let scope = Scope::Of(ScopeKind::Team, "was made 5 made x".into());
+        let plain = Budget::new("b", scope, Limit::Tokens(1), Period::Day);
+        let at = |second| Budget { made: Timestamp::from_second(second).ok(), ..plain.clone() }.shape();
+        let (first, second, before) = (at(1), at(2), plain.shape());
+        assert!(first != second && !is_shape(&first, &second));
+        for shape in [&first, &second, &before] {
+            assert!(is_shape(&before, shape) && is_shape("tokens Day UTC", shape) && is_shape(shape, shape), "{shape}");
+        }
+        assert!(!is_shape(&first, &before));
     }
 
     #[test]

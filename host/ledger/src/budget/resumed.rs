@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::cell::State;
-use super::definition::Budget;
+use super::definition::{Budget, is_shape};
 use super::lent::BudgetSharing;
 use super::refusal::Notice;
 use super::reservation::{Hold, Reservation};
@@ -42,7 +42,7 @@ impl BudgetSet {
     /// any more are left out; `None` if no other is left.
     pub fn resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> Option<Reservation> {
         let resumed = |kept: &KeptHold| {
-            let of_name = |budget: &Budget| *budget.name == *kept.budget && budget.shape() == kept.shape;
+            let of_name = |budget: &Budget| *budget.name == *kept.budget && is_shape(&kept.shape, &budget.shape());
             let entry = self.entries.iter().find(|entry| of_name(&entry.budget))?;
             let (window, mut state) = (Window { start: kept.start, end: kept.end }, entry.cell.lock());
             self.listed.add(entry, &mut state, sharing);

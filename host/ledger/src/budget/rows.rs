@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::definition::{Budget, former_shape};
+use super::definition::{Budget, is_shape};
 
 /// What one budget has counted in one window. A later row of the same budget and window replaces an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl StoredRows {
         let of = |row: &Row| shapes.get(&*row.budget);
         let (known, others): (Vec<Row>, Vec<Row>) = self.rows.drain(..).partition(|row| of(row).is_some());
         let has_shape = |row: &Row| match (self.shapes.get(&*row.budget), of(row)) {
-            (Some(kept), Some(shape)) => kept == shape || kept == former_shape(shape),
+            (Some(kept), Some(shape)) => is_shape(kept, shape),
             _ => false,
         };
         let taken = known.into_iter().filter(has_shape).collect();

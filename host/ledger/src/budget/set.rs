@@ -123,8 +123,8 @@ impl BudgetSet {
         self.entries.is_empty()
     }
 
-    /// Other budgets in place of these. Those that have the same name, unit and windows, and count the use of the same, keep
-    /// their counts, also those of requests that are running.
+    /// Other budgets in place of these. Those that have the same name, unit and windows, count the use of the same and were made at
+    /// the same time keep their counts, also those of requests that are running.
     pub fn with(&self, budgets: Vec<Budget>) -> Result<Self, BudgetError> {
         let mut names = HashSet::new();
         let old: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
@@ -136,7 +136,7 @@ impl BudgetSet {
             }
             let is_same = |old: &Budget| {
                 let counts_alike = old.limit.is_like(budget.limit) && old.per == budget.per && old.zone == budget.zone;
-                counts_alike && old.scope == budget.scope
+                counts_alike && old.scope == budget.scope && old.made == budget.made
             };
             let kept = old.get(&*budget.name).filter(|entry| is_same(&entry.budget));
             let cell = kept.map_or_else(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file::BudgetFile;
 use weir_gateway::admission::budgets::Budgets;
-use weir_ledger::{Correction, Row, StoredRows, Timestamp, former_shape};
+use weir_ledger::{Correction, Row, StoredRows, Timestamp, former_shapes, is_shape};
 use weir_store::{
     BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, RenamedShape, Store, StoreError,
 };
@@ -128,12 +128,13 @@ impl BudgetDatabase {
     /// The shapes, as former versions wrote them, of the budgets that there were not at the exchange before.
     fn renamed(&mut self) -> Vec<RenamedShape> {
         let fresh = self.shapes.iter().filter(|(budget, to)| self.told.get(*budget) != Some(*to));
-        let renamed = fresh.map(|(budget, to)| RenamedShape {
-            budget: budget.clone(),
-            from: former_shape(to).to_owned(),
-            to: to.clone(),
-        });
-        let renamed = renamed.collect();
+        let from = |(budget, to): (&String, &String)| {
+            let renamed = |from: &&str| **from != **to;
+            let [unmade, unscoped] = former_shapes(to);
+            let former = [unmade, unscoped].into_iter().filter(renamed).map(str::to_owned);
+            former.map(|from| RenamedShape { budget: budget.clone(), from, to: to.clone() }).collect::<Vec<_>>()
+        };
+        let renamed = fresh.flat_map(from).collect();
         self.told.clone_from(&self.shapes);
         renamed
     }
@@ -235,7 +236,7 @@ fn of_file<'a>(rows: &'a StoredRows, shapes: &'a BTreeMap<String, String>) -> im
     rows.rows.iter().filter(move |row| row.end.is_none_or(|end| end > now)).filter_map(|row| {
         let kept = rows.shapes.get(&*row.budget)?;
         // A former version wrote it.
-        let renamed = shapes.get(&*row.budget).filter(|shape| former_shape(shape) == kept);
+        let renamed = shapes.get(&*row.budget).filter(|shape| is_shape(kept, shape));
         let shape = renamed.unwrap_or(kept).clone();
         let window = BudgetWindow { budget: row.budget.to_string(), shape, start: row.start };
         let used = amount(row.total());

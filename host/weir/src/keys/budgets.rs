@@ -1,5 +1,6 @@
 //! Budgets of the store, at keys, teams and organisations or by themselves, as the ledger takes them.
 
+use jiff::Timestamp;
 use weir_identity::document::{
     Budget as Written, BudgetScope, Document, Invalid, ScopedBudget, WhenOver as Over, WhenUnpriced,
 };
@@ -12,7 +13,7 @@ use weir_ledger::{Budget, BudgetError, Limit, Period, Scope, ScopeKind, Share, U
 /// Names the first that it cannot.
 pub(super) fn check(document: &Document) -> Result<(), Invalid> {
     for (name, scope, written) in written(document) {
-        budget(&name, scope, &written).map_err(|error| invalid(format!("`{}`: {error}", written.name)))?;
+        budget(&name, scope, None, &written).map_err(|error| invalid(format!("`{}`: {error}", written.name)))?;
     }
     Ok(())
 }
@@ -54,7 +55,8 @@ fn invalid(problem: String) -> Invalid {
 /// The budgets of a document. Those that cannot be read are logged, and stay as they are known from before: [`check`] lets none
 /// be written here, but a node of a newer version may.
 pub(super) fn of(document: &Document, before: &[Budget]) -> Vec<Budget> {
-    let read = |(name, scope, one): (String, Scope, Written)| match budget(&name, scope, &one) {
+    let made = made(document);
+    let read = |(name, scope, one): (String, Scope, Written)| match budget(&name, scope, made, &one) {
         Ok(budget) => Some(budget),
         Err(error) => {
             let known = before.iter().find(|known| *known.name == *name);
@@ -71,6 +73,16 @@ pub(super) fn log_unreadable(budget: &str, error: &dyn std::fmt::Display, is_kno
         tracing::error!(%error, budget, "a budget of the store cannot be read: its last known version counts on");
     } else {
         tracing::error!(%error, budget, "a budget of the store cannot be read, and limits nothing on this node");
+    }
+}
+
+/// When the budgets of a document were made, as far as another one may get their names: a key's id is never used again.
+fn made(document: &Document) -> Option<Timestamp> {
+    match document {
+        Document::Budget(budget) => Some(budget.created),
+        Document::Team(team) => Some(team.created),
+        Document::Organisation(organisation) => Some(organisation.created),
+        Document::Key(_) | Document::User(_) | Document::Price(_) => None,
     }
 }
 
@@ -103,7 +115,7 @@ fn scope(budget: &ScopedBudget) -> Scope {
     }
 }
 
-fn budget(name: &str, scope: Scope, written: &Written) -> Result<Budget, BudgetError> {
+fn budget(name: &str, scope: Scope, made: Option<Timestamp>, written: &Written) -> Result<Budget, BudgetError> {
     // What was written before there was a bound stays readable.
     let bounded = |count: u64| count.min(Limit::MAX_COUNT);
     let limit = match (&written.usd, written.tokens, written.requests) {
@@ -111,7 +123,7 @@ fn budget(name: &str, scope: Scope, written: &Written) -> Result<Budget, BudgetE
         (None, Some(tokens), _) => Limit::Tokens(bounded(tokens)),
         (None, None, requests) => Limit::Requests(bounded(requests.unwrap_or_default())),
     };
-    let mut budget = Budget::new(name, scope, limit, Period::parse(&written.per)?);
+    let mut budget = Budget { made, ..Budget::new(name, scope, limit, Period::parse(&written.per)?) };
     if let Some(zone) = &written.tz {
         budget = budget.zoned(zone)?;
     }
