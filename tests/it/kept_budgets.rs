@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use weir_test_postgres::Database;
 use weir_tests::plugins::{root, target};
-use weir_tests::program::{ask, file};
+use weir_tests::program::{self, ask, file};
 use weir_tests::{Answer, Folder, Program, Request, Upstream};
 
 use crate::wire_format::{OPENAI, config_of};
@@ -208,4 +208,23 @@ async fn a_node_that_finds_no_database_at_its_start_tells_it_and_adds_what_it_co
     database.go();
     until_settled(address, 2 * TOKENS).await;
     program.until("the state of budgets is kept again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_file_of_budgets_is_told_at_the_start_with_what_helps() {
+    let upstream = provider().await;
+    let folder = Folder::with(&["openai"]);
+    let file = folder.path().join("weir-budgets.json");
+    for damaged in [&b"{\"version\":1,"[..], b"\xff\xfe", b"{\"version\":9,\"shapes\":{},\"rows\":[]}"] {
+        fs::write(&file, damaged).unwrap();
+        let program =
+            Program::start_as(Command::new(program::file()), &folder, &target().join("test-cache"), &config(&upstream));
+        let told = program.until("budgets cannot go on where they stopped");
+        assert!(told.contains("weir-budgets.json") && told.contains("move it away"), "{told}");
+        assert!(!program.has_succeeded());
+    }
+    // As it says.
+    fs::rename(&file, folder.path().join("aside")).unwrap();
+    let (_program, address) = start(&folder, &config(&upstream), &[]);
+    until_settled(address, 0).await;
 }

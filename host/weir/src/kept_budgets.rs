@@ -121,11 +121,14 @@ impl Figures {
 
 fn log_failure(error: &KeepError) {
     match error {
-        KeepError::File(error) => tracing::error!(
+        KeepError::File(error @ BudgetFileError::Io { .. }) => tracing::error!(
             %error,
             "the counts of budgets are not kept: after a restart they begin anew. `store.state_dir` names a folder that can \
              be written"
         ),
+        KeepError::File(error) => {
+            tracing::error!(%error, "the counts of budgets are not kept: after a restart they are those of before");
+        }
         KeepError::Store(_) => {
             tracing::error!(%error, "the counts of budgets are not kept: the store's database fails");
         }

@@ -32,7 +32,7 @@ const TURN: Duration = Duration::from_secs(5);
 /// Why the state of budgets cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum BudgetFileError {
-    /// The file cannot be read or written.
+    /// The file cannot be written, or no other process lets this one.
     #[error("{path}: {cause}")]
     Io {
         /// The file.
@@ -40,13 +40,38 @@ pub enum BudgetFileError {
         /// The system's error.
         cause: io::Error,
     },
+    /// The file cannot be read.
+    #[error(
+        "{path}, which has what budgets have counted, cannot be read: {cause}. Let Weir's user read and write it, or move it \
+         away: then every budget begins anew"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        cause: io::Error,
+    },
     /// The file holds something else.
-    #[error("{path}: {reason}; without it, every budget begins anew")]
+    #[error(
+        "{path}, which has what budgets have counted, is damaged: {reason}. Put it back from a backup, or move it away: then \
+         every budget begins anew"
+    )]
     Content {
         /// The file.
         path: PathBuf,
         /// The problem.
         reason: String,
+    },
+    /// Another version of the program wrote the file.
+    #[error(
+        "{path}, which has what budgets have counted, has version {version}, and this program reads {VERSION}: start the version \
+         of Weir that wrote it, or move it away: then every budget begins anew"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: u32,
     },
 }
 
@@ -106,17 +131,21 @@ impl BudgetFile {
     }
 
     fn read(path: &Path) -> Result<Option<StoredRows>, BudgetFileError> {
+        let content = |reason: String| BudgetFileError::Content { path: path.to_owned(), reason };
         let text = match fs::metadata(path).and_then(|about| bounded(path, about.len())) {
             Ok(text) => text,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            Err(cause) => return Err(failed(path, cause)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(content("it is no text".to_owned()));
+            }
+            Err(cause) => return Err(BudgetFileError::Unreadable { path: path.to_owned(), cause }),
         };
-        let content = |reason: String| BudgetFileError::Content { path: path.to_owned(), reason };
         let Content { version, rows } = serde_json::from_str(&text).map_err(|error| content(error.to_string()))?;
         if version != VERSION {
-            return Err(content(format!("has version {version}, and this program reads {VERSION}")));
+            let path = path.to_owned();
+            return Err(BudgetFileError::Version { path, version });
         }
         Ok(Some(rows))
     }

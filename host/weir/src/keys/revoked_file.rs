@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::version_mark::is_lasting;
+use super::version_mark::{is_absent, is_lasting};
+use super::warnings;
 use weir_adapters::install::{self, Readers};
 use weir_identity::KeyId;
 
@@ -18,6 +19,9 @@ pub(super) struct Revoked {
     /// Whether this changed since it was kept last.
     pub(super) is_new: bool,
 }
+
+/// What is not known any more where a part of the file is damaged.
+const LOST: &str = "some of the keys that were disabled or deleted";
 
 /// The file: the version on the first line, and a key's id on each other one.
 #[derive(Debug, Default)]
@@ -34,9 +38,23 @@ impl RevokedFile {
 
     /// What was known; nothing before the first key was revoked.
     pub(super) fn read(&self) -> Revoked {
-        let text = self.path.as_deref().map(std::fs::read_to_string).and_then(Result::ok).unwrap_or_default();
-        let put_back = text.lines().next().and_then(|line| line.parse().ok()).unwrap_or_default();
-        Revoked { keys: text.lines().filter_map(|line| KeyId::parse(line).ok()).collect(), put_back, is_new: false }
+        let Some(path) = &self.path else { return Revoked::default() };
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if is_absent(&error) => return Revoked::default(),
+            Err(error) => {
+                warnings::damaged_file(path, &error, LOST);
+                return Revoked::default();
+            }
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines();
+        let put_back = lines.next().and_then(|line| line.parse().ok());
+        let (keys, others): (Vec<_>, Vec<_>) = lines.map(KeyId::parse).partition(Result::is_ok);
+        if put_back.is_none() || !others.is_empty() {
+            warnings::damaged_file(path, &"a line of it is damaged", LOST);
+        }
+        Revoked { keys: keys.into_iter().flatten().collect(), put_back: put_back.unwrap_or_default(), is_new: false }
     }
 
     /// Keeps this. Returns whether it need not be tried again.
@@ -77,6 +95,10 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text + "no key\n").unwrap();
         assert_eq!(RevokedFile::beside(Some(&mark)).read(), revoked);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.push(0xff);
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(RevokedFile::beside(Some(&mark)).read(), revoked, "what is no text takes no key away");
         assert!(RevokedFile::beside(None).write(&revoked), "there is no place for it");
     }
 

@@ -2,10 +2,12 @@
 //! keys, in a file beside the store or the configuration. A store that is behind it at the next start was put back to an older
 //! state: keys that were revoked since are valid again, and where it is empty, nobody would need a key.
 
+use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::known_entry::KnownEntry;
+use super::warnings;
 use weir_adapters::install::{self, Readers};
 
 /// The last word of the file if there were keys.
@@ -21,14 +23,30 @@ pub(super) struct VersionMark {
 }
 
 impl VersionMark {
-    /// Reads the mark, and the entry that was known then; there is none before the first change.
+    /// Reads the mark, and the entry that was known then; there is none before the first change. Where it cannot be read, there may
+    /// have been keys.
     pub(super) fn read(path: Option<&Path>) -> (Self, Option<KnownEntry>) {
-        let text = path.map(std::fs::read_to_string).and_then(Result::ok).unwrap_or_default();
+        let text = match path.map(std::fs::read) {
+            Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+            Some(Err(error)) if !is_absent(&error) => return Self::damaged(path, &error),
+            Some(Err(_)) | None => "0".to_owned(),
+        };
         let mut words = text.split_whitespace();
-        let written = words.next().and_then(|version| version.parse().ok()).unwrap_or_default();
+        let Some(written) = words.next().and_then(|version| version.parse().ok()) else {
+            return Self::damaged(path, &"it does not begin with a number");
+        };
         let entry = words.next().zip(words.next()).and_then(|(sequence, hash)| KnownEntry::read(sequence, hash));
         let is_keyed = text.split_whitespace().next_back() == Some(KEYED);
         (Self { path: path.map(Path::to_owned), written, is_keyed }, entry)
+    }
+
+    /// A mark of which nothing can be read.
+    fn damaged(path: Option<&Path>, problem: &dyn Display) -> (Self, Option<KnownEntry>) {
+        const LOST: &str = "which state of the store this node knew";
+        if let Some(path) = path {
+            warnings::damaged_file(path, problem, LOST);
+        }
+        (Self { path: path.map(Path::to_owned), written: 0, is_keyed: true }, None)
     }
 
     /// Takes note of the version that the store has now, and of whether it has or had keys. Returns the newer version that
@@ -74,6 +92,11 @@ impl VersionMark {
             }
         }
     }
+}
+
+/// Whether there is no file.
+pub(super) fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Whether a file cannot be written at all, as in a container whose folders are read-only: that is usual, and not tried with
@@ -122,6 +145,22 @@ mod tests {
             assert_eq!(mark.note(7, entry.as_ref(), true), None);
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text.replace(" keyed", "").replace('\n', " keyed\n"));
         }
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_read_opens_nothing_and_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weir.db.version");
+        for damaged in [&b""[..], b"\xff\xfe", b"keyed 7\n"] {
+            std::fs::write(&path, damaged).unwrap();
+            let (mut mark, entry) = VersionMark::read(Some(&path));
+            assert_eq!((mark.version(), mark.is_keyed(), entry), (0, true, None), "{damaged:?}");
+            assert_eq!(mark.note(7, None, true), None);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "7 keyed\n");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(VersionMark::read(Some(&path)).0.is_keyed());
     }
 
     #[test]

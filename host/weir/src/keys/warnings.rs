@@ -1,5 +1,6 @@
 //! What the log says of a store that is not what this node knew.
 
+use std::fmt::Display;
 use std::path::Path;
 
 /// The store was put back while this node ran.
@@ -29,5 +30,16 @@ pub(super) fn lost_keys(mark: Option<&Path>) {
         mark,
         "the store has no keys, although this node knew some: requests still need one. Restore the store from a backup, or \
          if it was meant to begin anew, stop weir, remove the file that `mark` names, and start it"
+    );
+}
+
+/// A file of this node, by which it knows what the store had, cannot be read, or has something else in it.
+pub(super) fn damaged_file(path: &Path, problem: &dyn Display, lost: &str) {
+    tracing::error!(
+        path = %path.display(),
+        %problem,
+        lost,
+        "a file of this node cannot be read as it was written. It is written anew; where the store was put back to an older state \
+         meanwhile, stop weir, put the file back from a backup, and start it"
     );
 }

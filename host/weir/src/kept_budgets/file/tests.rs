@@ -33,6 +33,8 @@ fn rows_are_read_as_they_were_written_and_other_content_is_refused() {
     assert!(file.take().unwrap_err().to_string().contains("has version 2"));
     fs::write(&file.path, "no").unwrap();
     assert!(file.take().unwrap_err().to_string().contains("every budget begins anew"));
+    fs::write(&file.path, b"\xff").unwrap();
+    assert!(file.take().unwrap_err().to_string().contains("every budget begins anew"));
     assert!(file.exchange(true, || rows.clone()).is_err(), "what cannot be read is not written over");
 }
 
