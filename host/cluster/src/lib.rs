@@ -26,7 +26,7 @@ mod values;
 pub use address::{Address, AddressError};
 pub use answers::{AnswerServer, AnswerServerSettings};
 pub use error::ServerError;
-pub use server::{PoolRequest, PoolServer, Round};
+pub use server::{PoolRequest, PoolServer, RoundAnswers};
 pub use weir_cache::Seal;
 
 #[cfg(test)]

@@ -41,9 +41,9 @@ pub struct PoolRequest {
     pub report: Report,
 }
 
-/// The answers to a round.
+/// What the server answers to the reports of one round.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Round {
+pub struct RoundAnswers {
     /// One for each report, in their order; none for a report that was later than another, or whose answer cannot be read.
     pub answers: Vec<Option<Answer>>,
     /// The server's time since 1970.
@@ -88,8 +88,8 @@ impl PoolServer {
 
     /// Sends reports and reads their answers. After a failure the connection is given up; some of the reports may have
     /// arrived.
-    pub async fn exchange(&mut self, requests: &[PoolRequest]) -> Result<Round, ServerError> {
-        let mut round = Round { answers: Vec::with_capacity(requests.len()), ..Round::default() };
+    pub async fn exchange(&mut self, requests: &[PoolRequest]) -> Result<RoundAnswers, ServerError> {
+        let mut round = RoundAnswers { answers: Vec::with_capacity(requests.len()), ..RoundAnswers::default() };
         for part in requests.chunks(MAX_AT_ONCE) {
             let asked = tokio::time::timeout(TIMEOUT, self.ask(part)).await;
             if let Err(error) = asked.unwrap_or(Err(ServerError::Late)).map(|answers| round.take(answers)) {
@@ -128,7 +128,7 @@ impl PoolServer {
     }
 }
 
-impl Round {
+impl RoundAnswers {
     /// Takes over the replies to a part. One that cannot be read is the loss of its own report only.
     fn take(&mut self, replies: Vec<Result<Reply, ServerError>>) {
         for reply in replies {

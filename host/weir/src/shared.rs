@@ -13,11 +13,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
-use weir_cluster::{Address, AddressError, PoolRequest, PoolServer, Round, ServerError};
+use weir_cluster::{Address, AddressError, PoolRequest, PoolServer, RoundAnswers, ServerError};
 use weir_config::{SharedSettings, WhenLost};
 use weir_gateway::gateway::Gateway;
 use weir_gateway::rate_limit::BucketReport;
-use weir_gateway::sharing::Sharing;
+use weir_gateway::sharing::{Round, Sharing};
 use weir_lease::{Answer, Kind, Report};
 use weir_ledger::{PoolReport, PoolShare};
 use weir_upstream::HttpClientError;
@@ -144,23 +144,7 @@ impl Rounds {
     /// Reports what there is to report, and takes the answers.
     async fn round(&mut self, only_urgent: bool) -> Result<(), ServerError> {
         let round = self.sharing.begin_round();
-        let (mut requests, mut whose) = (Vec::new(), Vec::new());
-        if !only_urgent {
-            self.seq += 1;
-            requests.push(self.presence("{nodes}"));
-            whose.push(AnswerPurpose::Presence);
-            requests.push(self.presence(&format!("{{nodes}}:{}", adapters::digest(&self.gateway.serving()))));
-            whose.push(AnswerPurpose::Alike);
-        }
-        for report in self.gateway.budgets().reports(self.sharing.node(), only_urgent, round.sent) {
-            let (request, share) = self.of_budget(report);
-            requests.push(request);
-            whose.push(AnswerPurpose::Budget(share));
-        }
-        for report in self.gateway.limit_reports(only_urgent, round.sent) {
-            requests.push(self.of_limit(&report));
-            whose.push(AnswerPurpose::Limit(report));
-        }
+        let (requests, purposes): (Vec<_>, Vec<_>) = self.reports(only_urgent, round.sent).into_iter().unzip();
         if requests.is_empty() {
             return Ok(());
         }
@@ -169,35 +153,57 @@ impl Rounds {
         match exchanged {
             Ok(answers) => {
                 self.note_unread(answers.unread.as_ref(), only_urgent);
-                let (mut nodes, mut alike) = (None, None);
-                for (whose, answer) in whose.into_iter().zip(answers.answers) {
-                    if let (AnswerPurpose::Presence, Some(answer)) = (&whose, answer) {
-                        nodes = Some(answer.nodes);
-                        self.note_generation(answer.generation);
-                    }
-                    if let (AnswerPurpose::Alike, Some(answer)) = (&whose, answer) {
-                        alike = Some(answer.nodes);
-                    }
-                    match (whose, answer) {
-                        (AnswerPurpose::Budget(share), None) => share.passed_over(),
-                        (whose, answer) => self.hand_on(whose, answer, round.sent),
-                    }
-                }
-                round.answered(answers.now, nodes);
-                self.changes(None);
-                if let Some(alike) = alike {
-                    self.compare(alike);
-                }
+                self.take_answers(&round, purposes, answers);
                 Ok(())
             }
             Err(error) => {
-                for whose in whose {
-                    self.hand_on(whose, None, round.sent);
+                for purpose in purposes {
+                    self.hand_on(purpose, None, round.sent);
                 }
                 round.failed();
-                self.changes(Some(&error));
+                self.note_reach(Some(&error));
                 Err(error)
             }
+        }
+    }
+
+    /// What there is to report, with what each answer is for. What is not urgent waits for the next second.
+    fn reports(&mut self, only_urgent: bool, sent: Duration) -> Vec<(PoolRequest, AnswerPurpose)> {
+        let mut reports = Vec::new();
+        if !only_urgent {
+            self.seq += 1;
+            reports.push((self.presence("{nodes}"), AnswerPurpose::Presence));
+            let alike = format!("{{nodes}}:{}", adapters::digest(&self.gateway.serving()));
+            reports.push((self.presence(&alike), AnswerPurpose::Alike));
+        }
+        for report in self.gateway.budgets().reports(self.sharing.node(), only_urgent, sent) {
+            let (request, share) = self.of_budget(report);
+            reports.push((request, AnswerPurpose::Budget(share)));
+        }
+        for report in self.gateway.limit_reports(only_urgent, sent) {
+            reports.push((self.of_limit(&report), AnswerPurpose::Limit(report)));
+        }
+        reports
+    }
+
+    /// Hands each answer on, and notes what they show of the other nodes.
+    fn take_answers(&mut self, round: &Round, purposes: Vec<AnswerPurpose>, answers: RoundAnswers) {
+        let (mut nodes, mut alike) = (None, None);
+        for (purpose, answer) in purposes.into_iter().zip(answers.answers) {
+            match (purpose, answer) {
+                (AnswerPurpose::Presence, Some(answer)) => {
+                    nodes = Some(answer.nodes);
+                    self.note_generation(answer.generation);
+                }
+                (AnswerPurpose::Alike, Some(answer)) => alike = Some(answer.nodes),
+                (AnswerPurpose::Budget(share), None) => share.passed_over(),
+                (purpose, answer) => self.hand_on(purpose, answer, round.sent),
+            }
+        }
+        round.answered(answers.now, nodes);
+        self.note_reach(None);
+        if let Some(alike) = alike {
+            self.compare(alike);
         }
     }
 
@@ -209,8 +215,8 @@ impl Rounds {
         }
     }
 
-    fn hand_on(&mut self, whose: AnswerPurpose, answer: Option<Answer>, sent: Duration) {
-        match (whose, answer) {
+    fn hand_on(&mut self, purpose: AnswerPurpose, answer: Option<Answer>, sent: Duration) {
+        match (purpose, answer) {
             (AnswerPurpose::Presence | AnswerPurpose::Alike, _) => {}
             (AnswerPurpose::Budget(share), Some(answer)) => {
                 share.answered(answer, sent);
@@ -235,7 +241,7 @@ impl Rounds {
     }
 
     /// Logs when the server is away, and when it is back.
-    fn changes(&mut self, failure: Option<&ServerError>) {
+    fn note_reach(&mut self, failure: Option<&ServerError>) {
         let (node, policy) = (self.settings.node.as_deref(), self.settings.when_lost.as_str());
         match failure {
             Some(error) if !self.is_lost => tracing::error!(
@@ -315,9 +321,8 @@ impl Rounds {
     }
 }
 
-/// The answers to a round, if they begin with a word to this node's presence that can be read. Without it, the server is not
-/// one that answers.
-fn present(answers: Round, only_urgent: bool) -> Result<Round, ServerError> {
+/// The answers to a round, if the first one, to this node's presence, can be read. Without it, the server counts as away.
+fn present(answers: RoundAnswers, only_urgent: bool) -> Result<RoundAnswers, ServerError> {
     match (&answers.unread, answers.answers.first()) {
         (Some(error), Some(None)) if !only_urgent => Err(error.clone()),
         _ => Ok(answers),
