@@ -202,7 +202,7 @@ impl App {
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
-        let mut background = background::spawn(&gateway, &catalog, &reload, changed, &stop);
+        let mut background = background::spawn(&gateway, &catalog, reload, changed, &stop);
         let booking = tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
         let keeping = self.budgets.map(|kept| Keeping::start(kept, &gateway));
         let rounds = self.rounds.map(Rounds::start);

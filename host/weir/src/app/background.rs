@@ -17,15 +17,15 @@ use weir_gateway::probes;
 pub(super) fn spawn(
     gateway: &Arc<Gateway>,
     catalog: &Arc<Catalog>,
-    reload: &Arc<Reload>,
+    reload: Arc<Reload>,
     changed: watch::Receiver<u64>,
     stop: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(judge(Arc::clone(catalog)));
-    tasks.spawn(follow_adapters(Arc::clone(reload), changed, stop.clone()));
+    tasks.spawn(follow_adapters(Arc::clone(&reload), changed, stop.clone()));
     tasks.spawn(probes::follow(Arc::clone(gateway), stop.clone()));
-    tasks.spawn(reload::follow(Arc::clone(reload), stop.clone()));
+    tasks.spawn(reload::follow(reload, stop.clone()));
     tasks
 }
 
