@@ -10,9 +10,11 @@
 //! | [`load`] | turns bytes into an [`Adapter`](weir_sandbox::Adapter): shape, compile, `describe`, [`check`] |
 //! | [`policy`], [`sign`] | check the operator's requirements of a file: a signature, a pinned digest |
 //! | [`catalog`] | holds the serving adapters, swapped in one step, and their former versions |
+//! | [`check`] | validates a manifest before anything is compiled from it |
 //! | [`judge`] | decides trials; quarantines versions that fail too often |
 //! | [`decisions`] | keeps decisions about versions over restarts |
-//! | [`age`] | compares versions of adapters |
+//! | `rollout_policy` | the operator's policy for new and failing versions |
+//! | [`age`], [`bench`] | compares versions of adapters; measures what one costs |
 //! | [`lock`], [`inspect`], [`install`] | trusted digests; printed facts about components; atomic replacement of files
 //! |
 //!

@@ -29,6 +29,7 @@
 //! | [`earlier_items`] | items of answers that clients name later, kept as they were written |
 //! | [`reasoning_cache`] | signed reasoning that a client's format cannot carry, kept until its next turn |
 //! | [`provenance`] | the issuers of opaque values and objects that requests carry |
+//! | `method`, `json_size` | methods as servers read them; the length of a value as JSON |
 
 pub mod accept;
 pub mod accounting;

@@ -9,6 +9,7 @@
 //! | [`form_watch`] | what a form names, read while it arrives |
 //! | [`model_watch`] | the model that a body names to an endpoint that no adapter declares |
 //! | [`object_watch`] | other clients' objects in such a body |
+//! | [`requests_watch`] | the models and objects that a file of requests for later work names |
 
 pub(crate) mod client_body;
 mod direct;

@@ -3,7 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`key_text`] | the text of a key, `sk-weir-ID-SECRET-CHECK` |
+//! | [`key_text`], `hash_text` | the text of a key, `sk-weir-ID-SECRET-CHECK`; that of a key's hash, `sha256:HEX` |
 //! | [`document`] | what is stored, as JSON with versions |
 //! | [`directory`] | a snapshot in memory, in which each request finds its [`Caller`] |
 //! | [`change`] | commands: validated, with an audit event; the conditions of an ETag, and idempotency keys |

@@ -7,6 +7,7 @@
 //! | module | does |
 //! |---|---|
 //! | `read` | reads the types that requests and answers consist of from `wit/` |
+//! | `names` | spells the contract's names as protobuf and Rust do |
 //! | [`numbers`] | the table of numbers |
 //! | `service` | the service and its messages |
 //! | [`proto`] | writes the `.proto` files |

@@ -2,21 +2,22 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`component_file`] | reads a component's file |
+//! | [`component_file`], [`digest`] | reads a component's file; the SHA-256 that identifies it |
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; enforces the policy |
 //! | [`wasi`] | the inert WASI, for runtimes that need one |
 //! | [`grants`], [`granted_wasi`] | what an operator lets single components use, and the WASI that implements it |
 //! | [`adapter`] | holds a loaded adapter and its mutable state, and leases its instances |
 //! | [`canary`] | gives new versions a share of the exchanges |
 //! | [`pool`] | isolates requests: decides which instance serves which |
-//! | [`instance`] | a store with an instantiated component |
+//! | [`instance`], [`state`], `granted` | a store with an instantiated component; the data of a store; that of one with grants |
 //! | [`interface`], [`version`] | the interfaces of the contract, and its versions |
 //! | `guest` | the versions of the contract side by side |
 //! | [`guard`], [`judging`] | guards: what they say about themselves, and their functions |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
+//! | `weigh`, `reported` | the size of a call's input; the losses that its output reports |
 //! | [`untrusted`] | threads for components that are not trusted with an async worker |
 //! | [`fault`] | failures of components |
-//! | [`footprint`] | memory of an adapter's instances |
+//! | [`footprint`], [`stats`] | memory of an adapter's instances; its counters |
 //! | [`resident`] | gives memory back that only the start needed |
 //! | [`engine`], [`limits`] | the engine and its limits |
 //! | [`deadline`], [`ticker`] | deadlines of calls, and their clock |

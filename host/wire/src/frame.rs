@@ -12,6 +12,7 @@
 //! | `event_stream` | `application/vnd.amazon.eventstream`, binary, with checksums |
 //! | `encode` | writes all of them |
 //! | `nest` | finds the end of a JSON value |
+//! | `bom` | skips the byte order mark that some servers send before a stream |
 
 pub(crate) mod bom;
 mod encode;
