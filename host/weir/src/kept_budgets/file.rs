@@ -70,7 +70,7 @@ pub enum BudgetFileError {
     Version {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of its format.
         version: u32,
     },
 }
