@@ -43,6 +43,14 @@ pub enum ChangeError {
     /// Another user has this account.
     #[error("another user has this account at the identity provider")]
     LoginTaken,
+    /// The team has as many keys as its administrators may make.
+    #[error(
+        "the team has {most} keys, as many as its administrators may make: delete some, or ask for a grant for everything"
+    )]
+    TooManyKeys {
+        /// How many these are.
+        most: usize,
+    },
     /// What a document refers to does not exist; with its id.
     #[error("there is no {} `{}` to belong to: make it first", .0.name(), .1)]
     OwnerMissing(Kind, String),
@@ -94,6 +102,7 @@ impl ChangeError {
             Self::VersionConflict { .. } => "version_conflict",
             Self::NameTaken { .. } => "name_taken",
             Self::HashTaken(_) => "key_taken",
+            Self::TooManyKeys { .. } => "too_many_keys",
             Self::LoginTaken => "login_taken",
             Self::OwnerMissing(..) => "owner_not_found",
             Self::AlreadyRotated { .. } => "already_rotated",

@@ -12,6 +12,9 @@ const PASSTHROUGH: &str = "passthrough";
 /// The longest grace of a rotation.
 pub(crate) const MAX_GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
+/// The most keys of a team that its administrators make: each takes memory on every node.
+pub(super) const MAX_KEYS_OF_TEAM: usize = 10_000;
+
 /// A command on a key.
 #[derive(Debug, Clone)]
 pub enum KeyCommand {
@@ -104,6 +107,9 @@ impl KeyCommand {
                 let terms = key.terms();
                 let without = Terms { operations: None, ..terms.clone() };
                 beyond(&terms, &without, team.as_ref(), stored, context)?;
+                if key.owner.team != team {
+                    check_count(team.as_ref(), stored, context)?;
+                }
                 key.owner.team = team;
                 check_owner(key, stored)?;
                 check_name(key, stored)
@@ -216,6 +222,7 @@ fn create(
     };
     key.set_terms(new.terms);
     check_owner(&key, stored)?;
+    check_count(key.owner.team.as_ref(), stored, context)?;
     check_name(&key, stored)?;
     Ok(context.change(action, None, Some(Document::Key(key))))
 }
@@ -307,6 +314,13 @@ fn check_owner(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
         return Err(ChangeError::OwnerMissing(Kind::User, user.to_string()));
     }
     Ok(())
+}
+
+/// Refuses one more key of a team to those who may change the team only.
+fn check_count(team: Option<&TeamId>, stored: &impl Stored, context: &Context) -> Result<(), ChangeError> {
+    let Some(team) = team.filter(|_| context.may_write(None).is_err()) else { return Ok(()) };
+    let most = MAX_KEYS_OF_TEAM;
+    if stored.keys_of_team(team).len() >= most { Err(ChangeError::TooManyKeys { most }) } else { Ok(()) }
 }
 
 fn check_name(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {

@@ -1,5 +1,6 @@
 //! What a grant for one team does not reach, although it stands in the team's keys.
 
+use super::super::key::MAX_KEYS_OF_TEAM;
 use super::*;
 use crate::document::{Priority, Terms};
 
@@ -76,4 +77,34 @@ fn administrators_of_a_team_give_its_keys_no_pass_through_that_the_team_does_not
     assert_eq!(run(edit(passing()), &red), Ok(1));
     assert_eq!(run(moved("blue"), &both), beyond);
     assert_eq!(run(moved("blue"), &context(0)), Ok(1));
+}
+
+#[test]
+fn administrators_of_a_team_make_so_many_keys_of_it_and_no_more() {
+    let (mut memory, text) = started();
+    let id = text.id();
+    let (first, _) = memory.key(id).unwrap();
+    for number in 1..MAX_KEYS_OF_TEAM as u64 {
+        let key = Key { id: KeyId::from_bits(number), name: format!("k{number}"), ..first.clone() };
+        let name = (Kind::Key, key.id.as_str().to_owned());
+        memory.documents.insert(name, (Document::Key(key), Revision(0)));
+    }
+    let both = Context { grants: [of_team("red").grants, of_team("blue").grants].concat(), ..context(0) };
+    let too_many = Err(ChangeError::TooManyKeys { most: MAX_KEYS_OF_TEAM });
+    let mut run =
+        |command: KeyCommand, context: &Context| memory.run(command, context).map(|changed| changed.writes.len());
+    let create = |name: &str, team: &str| KeyCommand::Create(Box::new(new_key(name, Some(team))));
+    let moved = |team: &str| KeyCommand::Move { id, team: TeamId::parse(team).ok() };
+    assert_eq!(run(create("one", "red"), &both), too_many);
+    let import = KeyCommand::Import(Box::new(new_key("one", Some("red"))), KeyHash::of("sk-1"));
+    assert_eq!(run(import, &of_team("red")), too_many);
+    assert_eq!(run(moved("red"), &both), Ok(0), "it is there already");
+    assert_eq!(run(create("one", "blue"), &both), Ok(1));
+    assert_eq!(run(moved("blue"), &both), Ok(1));
+    assert_eq!(run(create("one", "red"), &both), Ok(1), "there is room again");
+    assert_eq!(run(moved("red"), &both), too_many);
+    // Who may do everything may do this too.
+    assert_eq!(run(create("two", "red"), &context(0)), Ok(1));
+    let refused = ChangeError::TooManyKeys { most: 1 };
+    assert_eq!((refused.code(), refused.status()), ("too_many_keys", 409));
 }
