@@ -2,6 +2,7 @@
 
 mod admin;
 mod command;
+mod damaged;
 mod facts;
 mod left;
 mod lists;

@@ -15,6 +15,11 @@ pub const MAX_DOCUMENTS: usize = 10_000;
 /// Most bytes of a document's id.
 const MAX_ID: usize = 1_024;
 
+/// The columns of a document that are read.
+pub(crate) const COLUMNS: usize = 4;
+/// The kind of a document whose own cannot be read: that of those which open something.
+const DAMAGED_KIND: &str = "key";
+
 /// A document as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
@@ -24,7 +29,7 @@ pub struct Document {
     pub id: String,
     /// The version of the log that changed it last.
     pub revision: u64,
-    /// Its JSON; none if it was deleted.
+    /// Its JSON; none if it was deleted. Of a document that is damaged, it is a text that is no JSON.
     pub body: Option<String>,
 }
 
@@ -128,7 +133,7 @@ pub(crate) fn get(sql: &mut dyn Sql, kind: &str, id: &str) -> Result<Option<Docu
         "select kind,id,revision,body from documents where kind = $1 and id = $2",
         &[Value::text(kind), Value::text(id)],
     )?;
-    rows.into_iter().next().map(|mut row| read(&mut row)).transpose()
+    Ok(rows.into_iter().next().map(|mut row| read(&mut row)))
 }
 
 /// Documents of a kind by id, after one, without deleted ones.
@@ -138,20 +143,22 @@ pub(crate) fn page(sql: &mut dyn Sql, kind: &str, after: &str, most: usize) -> R
         "select kind,id,revision,body from documents where kind = $1 and id > $2 and body is not null \
          order by id limit {most}"
     );
-    sql.query(&text, &[Value::text(kind), Value::text(after)])?.iter_mut().map(read).collect()
+    Ok(sql.query(&text, &[Value::text(kind), Value::text(after)])?.iter_mut().map(read).collect())
 }
 
 /// What changed after a version.
 pub(crate) fn changes_after(sql: &mut dyn Sql, version: u64, most: usize) -> Result<Changes, StoreError> {
     let most = most.clamp(1, MAX_DOCUMENTS);
+    // A first reading has all of them, also those whose revision is damaged.
+    let after = if version == 0 { Value::Int(i64::MIN) } else { Value::count(version) };
     let text =
         format!("select kind,id,revision,body from documents where revision > $1 order by revision limit {}", most + 1);
-    let rows = sql.query(&text, &[Value::count(version)])?;
-    let mut documents = rows.into_iter().map(|mut row| read(&mut row)).collect::<Result<Vec<_>, _>>()?;
-    let more = documents.len() > most;
+    let mut documents: Vec<Document> = sql.query(&text, &[after])?.iter_mut().map(read).collect();
+    let is_cut = documents.len() > most;
     documents.truncate(most);
-    let version = documents.last().map_or(version, |document| document.revision);
-    Ok(Changes { documents, version, more })
+    let reached = documents.iter().map(|document| document.revision).max().unwrap_or_default();
+    // Those whose revision is damaged come each time, and are no reason to ask again.
+    Ok(Changes { documents, version: reached.max(version), more: is_cut && reached > version })
 }
 
 /// The version of the log: the number of the last change.
@@ -160,6 +167,25 @@ pub(crate) fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
     rows.into_iter().next().map_or(Ok(0), |mut row| row.count())
 }
 
-fn read(row: &mut Row) -> Result<Document, StoreError> {
-    Ok(Document { kind: row.text()?, id: row.text()?, revision: row.count()?, body: row.maybe_text()? })
+/// A document of its columns. What is in none of them as it was written damages this document, and no other: its body is then
+/// no JSON, whatever can be read of it.
+pub(crate) fn read(row: &mut Row) -> Document {
+    let (kind, id, revision, body) = (row.value(), row.value(), row.value(), row.value());
+    let is_whole = matches!((&kind, &id), (Value::Text(_), Value::Text(_)))
+        && matches!(revision, Value::Int(0..))
+        && matches!(body, Value::Text(_) | Value::Null);
+    let body = match body {
+        Value::Text(text) if is_whole => Some(text.into_owned()),
+        Value::Null if is_whole => None,
+        _ => Some("a damaged row".to_owned()),
+    };
+    let kind = if let Value::Text(kind) = kind { kind.into_owned() } else { DAMAGED_KIND.to_owned() };
+    let id = match id {
+        Value::Text(text) => text.into_owned(),
+        Value::Blob(bytes) | Value::Damaged(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::Null => String::new(),
+    };
+    let revision = if let Value::Int(number) = revision { u64::try_from(number).unwrap_or_default() } else { 0 };
+    Document { kind, id, revision, body }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Text(Cow<'a, str>),
     Blob(Cow<'a, [u8]>),
+    /// What nothing of this program wrote: bytes that are no text where one should be, or a fraction.
+    Damaged(Cow<'a, [u8]>),
 }
 
 impl<'a> Value<'a> {
@@ -35,6 +37,15 @@ impl<'a> Value<'a> {
             Self::Int(number) => Value::Int(number),
             Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
             Self::Blob(bytes) => Value::Blob(Cow::Owned(bytes.into_owned())),
+            Self::Damaged(bytes) => Value::Damaged(Cow::Owned(bytes.into_owned())),
+        }
+    }
+
+    /// The text of these bytes, or that they are none.
+    pub(crate) fn text_of(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.into()),
+            Err(error) => Self::Damaged(error.into_bytes().into()),
         }
     }
 }
@@ -46,6 +57,11 @@ pub(crate) struct Row(std::vec::IntoIter<Value<'static>>);
 impl Row {
     pub(crate) fn new(values: Vec<Value<'static>>) -> Self {
         Self(values.into_iter())
+    }
+
+    /// The next column, whatever it holds.
+    pub(crate) fn value(&mut self) -> Value<'static> {
+        self.0.next().unwrap_or(Value::Null)
     }
 
     pub(crate) fn maybe_int(&mut self) -> Result<Option<i64>, StoreError> {
@@ -77,6 +93,7 @@ impl Row {
         match self.0.next() {
             Some(Value::Null) => Ok(None),
             Some(Value::Text(text)) => Ok(Some(text.into_owned())),
+            Some(Value::Damaged(bytes)) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
             other => Err(unexpected("a text", other.as_ref())),
         }
     }
@@ -101,6 +118,7 @@ fn unexpected(what: &str, found: Option<&Value<'_>>) -> StoreError {
         Some(Value::Int(_)) => "a number",
         Some(Value::Text(_)) => "a text",
         Some(Value::Blob(_)) => "bytes",
+        Some(Value::Damaged(_)) => "something that is not written there",
     };
     StoreError::Unreadable(format!("{found} where {what} should be"))
 }

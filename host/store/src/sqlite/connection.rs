@@ -7,7 +7,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::layout;
-use crate::documents::{Document, MAX_DOCUMENTS};
+use crate::documents::{self, Document, MAX_DOCUMENTS};
 use crate::error::StoreError;
 use crate::schema;
 use crate::sql::{Row, Sql, Value};
@@ -185,7 +185,7 @@ impl rusqlite::ToSql for Value<'_> {
             Self::Null => ValueRef::Null,
             Self::Int(number) => ValueRef::Integer(*number),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Blob(bytes) => ValueRef::Blob(bytes),
+            Self::Blob(bytes) | Self::Damaged(bytes) => ValueRef::Blob(bytes),
         }))
     }
 }
@@ -203,32 +203,34 @@ impl Sql for Lite<'_> {
         let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            let values = (0..columns).map(|at| row.get_ref(at).map_err(failed).and_then(owned));
-            found.push(Row::new(values.collect::<Result<_, _>>()?));
+            found.push(owned(row, columns)?);
         }
         Ok(found)
     }
 }
 
-fn owned(value: ValueRef<'_>) -> Result<Value<'static>, StoreError> {
-    Ok(match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) => Value::Int(number),
-        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned().into()),
-        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec().into()),
-        ValueRef::Real(_) => return Err(StoreError::Unreadable("a fraction where none is written".to_owned())),
-    })
+fn owned(row: &rusqlite::Row<'_>, columns: usize) -> Result<Row, StoreError> {
+    let value = |at| {
+        Ok(match row.get_ref(at).map_err(failed)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::Int(number),
+            ValueRef::Text(text) => Value::text_of(text.to_vec()),
+            ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec().into()),
+            ValueRef::Real(number) => Value::Damaged(number.to_string().into_bytes().into()),
+        })
+    };
+    (0..columns).map(value).collect::<Result<_, _>>().map(Row::new)
 }
 
 impl Lite<'_> {
     /// Hands over all documents as they are now, in parts, until `take` refuses one. In the order in which they are stored: by
     /// their revisions, each would be looked up.
     pub(super) fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
-        let mut statement = self.0.prepare_cached("select kind, id, revision, body from documents").map_err(failed)?;
+        let mut statement = self.0.prepare_cached("select kind,id,revision,body from documents").map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         let mut part = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            part.push(document(row).map_err(failed)?);
+            part.push(documents::read(&mut owned(row, documents::COLUMNS)?));
             if part.len() >= MAX_DOCUMENTS && !take(std::mem::replace(&mut part, Vec::with_capacity(MAX_DOCUMENTS))) {
                 return Ok(());
             }
@@ -236,16 +238,6 @@ impl Lite<'_> {
         take(part);
         Ok(())
     }
-}
-
-fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
-    let revision: i64 = row.get(2)?;
-    Ok(Document {
-        kind: row.get(0)?,
-        id: row.get(1)?,
-        revision: u64::try_from(revision).unwrap_or_default(),
-        body: row.get(3)?,
-    })
 }
 
 /// Runs something in a transaction, and rolls back if it fails.

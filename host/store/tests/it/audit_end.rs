@@ -66,3 +66,16 @@ pub(crate) fn a_log_of_an_earlier_version_gets_its_end_with_the_next_entry(place
     assert_eq!(store.check_audit().unwrap(), Intact { last: 10 });
     assert_eq!(found(place, &*store, "delete from audit where sequence = 10"), Cut { sequence: 10 });
 }
+
+pub(crate) fn a_damaged_entry_is_found_by_a_check_and_hides_no_other(place: &dyn Place) {
+    let store = place.open();
+    write(&*store, 5);
+    for (number, found_first) in [(5, 5), (2, 2)] {
+        let damaged = format!("update audit set hash = {} where sequence = {number}", place.bytes(&[7]));
+        assert_eq!(found(place, &*store, &damaged), Broken { sequence: found_first });
+        assert_eq!(store.audit_page(None, 10).unwrap().len(), 5);
+        assert_eq!(store.head().unwrap().last.map(|entry| entry.sequence), Some(5));
+    }
+    write(&*store, 1);
+    assert_eq!(store.head().unwrap().last.map(|entry| entry.sequence), Some(6));
+}

@@ -69,6 +69,7 @@ suite! {
     suite::the_audit_log_is_a_chain
     audit_end::entries_that_are_cut_off_the_end_are_missed
     audit_end::what_is_written_later_hides_nothing_that_was_done_to_the_end
+    audit_end::a_damaged_entry_is_found_by_a_check_and_hides_no_other
     audit_end::a_log_of_an_earlier_version_gets_its_end_with_the_next_entry
     suite::sums_add_up_and_a_repeated_flush_counts_once
     usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar

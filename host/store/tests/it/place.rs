@@ -13,6 +13,9 @@ pub(crate) trait Place {
     /// Runs statements beside the store, as somebody would who has got at the database.
     fn execute(&self, sql: &str);
 
+    /// Makes the text of the document with this id one that is no UTF-8, as a damaged disk would.
+    fn damage(&self, id: &str);
+
     /// Bytes as the database writes them.
     fn bytes(&self, bytes: &[u8]) -> String;
 }
@@ -46,6 +49,10 @@ impl Place for Files {
 
     fn execute(&self, sql: &str) {
         rusqlite::Connection::open(self.main()).unwrap().execute_batch(&format!("begin; {sql}; commit")).unwrap();
+    }
+
+    fn damage(&self, id: &str) {
+        self.execute(&format!("update documents set body = cast(x'7bff7d' as text) where id = '{id}'"));
     }
 
     fn bytes(&self, bytes: &[u8]) -> String {

@@ -337,3 +337,10 @@ fn addresses_and_schemas_that_cannot_be_used_are_refused_without_the_password() 
         assert!(matches!(Postgres::open("postgres://host/x", options), Err(StoreError::Settings(_))), "{schema}");
     }
 }
+
+#[test]
+fn a_document_that_a_server_sends_damaged_is_none_and_takes_no_other_away() {
+    // While the text is damaged, the whole server takes its texts for bytes.
+    let Some(server) = Server::start() else { return };
+    crate::suite::a_damaged_document_is_none_and_takes_no_other_away(&Schema::on(&server));
+}

@@ -64,6 +64,24 @@ impl Place for Schema {
         client.batch_execute(&format!("set search_path = {}; {sql}", self.name)).unwrap();
     }
 
+    fn damage(&self, id: &str) {
+        // The server checks what it is sent, unless it takes the database for one of bytes.
+        let connect = || postgres::Client::connect(&self.url, postgres::NoTls).unwrap();
+        let encoding = |number: u8| {
+            let name = "datname = current_database()";
+            connect().batch_execute(&format!("update pg_database set encoding = {number} where {name}")).unwrap();
+        };
+        encoding(0);
+        let text = format!(
+            "set search_path = {}; set client_encoding = 'SQL_ASCII'; \
+             update documents set body = convert_from('\\x7bff7d'::bytea, 'SQL_ASCII') where id = '{id}'",
+            self.name
+        );
+        let damaged = connect().batch_execute(&text);
+        encoding(6);
+        damaged.unwrap();
+    }
+
     fn bytes(&self, bytes: &[u8]) -> String {
         format!("'\\x{}'", hex(bytes))
     }

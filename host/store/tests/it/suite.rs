@@ -407,6 +407,40 @@ pub(crate) fn a_user_is_erased_with_what_only_they_said(place: &dyn Place) {
     }
 }
 
+pub(crate) fn a_damaged_document_is_none_and_takes_no_other_away(place: &dyn Place) {
+    let store = place.open();
+    let made: Vec<Change> = ["a", "b", "c", "d", "e"].iter().map(|id| put("key", id, Expect::Absent, "{}")).collect();
+    store.change(&made, None).unwrap();
+    place.damage("a");
+    place.execute("update documents set revision = -7 where id = 'b'");
+    let mut all = Vec::new();
+    let mut take = |part| {
+        all.extend(part);
+        true
+    };
+    store.all_documents(&mut take).unwrap();
+    let whole = |documents: &[weir_store::Document]| {
+        let mut ids: Vec<String> = documents
+            .iter()
+            .filter(|document| document.body.as_deref() == Some("{}"))
+            .map(|document| document.id.clone())
+            .collect();
+        ids.sort_unstable();
+        ids.concat()
+    };
+    assert_eq!((all.len(), whole(&all).as_str()), (5, "cde"));
+    assert_eq!(whole(&store.documents("key", "", 10).unwrap()), "cde");
+    let changes = store.changes_after(0, 10).unwrap();
+    assert_eq!((whole(&changes.documents).as_str(), changes.version), ("cde", 5));
+    for (id, is_whole) in [("a", false), ("b", false), ("c", true)] {
+        let body = store.document("key", id).unwrap().unwrap().body;
+        assert_eq!(body.as_deref() == Some("{}"), is_whole, "{id}: {body:?}");
+    }
+    // It can be deleted, and written anew.
+    store.change(&[delete("key", "a", Expect::Any), put("key", "b", Expect::Any, "{}")], None).unwrap();
+    assert_eq!(whole(&store.documents("key", "", 10).unwrap()), "bcde");
+}
+
 pub(crate) fn the_log_is_exported_as_json_lines(place: &dyn Place) {
     let store = place.open();
     let facts = Seed(15).facts(1_500, NOON, 2 * DAY);

@@ -298,3 +298,8 @@ fn look_at_read_only(folder: &std::path::Path) {
     assert_eq!((count(&reader), reader.version().unwrap() <= 1), (20, true));
     assert_eq!(reader.search(&Query::default()).unwrap().facts.len(), 20);
 }
+
+#[test]
+fn a_document_that_is_damaged_in_its_file_is_none_and_takes_no_other_away() {
+    crate::suite::a_damaged_document_is_none_and_takes_no_other_away(&Files::new());
+}
