@@ -266,7 +266,7 @@ impl Store for Sqlite {
             if self.files.parts(day).next().is_none() {
                 continue;
             }
-            let count = self.write_day(day, |lite, _| parts::erase(lite, day, subject))?;
+            let count = self.write_day(day, |lite, layout| parts::erase(lite, layout, day, subject))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)
             {

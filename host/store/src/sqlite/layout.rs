@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::fact::columns::{self, DependsOn, Values};
 use crate::fact::packed::{self, PackedFact, Parts};
 use crate::schema;
-use crate::sql::{Value, placeholders};
+use crate::sql::{Sql as _, Value, placeholders};
 
 /// The version of a day's tables that this program makes.
 pub(super) const VERSION: i64 = 7;
@@ -136,6 +136,15 @@ impl Layout {
     pub(super) fn forget(&mut self) {
         self.callers.forget();
         self.routes.forget();
+    }
+
+    /// Removes the callers that no request has any more: after an erasure, nothing is left of who asked.
+    pub(super) fn remove_unused_callers(&mut self, lite: &mut Lite<'_>) -> Result<(), StoreError> {
+        if !self.is_whole {
+            lite.execute("delete from callers where number not in (select caller from requests)", &[])?;
+            self.callers.forget();
+        }
+        Ok(())
     }
 
     /// Inserts facts and returns what those that were not there add to the sums of their keys.

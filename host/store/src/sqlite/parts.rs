@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::connection::{self, Lite, Purpose, transact};
 use super::files::{self, Identity};
+use super::layout::Layout;
 use super::{Open, Sqlite, locked};
 use crate::erase::{Erasure, ErasureSubject};
 use crate::error::StoreError;
@@ -90,7 +91,8 @@ impl Sqlite {
 
     fn erase_part(&self, day: Day, path: &Path, subject: &ErasureSubject) -> Result<u64, StoreError> {
         let Open { mut connection, .. } = Open::new(path, Purpose::Day, self.options)?;
-        let removed = transact(&mut connection, |lite| erase(lite, day, subject))?;
+        let mut layout = Layout::of(&connection)?;
+        let removed = transact(&mut connection, |lite| erase(lite, &mut layout, day, subject))?;
         if removed > 0 {
             connection::truncate_log(&connection)?;
         }
@@ -140,10 +142,19 @@ fn read_part<T>(
 }
 
 /// Removes what one part of a day has of a user or a key.
-pub(super) fn erase(lite: &mut Lite<'_>, day: Day, subject: &ErasureSubject) -> Result<u64, StoreError> {
+pub(super) fn erase(
+    lite: &mut Lite<'_>,
+    layout: &mut Layout,
+    day: Day,
+    subject: &ErasureSubject,
+) -> Result<u64, StoreError> {
     // What is removed is overwritten, not only forgotten.
     lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
-    Erasure::new(day, subject.clone()).run(lite)
+    let removed = Erasure::new(day, subject.clone()).run(lite)?;
+    if removed > 0 {
+        layout.remove_unused_callers(lite)?;
+    }
+    Ok(removed)
 }
 
 /// The last connection of a file moves its write-ahead log into it when it is closed. If that fails, the log stays, and is

@@ -92,6 +92,28 @@ fn each_fact_is_stored_once_whichever_of_those_beside_it_are_there() {
 }
 
 #[test]
+fn callers_that_no_request_has_any_more_go_and_are_not_referred_to() {
+    let (_folder, path) = day();
+    let mut connection = open(&path, Purpose::Day, None).unwrap();
+    let mut layout = Layout::of(&connection).unwrap();
+    let facts: Vec<Fact> = (0..30).map(fact).collect();
+    assert_eq!(insert(&mut connection, &mut layout, &facts), 30);
+    let erased = facts[0].key.clone();
+    let day = facts[0].id.day();
+    let subject = crate::erase::ErasureSubject::Key(erased.clone());
+    let count = facts.iter().filter(|fact| fact.key == erased).count();
+    let removed =
+        transact(&mut connection, |lite| crate::sqlite::parts::erase(lite, &mut layout, day, &subject)).unwrap();
+    assert_eq!(removed as usize, count);
+    let mut named = connection.prepare("select count(*) from callers where api_key = ?1").unwrap();
+    assert_eq!(named.query_row([&erased], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    drop(named);
+    // Who comes again has a row again.
+    assert_eq!(insert(&mut connection, &mut layout, &facts), count);
+    assert_eq!(stored(&connection), facts);
+}
+
+#[test]
 fn rows_of_a_transaction_that_failed_are_not_referred_to() {
     let (_folder, path) = day();
     let mut connection = open(&path, Purpose::Day, None).unwrap();
