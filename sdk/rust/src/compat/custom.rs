@@ -17,7 +17,7 @@ pub const KIND: &str = "custom";
 pub const INPUT: &str = "input";
 const GRAMMAR: &str = "grammar";
 /// The member for the grammar.
-const SHAPE: &str = "format";
+pub const SHAPE: &str = "format";
 
 /// The function for a tool, from the tool's own members in a format's spelling; `None` if it has no name.
 pub fn lowered(format: &str, mut custom: Rest<'_>) -> Option<FunctionTool> {

@@ -71,7 +71,11 @@ impl Writer<'_> {
                 }
             });
             self.cache(o, field, tool.cache.as_ref(), &tool.extensions);
-            self.extensions(o, &format!("{field}."), &tool.extensions, &["function"]);
+            // A function that stands for a tool for free text only describes its grammar.
+            let shape = custom::is_lowered(tool) && extension(&tool.extensions, FORMAT, custom::SHAPE).is_some();
+            self.losses.dropped_if(shape, &format!("{field}.{}", custom::SHAPE), "functions have no such member");
+            let skipped = if shape { &["function", custom::SHAPE][..] } else { &["function"] };
+            self.extensions(o, &format!("{field}."), &tool.extensions, skipped);
         });
     }
 

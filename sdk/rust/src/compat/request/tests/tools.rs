@@ -1,4 +1,4 @@
-//! The choice between tools, where there are none.
+//! Tools for free text where there are none, and the choice between no tools.
 
 use super::*;
 
@@ -26,4 +26,16 @@ fn a_choice_between_no_tools_is_not_sent_and_lost_only_if_it_makes_the_model_cal
             assert_eq!(losses, if is_lost { vec!["tool_choice"] } else { vec![] }, "{choice:?}");
         }
     }
+}
+
+#[test]
+fn the_grammar_of_a_tool_for_free_text_is_no_member_of_a_function() {
+    let json = r#"{"name":"run","format":{"type":"grammar","grammar":{"syntax":"lark","definition":"start: X"}}}"#;
+    let lowered = crate::compat::custom::lowered(FORMAT, Rest::parse(json).unwrap()).unwrap();
+    let request = ChatRequest { tools: vec![Tool::Function(lowered)], ..ChatRequest::default() };
+    let (body, losses) = rendered(&Quirks::COMPATIBLE, request);
+    assert_eq!(body["tools"][0].as_object().unwrap().len(), 2, "a type and a function");
+    assert_eq!(losses, ["tools[0].format"]);
+    let described = &body["tools"][0]["function"]["parameters"]["properties"]["input"]["description"];
+    assert!(described.as_str().unwrap().contains("start: X"));
 }
