@@ -2,7 +2,7 @@
 
 use crate::adapter::{ChatAnswer, ChatOutcome};
 use crate::compat::content::{owned, read_part};
-use crate::compat::decoder::calls::is_cut_off;
+use crate::compat::decoder::calls::{NO_ID, is_cut_off};
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
@@ -137,7 +137,7 @@ impl Reader<'_> {
             let Some(mut call) = read_call(wire) else { continue };
             let name = self.renamed.original(&call.name).to_owned();
             call.name = name;
-            if call.id.is_empty() || ids.contains(&call.id) {
+            if call.id.is_empty() || call.id == NO_ID || ids.contains(&call.id) {
                 call.id = made_id(self.ctx, candidate, number);
             }
             ids.push(call.id.clone());

@@ -7,6 +7,9 @@ use crate::json::Str;
 use crate::losses::extensions;
 use crate::types::{Extension, Signature};
 
+/// What Mistral's specification has in the place of an id that is missing.
+pub(in crate::compat) const NO_ID: &str = "null";
+
 /// One piece of a call.
 #[derive(Debug)]
 pub(super) struct CallPiece {
@@ -34,7 +37,7 @@ impl CallPiece {
         let full = |text: Option<Str<'_>>| text.filter(|text| !text.is_empty()).map(Str::into_string);
         Self {
             index: wire.index.map(|index| index.0),
-            id: full(wire.id.and_then(|id| id.0)),
+            id: full(wire.id.and_then(|id| id.0)).filter(|id| id != NO_ID),
             name: full(name),
             custom,
             text: text.unwrap_or_default(),

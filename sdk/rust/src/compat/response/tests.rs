@@ -69,12 +69,14 @@ fn c84_an_answer_without_a_message_is_empty() {
 
 #[test]
 fn c04_calls_without_ids_get_different_ones() {
-    let call = r#"{"id":"","function":{"name":"f","arguments":{"x":1}}}"#;
-    let candidate = message(&format!(r#"{{"content":null,"tool_calls":[{call},{call}]}}"#));
-    let [Part::ToolCall(one), Part::ToolCall(two)] = candidate.parts.as_slice() else { panic!("{candidate:?}") };
-    assert!(!one.id.is_empty() && one.id != two.id);
-    assert_eq!(one.arguments, r#"{"x":1}"#);
-    assert_eq!(candidate.finish.unwrap().reason, FinishReason::ToolCalls);
+    for id in ["", "null"] {
+        let call = format!(r#"{{"id":"{id}","function":{{"name":"f","arguments":{{"x":1}}}}}}"#);
+        let candidate = message(&format!(r#"{{"content":null,"tool_calls":[{call},{call}]}}"#));
+        let [Part::ToolCall(one), Part::ToolCall(two)] = candidate.parts.as_slice() else { panic!("{candidate:?}") };
+        assert!(one.id.starts_with("call_") && two.id.starts_with("call_") && one.id != two.id);
+        assert_eq!(one.arguments, r#"{"x":1}"#);
+        assert_eq!(candidate.finish.unwrap().reason, FinishReason::ToolCalls);
+    }
 }
 
 #[test]

@@ -22,9 +22,11 @@ fn c04_one_index_for_all_and_repeated_or_empty_ids() {
     };
     let two = stream(&[&whole("a", "f"), &whole("b", "g")]);
     assert_eq!(calls(&two), [call("a", "f", "{}"), call("b", "g", "{}")]);
-    let empty = calls(&stream(&[&whole("", "f"), &whole("", "f")]));
-    assert_eq!(empty.len(), 2);
-    assert!(!empty[0].0.is_empty() && empty[0].0 != empty[1].0);
+    for id in ["", "null"] {
+        let without = calls(&stream(&[&whole(id, "f"), &whole(id, "f")]));
+        assert_eq!(without.len(), 2);
+        assert!(without.iter().all(|call| call.0.starts_with("call_")) && without[0].0 != without[1].0);
+    }
     let repeated = calls(&stream(&[&whole("a", "f"), &whole("a", "f")]));
     assert_eq!(repeated.len(), 2);
     assert_ne!(repeated[0].0, repeated[1].0);
