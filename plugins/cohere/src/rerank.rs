@@ -2,12 +2,12 @@
 //! and others share. Requests differ in a few members only, so one tolerant dialect parses them all.
 
 use weir_sdk::adapter::{DialectRerank, ParsedRerank, ProviderRerank, Result};
-use weir_sdk::compat::rerank::{FORMAT as SHARED, parse as parse_answer};
+use weir_sdk::compat::rerank::{FORMAT as SHARED, TOP_K, parse as parse_answer};
 use weir_sdk::json::{Count, Object, RawValue, Rest, Str, object, parse, text};
 use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::types::{
-    Context, Error, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, RerankDocument, RerankRequest,
-    RerankResponse, RerankResult, Usage,
+    Context, Error, Extension, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, RerankDocument,
+    RerankRequest, RerankResponse, RerankResult, Usage,
 };
 
 use crate::provider::model;
@@ -104,13 +104,18 @@ impl DialectRerank for Cohere {
             .map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
         let missing = |member: &str| Error::invalid(format!("{member}: field required")).at(member);
         let documents = body.documents.ok_or_else(|| missing("documents"))?;
+        let is_k =
+            spoken(ctx) == SHARED && Rest::parse(request.body.as_text()?).is_ok_and(|all| all.get(TOP_K).is_some());
+        let note = || Extension { format: SHARED.to_owned(), key: TOP_K.to_owned(), json: "null".to_owned() };
+        let mut kept = extensions(spoken(ctx), body.rest);
+        kept.extend(is_k.then(note));
         let request = RerankRequest {
             model: body.model.map_or_else(|| ctx.model.clone(), Str::into_string),
             query: body.query.ok_or_else(|| missing("query"))?.into_string(),
             documents: documents.into_iter().map(document).collect(),
             top_n: body.top_n.map(|count| count.0),
             return_documents: body.return_documents,
-            extensions: extensions(spoken(ctx), body.rest),
+            extensions: kept,
         };
         Ok(ParsedRerank { request, losses: Vec::new(), memo: String::new() })
     }

@@ -78,6 +78,7 @@ pub(crate) fn render(ctx: &Context, response: EmbeddingsResponse) -> Result<Rend
     }
     let mut out = String::with_capacity(256 + vectors.len() * 1024);
     json::object(&mut out, |o| {
+        o.opt_str("id", response.id.as_deref());
         o.str("object", "list");
         o.array("data", |a| {
             for (index, vector) in &vectors {
@@ -139,6 +140,18 @@ mod tests {
         assert_eq!(inputs("[1,2]").inputs, [EmbeddingInput::Tokens(vec![1, 2])]);
         assert_eq!(inputs("[[1],[2]]").inputs.len(), 2);
         assert_eq!(inputs(r#"["a","b"]"#).inputs.len(), 2);
+    }
+
+    #[test]
+    fn an_answer_keeps_the_id_that_a_compatible_server_gives_it() {
+        let answer = |id: Option<&str>| {
+            let id = id.map(str::to_owned);
+            let response =
+                EmbeddingsResponse { id, model: None, embeddings: Vec::new(), usage: None, extensions: Vec::new() };
+            render(&Context::default(), response).unwrap().response.body.as_text().unwrap().to_owned()
+        };
+        assert!(answer(Some("e-1")).contains(r#""id":"e-1""#));
+        assert!(!answer(None).contains("\"id\""));
     }
 
     #[test]

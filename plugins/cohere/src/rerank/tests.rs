@@ -1,4 +1,5 @@
 use serde_json::{Value, json};
+use weir_sdk::compat::{self, Quirks};
 use weir_sdk::types::Body;
 
 use super::*;
@@ -22,7 +23,12 @@ fn sent(format: &str, request: RerankRequest) -> (String, Value, Vec<String>) {
 fn members_of_every_server_are_read() {
     let usual = json!({"model": "m", "query": "q", "documents": ["a", {"text": "b"}], "top_n": 2});
     let others = json!({"model": "m", "query": "q", "texts": ["a", "b"], "top_k": 2});
-    assert_eq!(parsed(SHARED, &usual), parsed(SHARED, &others));
+    let mut read = parsed(SHARED, &others);
+    // Its number of results keeps its name.
+    assert_eq!(read.extensions.remove(0).key, TOP_K);
+    assert_eq!(parsed(SHARED, &usual), read);
+    let sent_back = compat::rerank::render(&Quirks::COMPATIBLE, &context(SHARED), &parsed(SHARED, &others));
+    assert!(sent_back.request.body.as_text().unwrap().ends_with(r#""top_k":2}"#));
     assert_eq!(sent(SHARED, parsed(SHARED, &usual)).1["documents"], json!(["a", "b"]));
 }
 

@@ -13,6 +13,9 @@ use crate::types::{
 /// The id of the format, named after the service whose shape the servers adopted.
 pub const FORMAT: &str = "jina.rerank";
 
+/// The note on a request that has this name for its number of results, as Voyage does.
+pub const TOP_K: &str = "top_k";
+
 /// The format of members of single results, for which the unified model has no place. No dialect writes it, so each of
 /// them is reported as lost.
 const OF_RESULTS: &str = "jina.rerank.result";
@@ -33,9 +36,11 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> Render
                 }
             }
         });
-        o.opt_num("top_n", request.top_n);
+        let noted = request.extensions.iter().any(|note| note.format == FORMAT && note.key == TOP_K);
+        o.opt_num(if noted { TOP_K } else { "top_n" }, request.top_n);
         o.opt_bool("return_documents", request.return_documents);
-        request.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
+        let own = request.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null");
+        own.for_each(|e| o.raw(&e.key, &e.json));
     });
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.rerank);
     RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) }
@@ -103,6 +108,21 @@ fn read_usage(json: &str) -> Option<Usage> {
 mod tests {
     use super::*;
     use crate::types::Body;
+
+    #[test]
+    fn the_number_of_results_keeps_the_name_that_the_client_gave_it() {
+        let body = |extensions| {
+            let (model, query) = ("m".to_owned(), "q".to_owned());
+            let documents = vec![RerankDocument::Text("a".into())];
+            let request = RerankRequest { model, query, documents, top_n: Some(2), return_documents: None, extensions };
+            let rendered = render(&Quirks::COMPATIBLE, &Context::default(), &request);
+            assert!(rendered.losses.is_empty());
+            rendered.request.body.as_text().unwrap().to_owned()
+        };
+        let note = Extension { format: FORMAT.to_owned(), key: TOP_K.to_owned(), json: "null".to_owned() };
+        let sent = |name| format!(r#"{{"model":"m","query":"q","documents":["a"],"{name}":2}}"#);
+        assert_eq!((body(vec![note]), body(Vec::new())), (sent("top_k"), sent("top_n")));
+    }
 
     #[test]
     fn results_come_best_first_with_their_documents() {
