@@ -84,6 +84,8 @@ mod tests {
         assert_eq!(kind_of(401, "invalid api token"), ErrorKind::Authentication);
         assert_eq!(kind_of(404, "model 'x' not found"), ErrorKind::NotFound);
         assert_eq!(kind_of(422, "invalid request"), ErrorKind::InvalidRequest);
+        let beside = answer(422, r#"{"id":"1","message":"schema validation failed","data":null}"#);
+        assert_eq!(beside.message, "schema validation failed");
         let trial = "You are using a Trial key, which is limited to";
         assert_eq!(kind_of(429, &format!("{trial} 10 API calls / minute.")), ErrorKind::RateLimited);
         assert_eq!(kind_of(429, &format!("{trial} 1000 API calls / month.")), ErrorKind::Quota);

@@ -51,6 +51,8 @@ fn built(name: &str, body: ErrorBody<'_>, status: Option<u16>) -> Error {
 fn kind(name: &str, message: &str, original: Option<u16>, status: Option<u16>) -> ErrorKind {
     let name = name.strip_suffix("Exception").or_else(|| name.strip_suffix("Error")).unwrap_or(name);
     let name = name.to_ascii_lowercase();
+    // The only error with this status.
+    let name = if name.is_empty() && status == Some(424) { "modelerror".to_owned() } else { name };
     by_message(&name, &message.to_ascii_lowercase(), status)
         .or_else(|| by_name(&name, original))
         .unwrap_or_else(|| ErrorKind::of_status(status.unwrap_or(500)))
@@ -161,6 +163,7 @@ mod tests {
         assert_eq!(found(404, "ResourceNotFoundException", "x"), ErrorKind::NotFound);
         assert_eq!(found(408, "ModelTimeoutException", "x"), ErrorKind::Timeout);
         assert_eq!(found(424, "ModelErrorException", "x"), ErrorKind::Upstream);
+        assert_eq!(found(424, "", "x"), ErrorKind::Upstream, "proxies drop the header with its name");
         assert_eq!(found(429, "ThrottlingException", "Too many requests"), ErrorKind::RateLimited);
         assert_eq!(found(429, "ThrottlingException", "Too many tokens per day"), ErrorKind::Quota);
         assert_eq!(found(429, "ModelNotReadyException", "x"), ErrorKind::Overloaded);

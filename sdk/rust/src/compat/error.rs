@@ -288,9 +288,12 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "permission_error" | "permission_denied" | "permissiondenied" | "unsupported_country_region_territory" => {
             ErrorKind::Permission
         }
-        "overloaded" | "overloaded_error" | "engine_overloaded" | "unavailable" | "temporarily_unavailable" => {
-            ErrorKind::Overloaded
-        }
+        "overloaded"
+        | "overloaded_error"
+        | "engine_overloaded"
+        | "unavailable"
+        | "temporarily_unavailable"
+        | "capacity_exceeded" => ErrorKind::Overloaded,
         "request_too_large" => ErrorKind::TooLarge,
         "timeout" | "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
         "unsupported_parameter" | "unsupported_value" => ErrorKind::InvalidRequest,

@@ -194,6 +194,8 @@ pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     place: &mut Option<T>,
 ) -> Result<(), A::Error> {
     match map.next_value() {
+        // A member may have two spellings, one of which is null.
+        Ok(None) => {}
         Ok(value) => *place = value,
         Err(error) => return Err(in_member(key, error)),
     }

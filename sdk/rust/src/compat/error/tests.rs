@@ -45,6 +45,7 @@ fn c83_the_reason_survives() {
     assert_eq!(coded(429, "insufficient_quota").kind, ErrorKind::Quota);
     assert_eq!(coded(429, "rate_limit_exceeded").kind, ErrorKind::RateLimited);
     assert_eq!(coded(404, "model_not_found").kind, ErrorKind::NotFound);
+    assert_eq!(coded(498, "capacity_exceeded").kind, ErrorKind::Overloaded);
     assert_eq!(coded(400, "content_filter").kind, ErrorKind::ContentFiltered);
     assert_eq!(coded(404, "model_not_found").code.as_deref(), Some("model_not_found"));
     let kind_of = |status, message: &str| read(status, &format!(r#"{{"error":{{"message":"{message}"}}}}"#)).kind;

@@ -107,6 +107,19 @@ fn errors_say_what_and_where() {
 }
 
 #[test]
+fn a_spelling_that_is_null_leaves_the_other() {
+    crate::wire! {
+        /// Two spellings of one member.
+        struct Two<'a> { "topN" | "top_n" => top: Str<'a> }
+    }
+    let top = |text: &str| parse::<Two<'_>>(text).unwrap().top.map(Str::into_string);
+    for text in [r#"{"topN":"a","top_n":null}"#, r#"{"topN":null,"top_n":"a"}"#, r#"{"topN":"b","top_n":"a"}"#] {
+        assert_eq!(top(text).as_deref(), Some("a"), "{text}");
+    }
+    assert_eq!(top(r#"{"topN":null}"#), None);
+}
+
+#[test]
 fn numbers_may_be_written_as_text() {
     let number = |text: &str| parse::<Number>(text).ok().map(|number| number.0);
     for (text, value) in [(r#""12""#, 12.0), (r#""-0.5""#, -0.5), (r#""1\u0032e1""#, 120.0), ("12", 12.0)] {
