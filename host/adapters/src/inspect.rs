@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -71,7 +73,7 @@ pub fn shape(loader: &Loader, bytes: &[u8]) -> Result<Shape, ShapeError> {
 }
 
 /// One line of `weir plugin list`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct PluginRow {
     /// The file's name without `.wasm`.
     pub name: String,
@@ -118,7 +120,7 @@ pub struct ListSettings {
 }
 
 /// Lists every component in a directory, ordered by name.
-pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Result<Vec<PluginRow>> {
+pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> io::Result<Vec<PluginRow>> {
     let ListSettings { lock, policy, decisions, grants } = wishes;
     let mut names: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
@@ -148,39 +150,42 @@ enum Barred {
 /// Checks a file's bytes: returns what vouches for them.
 type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, Barred> + 'a;
 
+/// A file that would not serve, with its digest if it can be read.
+struct Unserved {
+    digest: Option<Digest>,
+    reason: String,
+}
+
 fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: String) -> PluginRow {
-    let impurity = grants.impurity();
-    let refused = |name, digest, reason: String| PluginRow {
-        name,
-        digest,
-        version: None,
-        description: None,
-        trusted: false,
-        signed_by: None,
-        faces: vec![],
-        accepts: vec![],
-        refused: Some(reason),
-        proved: false,
-        grants: grants.clone(),
-        impurity: impurity.clone(),
-        left_out: vec![],
-        manifest: None,
-    };
+    let read = read_listed(loader, dir, vouch, &grants, &name);
+    let row = PluginRow { name, impurity: grants.impurity(), grants, ..PluginRow::default() };
+    match read {
+        Ok((vouched, adapter)) => serving_row(row, &vouched, &adapter),
+        Err(Unserved { digest, reason }) => PluginRow { digest, refused: Some(reason), ..row },
+    }
+}
+
+/// Reads a file, asks what vouches for it, and loads it.
+fn read_listed(
+    loader: &Loader,
+    dir: &Path,
+    vouch: &Vouch<'_>,
+    grants: &Grants,
+    name: &str,
+) -> Result<(Vouched, Arc<Adapter>), Unserved> {
     let file = dir.join(format!("{name}.wasm"));
-    let bytes = match component_file::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error) => return refused(name, None, error.to_string()),
-    };
+    let unread = |error: io::Error| Unserved { digest: None, reason: error.to_string() };
+    let bytes = component_file::read(&file).map_err(unread)?;
     let digest = Digest::of(&bytes);
-    let vouched = match vouch(&name, digest, &file) {
-        Ok(vouched) => vouched,
-        Err(barred) => return refused(name, Some(digest), barred.to_string()),
-    };
+    let unserved = |reason: String| Unserved { digest: Some(digest), reason };
+    let vouched = vouch(name, digest, &file).map_err(|barred| unserved(barred.to_string()))?;
     let adapter_limits = AdapterLimits { grants: grants.clone(), ..AdapterLimits::default() };
-    let adapter = match loader.load(&name, &bytes, &Admission { adapter_limits, ..Admission::default() }) {
-        Ok(adapter) => adapter,
-        Err(error) => return refused(name, Some(digest), error.to_string()),
-    };
+    let admission = Admission { adapter_limits, ..Admission::default() };
+    let adapter = loader.load(name, &bytes, &admission).map_err(|error| unserved(error.to_string()))?;
+    Ok((vouched, adapter))
+}
+
+fn serving_row(row: PluginRow, vouched: &Vouched, adapter: &Adapter) -> PluginRow {
     let manifest = &adapter.manifest;
     let unique = |formats: Vec<&String>| {
         let mut formats: Vec<String> = formats.into_iter().cloned().collect();
@@ -189,20 +194,15 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, grants: Grants, name: 
         formats
     };
     PluginRow {
-        trusted: vouched.pinned,
-        signed_by: vouched.signer.as_deref().map(str::to_owned),
-        name,
-        digest: Some(digest),
+        digest: Some(adapter.digest),
         version: Some(manifest.version.clone()),
         description: Some(manifest.description.clone()),
+        trusted: vouched.pinned,
+        signed_by: vouched.signer.as_deref().map(str::to_owned),
         faces: unique(manifest.faces.iter().map(|face| &face.format).collect()),
         accepts: unique(manifest.accepts.iter().map(|accepts| &accepts.format).collect()),
-        refused: None,
-        proved: false,
-        impurity,
-        grants,
-        left_out: vec![],
         manifest: Some(manifest.clone()),
+        ..row
     }
 }
 
