@@ -24,6 +24,9 @@ pub(super) enum Meaning {
     None,
 }
 
+/// The cost of writing to the cache, for the usual time or for hours (`_above_1hr`).
+const CACHE_WRITE: &str = "cache_creation_input_token_cost";
+
 const TIERS: [&str; 5] = ["priority", "flex", "balanced", "ultrafast", "decisions"];
 
 /// Reads a member's name; `mode` is what the model is for.
@@ -47,14 +50,25 @@ pub(super) fn meaning(name: &str, mode: &str) -> Meaning {
     if let Some((start, count)) = rest.strip_suffix("hr").and_then(|start| start.rsplit_once("_above_")) {
         (rest, hours) = (start, count.parse::<u32>().ok());
     }
+    if hours.is_some() && rest != CACHE_WRITE {
+        return Meaning::Gap;
+    }
+    match measure(rest, mode, hours, &mut when) {
+        Some(measure) => Meaning::Rate(measure, when),
+        None => other(rest),
+    }
+}
+
+/// The measure of a member without what its name says of tiers, batches and lengths; `None` if it is no rate of one. `hours` is how
+/// long the cache keeps what is written.
+fn measure(name: &str, mode: &str, hours: Option<u32>, when: &mut When) -> Option<&'static str> {
     let is_picture = mode.starts_with("image");
-    let measure = match rest {
-        "cache_creation_input_token_cost" if hours == Some(1) => "cache_write_hour",
-        "cache_creation_input_token_cost" => {
+    Some(match name {
+        CACHE_WRITE if hours == Some(1) => "cache_write_hour",
+        CACHE_WRITE => {
             when.cache_minutes = hours.map(|hours| hours * 60);
             "cache_write"
         }
-        _ if hours.is_some() => return Meaning::Gap,
         "input_cost_per_token" => "input",
         "output_cost_per_token" => "output",
         "cache_read_input_token_cost" => "cache_read",
@@ -80,9 +94,8 @@ pub(super) fn meaning(name: &str, mode: &str) -> Meaning {
         // An image that is embedded is billed by the piece as one that is made.
         "input_cost_per_image" if is_picture || mode == "embedding" => "image",
         "input_cost_per_character" => "character",
-        _ => return other(rest),
-    };
-    Meaning::Rate(measure, when)
+        _ => return None,
+    })
 }
 
 /// Members that are no rate of a measure.
