@@ -29,7 +29,7 @@ use crate::keys;
 use crate::login::Logins;
 use crate::main_port::{MainPort, operate};
 use crate::reload::Reload;
-use crate::shared::{Rounds, Sharers};
+use crate::shared::{Rounds, RunningRounds};
 use crate::sinks;
 use crate::sinks::{EventLog, Sending};
 use crate::store::redaction::{CleanedLog, Redaction};
@@ -180,9 +180,9 @@ impl App {
         let (addresses, tls, connections) = (self.addresses, self.tls, self.connections);
         follow_certificate(tls.as_ref(), &stop);
         let allowance = Allowance { tls, metrics: connections.of("main"), ..allowance(&config.server) };
-        let listens = admin.is_some();
+        let is_apart = admin.is_some();
         let FollowedPlugins { catalog, dir, uploads, changed, watching } = follow_plugins(plugins);
-        show_figures(&gateway, &catalog);
+        register_adapter_metrics(&gateway, &catalog);
         let operations = Operations {
             gateway: Arc::clone(&gateway),
             catalog: Arc::clone(&catalog),
@@ -192,7 +192,7 @@ impl App {
             shadow_runs: ShadowRuns::default(),
             draining: stop.clone(),
             reload: Arc::clone(&reload),
-            is_apart: listens,
+            is_apart,
             store: self.store.clone(),
             identity: self.identity,
             sharing: self.rounds.as_ref().map(Rounds::sharing),
@@ -206,20 +206,16 @@ impl App {
         let booking = tokio::spawn(bookings::follow(Arc::clone(&gateway), stop.clone()));
         let keeping = self.budgets.map(|kept| Keeping::start(kept, &gateway));
         let rounds = self.rounds.map(Rounds::start);
-        let side = admin.map(|listener| {
+        let admin_server = admin.map(|listener| {
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
             operate_apart(listener, router.clone(), allowance, stop.clone())
         });
-        let main_port = MainPort {
-            grpc: weir_grpc::Service::new(Arc::clone(&gateway), stop.clone()),
-            gateway,
-            router,
-            is_apart: listens,
-        };
+        let main_port =
+            MainPort { grpc: weir_grpc::Service::new(Arc::clone(&gateway), stop.clone()), gateway, router, is_apart };
         let handle = move |request: Request<Incoming>| main_port.answer(request);
         weir_server::serve(main, workers.spread(), allowance, stop, handle).await;
-        if let Some(side) = side {
-            let _ended = side.await;
+        if let Some(admin_server) = admin_server {
+            let _ended = admin_server.await;
         }
         // What is being booked is in the store's queue before the store is closed.
         let _ended = tokio::time::timeout(BOOKING_WAIT, booking).await;
@@ -304,7 +300,7 @@ fn workers(config: &Config) -> Result<Workers, StartError> {
 
 /// Gives back what is leased, and writes what is left, after the last request has ended.
 async fn flush_at_exit(
-    rounds: Option<Sharers>,
+    rounds: Option<RunningRounds>,
     keeping: Option<Keeping>,
     work: Option<WorkHolding>,
     store: Option<Arc<OpenStore>>,
@@ -351,7 +347,7 @@ fn follow_plugins(Plugins { watch, catalog, keeper }: Plugins) -> FollowedPlugin
 }
 
 /// Registers the metrics of adapters.
-fn show_figures(gateway: &Gateway, catalog: &Arc<Catalog>) {
+fn register_adapter_metrics(gateway: &Gateway, catalog: &Arc<Catalog>) {
     let figures = Figures::new(Arc::clone(catalog));
     if let Err(error) = figures.and_then(|figures| gateway.metrics().registry().register(Box::new(figures))) {
         tracing::error!(%error, "the adapters' figures are not shown");

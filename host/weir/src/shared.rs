@@ -118,9 +118,9 @@ impl Rounds {
     }
 
     /// Makes rounds from now on.
-    pub(crate) fn start(self) -> Sharers {
+    pub(crate) fn start(self) -> RunningRounds {
         let (stop, stopped) = watch::channel(false);
-        Sharers { stop, task: tokio::spawn(self.follow(stopped)) }
+        RunningRounds { stop, task: tokio::spawn(self.follow(stopped)) }
     }
 
     async fn follow(mut self, mut stop: watch::Receiver<bool>) {
@@ -329,14 +329,14 @@ fn present(answers: RoundAnswers, only_urgent: bool) -> Result<RoundAnswers, Ser
     }
 }
 
-/// The task that makes the rounds.
+/// The task that makes rounds, until it is ended.
 #[derive(Debug)]
-pub(crate) struct Sharers {
+pub(crate) struct RunningRounds {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-impl Sharers {
+impl RunningRounds {
     /// Gives back what is leased, after the last request has ended.
     pub(crate) async fn end(self) {
         self.stop.send_replace(true);
