@@ -346,7 +346,7 @@ fn follow_plugins(Plugins { watch, catalog, keeper }: Plugins) -> FollowedPlugin
     FollowedPlugins { catalog, dir, uploads, changed, watching }
 }
 
-/// Registers the metrics of adapters.
+/// Their values are read from the catalog at each scrape.
 fn register_adapter_metrics(gateway: &Gateway, catalog: &Arc<Catalog>) {
     let figures = Figures::new(Arc::clone(catalog));
     if let Err(error) = figures.and_then(|figures| gateway.metrics().registry().register(Box::new(figures))) {

@@ -151,8 +151,8 @@ impl KeyEdit {
     }
 }
 
-/// Refuses changes of what counts beyond a key's team to those who may change the team only. Such are the operations that
-/// are had by their name alone, unless the team or its organisation has them.
+/// Refuses changes of what counts beyond a key's team, if the caller may change the team only. Such are the operations that
+/// a key has by their full name alone, unless the team or its organisation has them.
 fn beyond(
     terms: &Terms,
     before: &Terms,
@@ -316,7 +316,7 @@ fn check_owner(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
     Ok(())
 }
 
-/// Refuses one more key of a team to those who may change the team only.
+/// Refuses one more key of a team that has the most already, if the caller may change the team only.
 fn check_count(team: Option<&TeamId>, stored: &impl Stored, context: &Context) -> Result<(), ChangeError> {
     let Some(team) = team.filter(|_| context.may_write(None).is_err()) else { return Ok(()) };
     let most = MAX_KEYS_OF_TEAM;
