@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change lands, in one run, with a summary at its end.
 
+mod disk;
 mod lanes;
 mod lints;
 
@@ -102,11 +103,17 @@ struct Row {
 
 /// Runs all steps, or with `--quick` the short ones, or those that are named.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
-    let rows = lanes::run(workspace, &chosen(words)?)?;
+    let steps = chosen(words)?;
+    if steps.len() == STEPS.len()
+        && let Some(note) = disk::before(&workspace.root)
+    {
+        println!("{note}");
+    }
+    let rows = lanes::run(workspace, &steps)?;
     print!("{}", summary(&rows));
     let failed = rows.iter().filter(|row| row.result.is_err()).count();
     if failed > 0 {
-        bail!("{failed} step(s) failed");
+        bail!("{failed} step(s) failed{}", disk::after(&workspace.root).unwrap_or_default());
     }
     Ok(())
 }
