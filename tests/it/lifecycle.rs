@@ -181,7 +181,8 @@ async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
     tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     let is_on_trial = gateway.adapter("zeta").await.iter().any(|one| one["canary"].is_object());
     assert!(is_on_trial, "{}", gateway.get("/admin/plugins").await.text());
-    for stream in [false, true, false] {
+    // More than one of a thousand end the trial, perhaps at once: a third would come to either version.
+    for stream in [false, true] {
         assert_eq!(ask_both(Answer::json(422, "{}"), stream).await, 422);
     }
     gateway.until_adapter("zeta", |all| all.iter().all(|one| one["canary"].is_null())).await;
