@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::body::{self, recipe::Hash};
 use crate::error::StoreError;
+use crate::fact::owner_name;
 use crate::id::{Day, RequestId};
 use crate::query::search::HOUR_MS;
 use crate::sql::{Row, Sql, Value, padded, placeholders};
@@ -83,12 +84,12 @@ impl Erasure {
         let end = if is_last { self.day.next().start_ms() } else { self.day.start_ms() + (hour + 1) * HOUR_MS };
         let end = RequestId::first_of(end);
         let (column, name) = match &self.subject {
-            ErasureSubject::User(user) => ("user_id", user),
-            ErasureSubject::Key(key) => ("api_key", key),
+            ErasureSubject::User(user) => ("user_id", owner_name(user)),
+            ErasureSubject::Key(key) => ("api_key", owner_name(key)),
         };
         let found = sql.query(
             &format!("select id from facts where id >= $1 and id < $2 and {column} = $3"),
-            &[Value::blob(from.as_bytes()), Value::blob(end.as_bytes()), Value::text(name)],
+            &[Value::blob(from.as_bytes()), Value::blob(end.as_bytes()), Value::Text(name)],
         )?;
         for mut row in found {
             self.ids.insert(RequestId::from_bytes(row.array()?));

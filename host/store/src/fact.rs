@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::id::RequestId;
 
 /// Most bytes of an error's text; the rest is cut off.
@@ -279,6 +281,20 @@ pub(crate) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// The name of a key, a client, an account or a user, as it stands in facts, sums and questions. One that is too long, or has what no
+/// database takes, is cut and ends with the beginning of its digest, so that it is no other's that begins alike.
+pub fn owner_name(name: &str) -> Cow<'_, str> {
+    const DIGITS: usize = 32;
+    if !is_unfit(name, MAX_NAME) {
+        return Cow::Borrowed(name);
+    }
+    let mut text = name.to_owned();
+    cut(&mut text, MAX_NAME - DIGITS - 1);
+    text.push('~');
+    text.extend(hex::encode(&Sha256::digest(name)).chars().take(DIGITS));
+    Cow::Owned(text)
+}
+
 /// Cuts a text at a character, and removes zero bytes, which PostgreSQL takes in no text.
 pub(crate) fn cut(text: &mut String, most: usize) {
     if text.contains('\0') {
@@ -293,6 +309,19 @@ pub(crate) fn cut(text: &mut String, most: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_and_stays_apart_from_those_that_begin_alike() {
+        assert_eq!(owner_name("key"), "key");
+        let long = |end: &str| format!("token:login:{}{end}", "ü".repeat(MAX_NAME));
+        let (one, other) = (long("a"), long("b"));
+        let names = [owner_name(&one), owner_name(&other), owner_name("a\0b"), owner_name("ab")];
+        for (at, name) in names.iter().enumerate() {
+            assert!(name.len() <= MAX_NAME && !names[..at].contains(name), "{name}");
+            assert_eq!(owner_name(name), *name, "what is stored is found by itself too");
+        }
+        assert!(names[0].starts_with("token:login:ü") && names[2].starts_with("ab~"));
+    }
 
     #[test]
     fn a_fact_is_read_back_from_its_json() {

@@ -94,7 +94,7 @@ pub use erase::ErasureSubject;
 pub use error::StoreError;
 pub use export::export_json_lines;
 pub use fact::packed::PackedFact;
-pub use fact::{Fact, MAX_ERROR_TEXT, MAX_JSON, MAX_NAME, MAX_TAGS, TokenCounts};
+pub use fact::{Fact, MAX_ERROR_TEXT, MAX_JSON, MAX_NAME, MAX_TAGS, TokenCounts, owner_name};
 pub use file_lock::lock_file;
 pub use health::{Condition, Drops, Health};
 pub use id::{BadDay, BadId, Day, RequestId};

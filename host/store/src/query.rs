@@ -66,16 +66,8 @@ impl Query {
     /// Whether a text of the query cannot be in any fact, since it is longer than what is stored or has a zero byte, which
     /// is not stored.
     pub(crate) fn is_hopeless(&self) -> bool {
-        let names = [
-            &self.client_request_id,
-            &self.key,
-            &self.team,
-            &self.organisation,
-            &self.user,
-            &self.model,
-            &self.provider,
-            &self.outcome,
-        ];
+        let names =
+            [&self.client_request_id, &self.team, &self.organisation, &self.model, &self.provider, &self.outcome];
         let (name, value) = self.tag.as_ref().map_or(("", ""), |(name, value)| (name, value));
         let mut names = names.into_iter().flatten().map(String::as_str).chain([name, value]);
         let error = self.error_text.as_deref().unwrap_or_default();

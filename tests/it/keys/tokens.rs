@@ -172,6 +172,38 @@ async fn what_the_log_has_of_a_token_without_a_user_is_erased_by_its_account_as_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn accounts_whose_names_are_longer_than_the_log_keeps_are_erased_each_by_its_own() {
+    let key = Key::new("one");
+    let (issuer, _) = issuer(&[&key]).await;
+    let upstream = provider().await;
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
+    let of = |subject: &str| key.token(&claims(&issuer, &json!({"sub": subject})));
+    assert_eq!(ask(&gateway, &of("ada")).await.status(), 200);
+    let account = super::facts::found(&gateway, "status=200").await["key"].as_str().unwrap().to_owned();
+    // They begin alike, up to where the log cuts.
+    let [one, other] = ["one", "two"].map(|end| format!("{}{end}", "s".repeat(252)));
+    for subject in [&one, &other, &one] {
+        assert_eq!(ask(&gateway, &of(subject)).await.status(), 200);
+    }
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
+    let erase = async |whose: &str| {
+        let reply = admin(&gateway, "DELETE", &format!("/requests?key={}", escaped(whose)), Value::Null).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        reply.json()["removed"].clone()
+    };
+    let whole = |subject: &str| account.replace("ada", subject);
+    assert_eq!(erase(&whole(&one)).await, 2);
+    assert_eq!(erase(&whole(&one)).await, 0);
+    let left = super::facts::found(&gateway, &format!("key={}", escaped(&whole(&other)))).await;
+    let shown = left["key"].as_str().unwrap();
+    assert!(shown.len() <= 256 && shown != whole(&other), "{left}");
+    assert_eq!(erase(shown).await, 1, "as the log shows it, too");
+    assert_eq!(erase(&account).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn known_keys_work_while_the_issuer_is_away_and_unknown_ones_are_answered_with_503() {
     let (key, newer) = (Key::new("one"), Key::new("two"));
     let (issuer, published) = issuer(&[&key]).await;

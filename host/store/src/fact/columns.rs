@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::packed::RowWriter;
-use super::{Fact, MAX_ERROR_TEXT, MAX_NAME, TokenCounts};
+use super::{Fact, MAX_ERROR_TEXT, MAX_NAME, TokenCounts, owner_name};
 use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
@@ -99,7 +99,7 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     row.bytes(fact.id.as_bytes());
     row.count(sequence);
     row.text(fact.client_request_id.as_ref(), MAX_NAME);
-    row.text(fact.user.as_ref(), MAX_NAME);
+    row.text(&owner_name(fact.user.as_ref()), MAX_NAME);
     row.tags(&fact.tags);
     row.text(fact.error_kind.as_ref(), MAX_NAME);
     row.text(fact.error_text.as_ref(), MAX_ERROR_TEXT);
@@ -123,7 +123,7 @@ pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, 
     row.count(fact.bytes_out);
     row.maybe_int(fact.saved_nano);
     row.maybe_int(fact.similarity_millionths);
-    row.text(fact.key.as_ref(), MAX_NAME);
+    row.text(&owner_name(fact.key.as_ref()), MAX_NAME);
     row.text(fact.team.as_ref(), MAX_NAME);
     row.text(fact.organisation.as_ref(), MAX_NAME);
     row.text(fact.client.as_ref(), MAX_NAME);

@@ -232,7 +232,10 @@ mod tests {
         fact.tags = (0..100).map(|number| (format!("{number:03}"), "v\0".repeat(MAX_NAME))).collect();
         let stored = PackedFact::from(&fact).unpack().unwrap();
         assert_eq!(stored.error_text.len(), MAX_ERROR_TEXT);
-        assert_eq!((stored.key.as_str(), stored.model_asked.len()), ("key", MAX_NAME - 1));
+        assert_eq!(
+            (stored.key.as_str(), stored.model_asked.len()),
+            (&*super::super::owner_name("k\0ey"), MAX_NAME - 1)
+        );
         assert_eq!(stored.attempts, "\"too long\"");
         assert_eq!((stored.tags.len(), stored.tags["031"].len()), (MAX_TAGS, MAX_NAME));
         assert_eq!(PackedFact::from(&stored).unpack().unwrap(), stored);

@@ -6,7 +6,7 @@
 
 use super::{KeySum, Query};
 use crate::error::StoreError;
-use crate::fact::{Fact, columns};
+use crate::fact::{Fact, columns, owner_name};
 use crate::id::{Day, RequestId};
 use crate::sql::{Row, Sql, Value};
 
@@ -43,6 +43,12 @@ impl<'a> Filter<'a> {
             self.and(&format!("{column} = ?"), [Value::text(wanted)]);
         }
     }
+
+    fn is_owner(&mut self, column: &str, wanted: Option<&'a str>) {
+        if let Some(wanted) = wanted {
+            self.and(&format!("{column} = ?"), [Value::Text(owner_name(wanted))]);
+        }
+    }
 }
 
 /// A database's words for what it finds in texts.
@@ -59,10 +65,10 @@ fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, words: T
     let mut filter = Filter::default();
     filter.and("id >= ? and id < ?", [Value::blob(from.as_bytes()), Value::blob(to.as_bytes())]);
     filter.is("client_request_id", query.client_request_id.as_deref());
-    filter.is("api_key", query.key.as_deref());
+    filter.is_owner("api_key", query.key.as_deref());
     filter.is("team", query.team.as_deref());
     filter.is("organisation", query.organisation.as_deref());
-    filter.is("user_id", query.user.as_deref());
+    filter.is_owner("user_id", query.user.as_deref());
     filter.is("provider", query.provider.as_deref());
     filter.is("outcome", query.outcome.as_deref());
     if let Some(id) = &query.id {
@@ -167,7 +173,7 @@ fn ranges(sql: &mut dyn Sql, day: Day, query: &Query) -> Result<Vec<(RequestId, 
     };
     let rows = sql.query(
         "select hour from key_hours where day = $1 and api_key = $2 order by hour desc",
-        &[Value::Int(day.number().into()), Value::text(key)],
+        &[Value::Int(day.number().into()), Value::Text(owner_name(key))],
     )?;
     let mut hours: Vec<(u64, u64)> = Vec::new();
     for mut row in rows {
@@ -191,7 +197,12 @@ pub(crate) fn key_sum_of_day(
     let rows = sql.query(
         "select requests,failed,unpriced,input,output,cost_nano from key_hours \
          where day = $1 and api_key = $2 and hour >= $3 and hour < $4",
-        &[Value::Int(day.number().into()), Value::text(key), Value::count(from_hour), Value::count(to_hour)],
+        &[
+            Value::Int(day.number().into()),
+            Value::Text(owner_name(key)),
+            Value::count(from_hour),
+            Value::count(to_hour),
+        ],
     )?;
     let mut sum = KeySum::default();
     for mut row in rows {

@@ -61,6 +61,7 @@ suite! {
     gaps::what_a_writer_took_and_the_log_lacks_shows
     suite::requests_over_midnight_are_not_missing
     suite::a_user_is_erased_with_what_only_they_said
+    suite::a_long_name_is_found_and_erased_by_the_whole_of_it
     suite::the_log_is_exported_as_json_lines
     suite::documents_change_only_as_expected
     suite::the_version_log_shows_every_change_once

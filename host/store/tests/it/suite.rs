@@ -282,7 +282,8 @@ pub(crate) fn texts_of_any_kind_can_be_stored_and_found(place: &dyn Place) {
         let clean = text.replace('\0', "");
         store.append(&batch(vec![fact.clone()])).unwrap();
         let queries = [
-            Query { key: Some(clean.clone()), ..Query::default() },
+            // By the whole of it, as whoever asks knows it.
+            Query { key: Some(text.to_owned()), ..Query::default() },
             Query { model: Some(clean.clone()), ..Query::default() },
             Query { error_text: Some(format!("e {clean} a")), ..Query::default() },
             Query { tag: Some((clean.clone(), clean.clone())), ..Query::default() },
@@ -405,6 +406,28 @@ pub(crate) fn a_user_is_erased_with_what_only_they_said(place: &dyn Place) {
         assert_eq!(store.fact(&fact.id).unwrap().is_none(), is_erased);
         assert_eq!(store.body(&fact.id, Side::Request).unwrap(), (!is_erased).then(|| body.bytes.to_vec()));
     }
+}
+
+pub(crate) fn a_long_name_is_found_and_erased_by_the_whole_of_it(place: &dyn Place) {
+    let store = place.open();
+    let long = |end: &str| format!("token:login:{}{end}", "s".repeat(250));
+    let (one, other) = (long("one"), long("other"));
+    let mut facts = Seed(41).facts(12, NOON, 1_000);
+    for (at, fact) in facts.iter_mut().enumerate() {
+        let name = if at % 3 == 0 { &one } else { &other };
+        (fact.key, fact.user) = (name.clone(), name.clone());
+    }
+    store.append(&batch(facts)).unwrap();
+    let count = |query: Query| store.search(&query).unwrap().facts.len();
+    let of_key = |key: &str| count(Query { key: Some(key.to_owned()), ..Query::default() });
+    assert_eq!((of_key(&one), of_key(&other)), (4, 8));
+    assert_eq!(count(Query { user: Some(one.clone()), ..Query::default() }), 4);
+    assert_eq!(store.key_sum(&one, NOON - DAY, NOON + DAY).unwrap().requests, 4);
+    let stored = store.search(&Query { key: Some(other.clone()), ..Query::default() }).unwrap().facts.remove(0).key;
+    assert_eq!((of_key(&stored), stored.len() <= 256), (8, true), "it is found as the log shows it, too");
+    assert_eq!(store.erase(&ErasureSubject::Key(one.clone())).unwrap(), 4);
+    assert_eq!((of_key(&one), of_key(&other)), (0, 8));
+    assert_eq!(store.erase(&user(&other)).unwrap(), 8);
 }
 
 pub(crate) fn a_damaged_document_is_none_and_takes_no_other_away(place: &dyn Place) {

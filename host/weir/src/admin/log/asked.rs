@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use crate::admin::{Parameters, Problem};
 use weir_gateway::accounting::request_log::RequestOutcome;
 use weir_ledger::Nano;
-use weir_store::{Fact, Query};
+use weir_store::{Fact, Query, owner_name};
 
 /// The conditions that a search takes.
 pub(in crate::admin) const CONDITIONS: [&str; 17] = [
@@ -94,13 +94,15 @@ fn statuses(text: &str) -> Option<(u16, u16)> {
 /// Whether a new fact meets a search.
 pub(super) fn holds(query: &Query, fact: &Fact) -> bool {
     let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
+    let is_of =
+        |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| owner_name(wanted) == owner_name(own));
     let time = fact.id.time_ms();
     query.id.is_none_or(|id| id == fact.id)
         && is(&query.client_request_id, &fact.client_request_id)
-        && is(&query.key, &fact.key)
+        && is_of(&query.key, &fact.key)
         && is(&query.team, &fact.team)
         && is(&query.organisation, &fact.organisation)
-        && is(&query.user, &fact.user)
+        && is_of(&query.user, &fact.user)
         && is(&query.provider, &fact.provider)
         && is(&query.outcome, &fact.outcome)
         && query.tag.as_ref().is_none_or(|(name, value)| fact.tags.get(name) == Some(value))
