@@ -12,6 +12,7 @@ mod attack_browsers;
 mod attack_connections;
 mod attack_echo;
 mod attack_fairness;
+mod attack_floods;
 mod attack_leaving;
 mod attack_log;
 mod attack_manifests;

@@ -243,6 +243,9 @@ impl UpstreamBody {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
         let result = loop {
             match self.poll_source(cx) {
+                Poll::Ready(Some(Ok(_))) if self.watch.is_over() => {
+                    break Some(Err(self.failure(UpstreamErrorKind::TotalTimeout)));
+                }
                 Poll::Ready(Some(Ok(piece))) => {
                     self.watch.piece_came();
                     match self.screened(piece) {
@@ -348,6 +351,8 @@ pub(super) async fn next_piece<B>(body: &mut B) -> Result<Option<Bytes>, Upstrea
 where
     B: Body<Data = Bytes, Error = UpstreamError> + Unpin,
 {
+    // Many small pieces may be there at once, and others wait.
+    consume_budget().await;
     match body.frame().await {
         Some(frame) => Ok(Some(frame?.into_data().unwrap_or_default())),
         None => Ok(None),

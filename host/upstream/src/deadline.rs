@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use super::error::UpstreamErrorKind;
@@ -121,6 +122,11 @@ impl Watch {
         self.active = true;
     }
 
+    /// Whether the total time is over, which pieces that are always there would hide: no timer is polled between them.
+    pub(super) fn is_over(&self) -> bool {
+        self.total_by.is_some_and(|total_by| total_by <= Instant::now())
+    }
+
     /// Stops all timers: the body has ended.
     pub(super) fn stop(&mut self) {
         self.sleep = None;
@@ -134,7 +140,7 @@ impl Watch {
                 self.sleep = Some(Box::pin(tokio::time::sleep_until(wake)));
             }
             let Some(sleep) = &mut self.sleep else { return Poll::Pending };
-            ready!(sleep.as_mut().poll(cx));
+            ready!(poll_sleep(sleep.as_mut(), cx));
             let now = Instant::now();
             if let Some(expired) = self.expired(now) {
                 return Poll::Ready(expired);
@@ -177,6 +183,11 @@ impl Watch {
         self.quiet_steps += 1;
         (self.quiet_steps >= IDLE_STEPS).then_some(UpstreamErrorKind::IdleTimeout)
     }
+}
+
+/// Polls a timer whatever else the task has done in this turn: bytes that are always there would put it off for ever.
+pub(super) fn poll_sleep(sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+    pin!(unconstrained(sleep)).poll(cx)
 }
 
 fn after(now: Instant, duration: Duration) -> Instant {
@@ -267,6 +278,8 @@ mod tests {
         limited.piece_came();
         assert_eq!(limited.next_wake(start + 6 * SECOND + SECOND / 2), start + 7 * SECOND);
         assert_eq!(limited.expired(start + 7 * SECOND), Some(UpstreamErrorKind::TotalTimeout));
+        assert!(!healthy.is_over() && !limited.is_over());
+        assert!(watch(Timeouts { total: Some(Duration::ZERO), ..limits() }).0.is_over());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use http::request::Parts;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::task::unconstrained;
 
 use super::coded_body;
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
@@ -162,7 +163,8 @@ async fn next(
         Poll::Ready(frame) => frame,
         Poll::Pending => {
             let frame = tokio::time::timeout(timeouts.left(), body.frame());
-            Box::pin(room.wait(frame)).await?.map_err(|_| too_slow())?
+            // The connection may have taken the task's turn with bytes that make no frame, and would put the timer off for ever.
+            Box::pin(unconstrained(room.wait(frame))).await?.map_err(|_| too_slow())?
         }
     };
     frame.transpose().map_err(|_| Fault::invalid("the request's body broke off"))

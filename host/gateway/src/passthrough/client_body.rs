@@ -1,7 +1,7 @@
 //! The body of a client's request, read as fast as the provider takes it and no faster.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use weir_buffers::joined::Joined;
@@ -107,7 +108,8 @@ impl ClientBody {
             self.waits_since = Some(now);
             self.sleep.as_mut().reset(now + self.pause);
         }
-        self.sleep.as_mut().poll(cx)
+        // Whatever else the task has done in this turn: bytes that are always there would put it off for ever.
+        pin!(unconstrained(self.sleep.as_mut())).poll(cx)
     }
 
     /// Notes the end of a wait. A client that sends byte by byte never pauses for long, but holds its place all the same:

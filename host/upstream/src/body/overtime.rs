@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
+use super::super::deadline::poll_sleep;
+
 /// How long a provider may take to end an answer that it has called complete. Most of them end it with the same write or the
 /// next one; waiting for that keeps the connection for other exchanges.
 const OVERTIME: Duration = Duration::from_millis(100);
@@ -41,7 +43,7 @@ impl Overtime {
             *self = Self::Waits(Box::pin(tokio::time::sleep(OVERTIME)));
         }
         match self {
-            Self::Waits(sleep) => sleep.as_mut().poll(cx),
+            Self::Waits(sleep) => poll_sleep(sleep.as_mut(), cx),
             Self::Open | Self::Told => Poll::Pending,
         }
     }

@@ -53,18 +53,20 @@ async fn pieces_that_never_end_are_read_ahead_until_the_deadline() {
 }
 
 #[tokio::test]
-async fn other_tasks_have_their_turns_while_a_body_is_read_ahead() {
-    let turns = tokio::spawn(async {
-        let mut turns = 0;
-        loop {
-            turns += 1;
-            tokio::task::yield_now().await;
-            if turns == 10 {
-                return turns;
+async fn other_tasks_have_their_turns_while_many_small_pieces_are_read() {
+    for is_read_ahead in [true, false] {
+        let turns = tokio::spawn(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
             }
-        }
-    });
-    let mut body = ticks(100_000);
-    body.read_ahead(usize::MAX, later()).await.unwrap();
-    assert!(turns.is_finished());
+        });
+        let mut body = ticks(100_000);
+        let read = if is_read_ahead {
+            body.read_ahead(usize::MAX, later()).await.unwrap()
+        } else {
+            body.collect(usize::MAX).await.unwrap()
+        };
+        assert_eq!(read.len(), 100_000);
+        assert!(turns.is_finished(), "read ahead: {is_read_ahead}");
+    }
 }
