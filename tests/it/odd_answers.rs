@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
+use weir_tests::{Answer, Client, Folder, Gateway, Program, Reply, Request, Upstream};
 
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, TOKENS, WireFormat, config_of};
 
@@ -164,4 +164,34 @@ async fn answers_without_a_body_keep_what_their_heads_say_of_one() {
         client.send(&Request::get("/health")).await;
         assert_eq!(client.reply().await.status(), 200, "behind {method}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_answer_in_pieces_of_one_byte_takes_about_as_much_memory_as_it_has_bytes() {
+    const BYTES: usize = 200 << 10;
+    let text = OPENAI.whole().replacen(TEXT, &"x".repeat(BYTES), 1);
+    let mut pieces =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    text.bytes().for_each(|byte| pieces.extend([b"1\r\n", &[byte][..], b"\r\n"].concat()));
+    pieces.extend(b"0\r\n\r\n");
+    let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    // The head of an answer with a price waits for what it costs.
+    let config = config_of(&[OPENAI], &upstream).replace("\ntarget", "\nprice = { input = 1, output = 1 }\ntarget");
+    let folder = Folder::with(&["openai"]);
+    let program = Program::start(&folder, &weir_tests::plugins::target().join("test-cache"), &config);
+    let address = program.address();
+    let request = OPENAI.request("openai", false).header("host", "localhost");
+    let ask = async || {
+        let mut client = Client::connect(address).await;
+        client.send(&request).await;
+        client.reply().await
+    };
+    assert_eq!(ask().await.status(), 200);
+    let before = program.peak_memory();
+    upstream.now(Answer::raw(pieces));
+    let reply = ask().await;
+    assert_eq!((reply.status(), &*reply.text()), (200, &*text));
+    assert!(reply.header("x-weir-cost-usd").is_some(), "it was read before its head went out");
+    let taken = program.peak_memory().saturating_sub(before);
+    assert!(taken < 20 * BYTES, "holding {BYTES} bytes took {taken}");
 }

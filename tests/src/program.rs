@@ -171,6 +171,17 @@ impl Program {
         self.child.wait().unwrap().success()
     }
 
+    /// The most bytes of memory that it has taken so far.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    pub fn peak_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() << 10
+    }
+
     /// The process's id.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -82,13 +82,6 @@ async fn end_of(address: std::net::SocketAddr, kind: u8, payload: [u8; 4]) -> St
     reason
 }
 
-/// The most memory that a process ever had, in bytes.
-fn peak(id: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() << 10
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_floods_costs_itself_and_others_are_served() {
     let upstream = provider(OPENAI).await;
@@ -101,7 +94,7 @@ async fn a_connection_that_floods_costs_itself_and_others_are_served() {
         assert_eq!(other.reply().await.status(), 200);
     };
     served(&mut other).await;
-    let before = peak(program.id());
+    let before = program.peak_memory();
 
     let mut stream = connect(address).await;
     for number in 0..50 {
@@ -150,6 +143,6 @@ async fn a_connection_that_floods_costs_itself_and_others_are_served() {
     let by_server = end_of(address, WINDOW, [0x7f, 0xff, 0xff, 0xff]).await;
     served(&mut other).await;
     assert_eq!([by_client, by_server], ["too_many_resets", "too_many_internal_resets"]);
-    let taken = peak(program.id()).saturating_sub(before);
+    let taken = program.peak_memory().saturating_sub(before);
     assert!(taken < MAX_MEMORY, "the floods took {taken} bytes");
 }

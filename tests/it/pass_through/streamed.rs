@@ -129,20 +129,13 @@ async fn until_head(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-/// The most memory that a process ever had, in bytes.
-fn peak(id: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() << 10
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn large_bodies_take_no_memory() {
     let (listener, config) = played("").await;
     let folder = Folder::with(&["openai"]);
     let program = Program::start(&folder, &weir_tests::plugins::target().join("test-cache"), &config);
     let address = program.address();
-    let (id, before) = (program.id(), peak(program.id()));
+    let before = program.peak_memory();
     let provider = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut left = LARGE - until_head(&mut stream).await.len();
@@ -170,7 +163,7 @@ async fn large_bodies_take_no_memory() {
     }
     assert_eq!(left, 0);
     provider.await.unwrap();
-    let taken = peak(id).saturating_sub(before);
+    let taken = program.peak_memory().saturating_sub(before);
     assert!(taken < MAX_MEMORY, "passing {LARGE} bytes both ways took {taken} bytes");
 }
 
@@ -200,8 +193,8 @@ async fn a_form_in_pieces_of_one_byte_takes_about_as_much_memory_as_it_has_bytes
         assert_eq!(client.head().await.status, 200);
     };
     ask(1024).await;
-    let before = peak(program.id());
+    let before = program.peak_memory();
     ask(BYTES).await;
-    let taken = peak(program.id()).saturating_sub(before);
+    let taken = program.peak_memory().saturating_sub(before);
     assert!(taken < 12 * BYTES, "holding {BYTES} bytes took {taken}");
 }

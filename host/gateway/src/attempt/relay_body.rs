@@ -3,7 +3,6 @@
 mod end;
 mod gather;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,6 +18,7 @@ use super::reply::BodyError;
 use super::stream_end::StreamEnd;
 use crate::accounting::Account;
 use crate::provenance::ProvenanceRecorder;
+use weir_buffers::joined::Joined;
 use weir_server::final_poll;
 use weir_types::fault::Fault;
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor, UpstreamBody, UpstreamError};
@@ -40,7 +40,7 @@ pub struct Relayed {
     /// Replaces strings in a whole answer.
     swap: Option<Box<StringSwap>>,
     /// Pieces of a whole answer that were read before its head went out.
-    gathered: VecDeque<Bytes>,
+    gathered: Joined,
     /// Until when its head may wait for what is gathered, if it has waited for the first piece.
     until: Option<Instant>,
     /// Whether content must still come: an answer that ends without any has broken off.
@@ -82,7 +82,7 @@ impl Relayed {
             decompressor: None,
             coding: None,
             swap: None,
-            gathered: VecDeque::new(),
+            gathered: Joined::default(),
             until: None,
             needs_content: false,
             needs_frame: false,
@@ -152,7 +152,7 @@ impl Relayed {
                     None => continue,
                 }
             }
-            if let Some(mut piece) = self.gathered.pop_front() {
+            if let Some(mut piece) = self.gathered.pop() {
                 if self.gathered.is_empty() && self.failed.is_none() && upstream.is_end_stream() {
                     piece = self.end_with(piece);
                 }
@@ -194,8 +194,7 @@ impl Relayed {
         // The length of an answer that broke off is not that of its pieces, nor is that of one in which strings are replaced.
         let has_length = self.ends.is_none() && self.swap.is_none() && self.failed.is_none();
         let exact = has_length.then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
-        let gathered: u64 = self.gathered.iter().map(|piece| piece.len() as u64).sum();
-        exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(gathered + rest))
+        exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(self.gathered.len() as u64 + rest))
     }
 
     /// Whether the stream must have a frame and has none, now that it has ended.

@@ -67,7 +67,7 @@ impl Relayed {
                 Some(Ok(frame)) => {
                     let piece = self.pass(frame.into_data().unwrap_or_default());
                     bytes += piece.len();
-                    self.gathered.push_back(piece);
+                    self.gathered.push(piece);
                 }
                 Some(Err(error)) => {
                     self.failed = Some(error);
@@ -80,7 +80,9 @@ impl Relayed {
                     let rest = self.swap.take().map(|mut swap| swap.finish()).filter(|rest| !rest.is_empty());
                     let rest = rest.map(Bytes::from);
                     self.count_out(rest.as_ref());
-                    self.gathered.extend(rest);
+                    if let Some(rest) = rest {
+                        self.gathered.push(rest);
+                    }
                     return true;
                 }
             }
