@@ -1,7 +1,8 @@
 //! Kept answers for questions that mean the same: in the same words but for courtesy, of one caller, and in one conversation.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gate, Gateway, Received, Reply, Request, Upstream};
+use weir_tests::plugins::twin;
+use weir_tests::{Answer, Folder, Gate, Gateway, Received, Reply, Request, Upstream, soon};
 
 use super::{by, client, keeping, result};
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT};
@@ -215,6 +216,23 @@ async fn an_answer_that_was_called_wrong_is_not_given_again() {
     let shown = gateway.ask(&request).await.json();
     assert_eq!(shown["feedback"], json!({"right": 1, "wrong": 1}), "{shown}");
     assert_eq!((&shown["semantic"]["openai"]["hit"], &shown["models"]["openai"]["semantic"]), (&json!(2), &json!(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_is_kept_with_a_vector_that_a_version_on_trial_has_read() {
+    let mut upstream = provider().await;
+    let trial = "[plugins.openai]\ncanary = { share = 1.0, requests = 1000, max_time = \"1h\" }\n";
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic"]), &(settings(&upstream, "") + trial)).await;
+    gateway.folder.put("openai", &twin("openai", 2));
+    let list = Request::get("/admin/v1/adapters").header("authorization", &format!("Bearer {ADMIN}"));
+    soon("the trial", async { while !gateway.ask(&list).await.text().contains("\"canary\":{") {} }).await;
+    for (at, text) in ["How do I enable 2FA?", "Hello, how can I enable 2FA, please?"].into_iter().enumerate() {
+        assert_eq!(result(&ask(&gateway, "one", text).await), Some("miss"), "{text}");
+        // What is relayed is kept: no component has written it.
+        gateway.until_metric("weir_cache_entries", 2.0 * (at + 1) as f64).await;
+    }
+    assert_eq!(requests(&mut upstream), (2, 2));
+    assert_eq!(gateway.metric("weir_cache_semantic_entries").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,8 @@ use weir_types::headers;
 const NUMBER: usize = 4;
 
 impl Gateway {
-    /// The vector of a text of a request.
+    /// The vector of a text of a request. There is none to keep from a version on trial: it may be withdrawn, and another one makes
+    /// other vectors.
     pub(super) async fn embed(
         &self,
         serving: &Serving,
@@ -99,8 +100,10 @@ impl Gateway {
         account.note_overhead();
         match answer {
             Ok(response) => {
+                let has_trial = account.has_trial();
                 let mut body = response.into_body().attach(account);
-                body.take_answer().ok_or_else(|| Fault::internal("the answer is not whole"))
+                let answer = body.take_answer().ok_or_else(|| Fault::internal("the answer is not whole"))?;
+                if has_trial { Err(Fault::internal("a version on trial has read the answer")) } else { Ok(answer) }
             }
             Err(fault) => {
                 account.record().into_iter().for_each(|record| record.failed(&fault));
