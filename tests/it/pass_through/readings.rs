@@ -213,6 +213,10 @@ async fn a_model_has_rights_wherever_a_request_names_it_at_endpoints_that_no_ada
         (json(r#"{"criteria":[{"x":{"model_id":"MODEL"}}]}"#), 400),
         (json(r#"{"session":{"Model":"MODEL"}}"#), 400),
         (json(r#"[{"model":"MODEL"}]"#), 400),
+        // Some readers pass over comments.
+        (json(r#"/* {"model":"gpt"} */ {"model":"MODEL"}"#), 400),
+        (json("# a comment\n{\"model\":\"MODEL\"}"), 400),
+        (json(r#" "a text" "#), 200),
         (json(r#"[{"model":"gpt"},{"schema":{"model":{"type":"string"}}}]"#), 200),
     ] {
         let reply = gateway.ask(&by("bound", request.clone())).await;

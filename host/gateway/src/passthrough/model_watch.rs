@@ -18,6 +18,9 @@ const TEXT: usize = 512;
 /// What may precede a JSON value in any encoding: marks of its order, zeros and white space.
 const BEFORE_JSON: &[u8] = b"\xef\xbb\xbf\xfe\xff\0 \t\r\n";
 
+/// What a value begins with that has no members.
+const BEGINS_SCALAR: &[u8] = b"\"-0123456789tfn";
+
 /// Why a body does not go on.
 const NOT_ALLOWED: &str = "the request's body names a `model` that this key may not use";
 const UNREADABLE: &str =
@@ -29,6 +32,8 @@ pub(crate) struct ModelWatch {
     body: Looked,
     /// Whether the body is said to have names and values as a query has.
     is_query: bool,
+    /// Whether it is said to be JSON.
+    is_json: bool,
 }
 
 enum Looked {
@@ -56,7 +61,8 @@ impl ModelWatch {
         } else {
             Looked::Begun
         };
-        Ok(Self { caller: caller.clone(), body, is_query: kind.starts_with("application/x-www-form-urlencoded") })
+        let (is_query, is_json) = (kind.starts_with("application/x-www-form-urlencoded"), kind.contains("json"));
+        Ok(Self { caller: caller.clone(), body, is_query, is_json })
     }
 
     fn begin(&mut self, piece: &[u8]) -> Result<(), UploadError> {
@@ -68,7 +74,8 @@ impl ModelWatch {
             Looked::Json(Box::new(Peek::new(&pointers, limits)), Members::default())
         } else if *first == b'[' && !self.is_query {
             Looked::List(Members::default())
-        } else if self.is_query {
+        } else if self.is_query || self.is_json && !BEGINS_SCALAR.contains(first) {
+            // Some readers of JSON pass over comments.
             return Err(UploadError::Refused(UNREADABLE));
         } else {
             Looked::Other
