@@ -123,8 +123,9 @@ pub fn add_tokens(raw: &str, inside: &mut String) {
 /// Writes a token with a number, its bytes and the alternatives, which chat's clients do without.
 fn whole(a: &mut Array<'_>, raw: &RawValue) {
     let Ok(mut token) = Rest::parse(raw.get()) else { return a.raw(raw.get()) };
-    let is_list = |key| token.get(key).and_then(json::list).is_some();
-    if is_whole(&token) && is_list("top_logprobs") {
+    let are_whole =
+        |tops: Vec<&RawValue>| tops.iter().all(|top| Rest::parse(top.get()).is_ok_and(|top| is_whole(&top)));
+    if is_whole(&token) && token.get("top_logprobs").and_then(json::list).is_some_and(are_whole) {
         return a.raw(raw.get());
     }
     let tops = token.list("top_logprobs").unwrap_or_default();
@@ -305,6 +306,13 @@ mod tests {
         let bare = r#"{"content":[{"token":"a","top_logprobs":[{"token":"b","logprob":-2},{"token":"c","logprob":-3,"bytes":[1]}]},{"token":"d","logprob":-1,"bytes":null,"x":1}]}"#;
         let a = r#"{"token":"a","logprob":-9999.0,"bytes":[97],"top_logprobs":[{"token":"b","logprob":-2,"bytes":[98]},{"token":"c","logprob":-3,"bytes":[1]}]}"#;
         let d = r#"{"token":"d","x":1,"logprob":-1,"bytes":[100],"top_logprobs":[]}"#;
+        let token = |bytes: &str| {
+            format!(
+                r#"{{"token":"e","bytes":[1],"logprob":-1,"top_logprobs":[{{"token":"e","logprob":-1,"bytes":{bytes}}}]}}"#
+            )
+        };
+        let beside = of_texts(&format!(r#"{{"content":[{}]}}"#, token("null")), &["e"]);
+        assert!(beside[0].contains(r#""top_logprobs":[{"token":"e","logprob":-1,"bytes":[101]}]"#), "{beside:?}");
         assert_eq!(of_texts(bare, &["a", "d"]), [format!("[{a}]"), format!("[{d}]")]);
         let mut inside = String::new();
         add_tokens(bare, &mut inside);
