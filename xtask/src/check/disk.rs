@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::process;
 
 /// What all steps write in a clean clone, in megabytes.
-const CLEAN_RUN: u64 = 14 << 10;
+const CLEAN_RUN: u64 = 10 << 10;
 /// With less than this, in megabytes, the servers that tests start cannot write.
 const FULL: u64 = 1 << 10;
 
