@@ -1,4 +1,4 @@
-//! The places of callers that watch: some for all together, and of these a part for one address, so that nobody takes all.
+//! The places of callers that watch: some for all together, and of these a part for one address, so that no caller takes all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -214,8 +214,8 @@ pub(crate) fn check(mut part: impl FnMut(Checked) -> Result<Part, StoreError>) -
     }
 }
 
-/// An entry of its columns. What is damaged is not what its hash was made of, as a check shows, and keeps nobody from reading the
-/// others: by the last one, nodes learn whether the store is the one that they know.
+/// An entry of its columns. What is damaged is not what its hash was made of, as a check shows, and the others stay
+/// readable: by the last one, nodes learn whether the store is the one that they know.
 fn read(row: &mut Row) -> Result<AuditEntry, StoreError> {
     Ok(AuditEntry {
         sequence: row.count()?,

@@ -8,12 +8,9 @@ use http::header::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::body::{self, UpstreamBody};
-use super::decode::{Bound, Coding, DecodeError, Decoder};
+use super::decode::{Bound, Coding, DecodeError, Decoder, TURN};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::stream_redactor::StreamRedactor;
-
-/// The most bytes of a coding that are decoded in one turn of a task, where they stand for nothing.
-const TURN: usize = 16 << 10;
 
 /// The body of an answer with its content coding undone, or unchanged if it has none.
 #[derive(Debug)]

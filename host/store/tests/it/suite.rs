@@ -282,7 +282,7 @@ pub(crate) fn texts_of_any_kind_can_be_stored_and_found(place: &dyn Place) {
         let clean = text.replace('\0', "");
         store.append(&batch(vec![fact.clone()])).unwrap();
         let queries = [
-            // By the whole of it, as whoever asks knows it.
+            // By the whole name, since callers do not know what the store cut.
             Query { key: Some(text.to_owned()), ..Query::default() },
             Query { model: Some(clean.clone()), ..Query::default() },
             Query { error_text: Some(format!("e {clean} a")), ..Query::default() },

@@ -13,11 +13,7 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use zstd::stream::read::Decoder as ZstdDecoder;
 
 use super::engine::{BUFFER, ZSTD_WINDOW, is_zlib};
-use super::{Coding, DecodeError};
-
-/// The most bytes of the coding that are read in one turn. A few bytes make a member of gzip or a frame of zstd with nothing in it,
-/// for which a decoder begins anew all the same.
-pub(super) const TURN: usize = 16 << 10;
+use super::{Coding, DecodeError, TURN};
 
 /// A coded body that is read piece by piece.
 pub struct CodedBody {

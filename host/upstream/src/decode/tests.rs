@@ -185,7 +185,7 @@ fn turns(coding: Coding, coded: &[u8]) -> usize {
 fn no_more_of_a_whole_body_is_read_at_once_than_in_a_turn_however_little_comes_out() {
     for coding in [Coding::Gzip, Coding::Zstd] {
         let empty = encoded(coding, b"");
-        let many = empty.repeat(5 * coded_body::TURN / empty.len());
+        let many = empty.repeat(5 * TURN / empty.len());
         assert!(turns(coding, &many) > 4, "{coding:?}");
         assert_eq!(read(coding, &[&many], 64), Ok(Vec::new()), "{coding:?}");
     }
@@ -208,7 +208,7 @@ fn noise() -> impl Iterator<Item = u8> {
 
 #[test]
 fn a_body_of_several_turns_decodes_to_itself() {
-    let noise: Vec<u8> = noise().take(5 * coded_body::TURN).collect();
+    let noise: Vec<u8> = noise().take(5 * TURN).collect();
     for coding in ALL {
         let encoded = encoded(coding, &noise);
         for size in [1_000, 64 << 10] {

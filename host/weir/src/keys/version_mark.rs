@@ -1,6 +1,6 @@
 //! The newest version of the store's documents that this node has known, an entry of the audit log, and whether there were
 //! keys, in a file beside the store or the configuration. A store that is behind it at the next start was put back to an older
-//! state: keys that were revoked since are valid again, and where it is empty, nobody would need a key.
+//! state: keys that were revoked since are valid again, and where it is empty, requests would need no key.
 
 use std::fmt::Display;
 use std::io::ErrorKind;
