@@ -116,7 +116,7 @@ impl StreamRedactor {
             match decoder.push(coded) {
                 Ok(plain) => self.decoded.extend_from_slice(&plain),
                 Err(DecodeError::TooLarge | DecodeError::Barren(_)) => return Err(Refused::Unsearched),
-                // No reader can decode it, so that it shows nothing.
+                // No reader can decode what follows.
                 Err(_) => self.decoder = None,
             }
             if !self.redactor.find(&self.decoded, self.scope).is_empty() {
