@@ -33,9 +33,9 @@ pub struct Cost {
     pub instance: Option<f64>,
     /// Time to render a request with 2 KB of text on a fresh instance, including its creation.
     pub fresh_render_2k: Option<f64>,
-    /// The same without the creation: the cost of a request if an instance is ready.
+    /// Time for the same request on an instance that is ready, without its creation.
     pub ready_render_2k: Option<f64>,
-    /// The same on a used instance.
+    /// Time for the same request on a used instance.
     pub render_2k: Option<f64>,
     /// Time to render a request with 100 KB of text on a used instance.
     pub render_100k: Option<f64>,

@@ -17,7 +17,7 @@ const PLUGINS: &str = "/admin/plugins";
 /// Why a running Weir is not known to serve a component.
 #[derive(Debug, thiserror::Error)]
 pub enum RunningError {
-    /// The address is none, or no secret may go there.
+    /// The address is not valid, or no secret may be sent there.
     #[error("{admin}: {source}")]
     Address {
         /// The address.

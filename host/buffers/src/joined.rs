@@ -14,7 +14,7 @@ const JOINED: usize = 64 << 10;
 #[derive(Debug, Default)]
 pub struct Joined {
     pieces: VecDeque<Bytes>,
-    /// Those after the last of `pieces`.
+    /// Bytes that follow the last of `pieces`, not yet a piece.
     small: BytesMut,
     len: usize,
 }

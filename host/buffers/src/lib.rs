@@ -225,7 +225,7 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// There is no room now.
     pub fn grow_at_once(&mut self, more: usize) -> Result<(), Full> {
         self.try_grow(more).map_err(|full| self.buffers.refuse(full))
     }

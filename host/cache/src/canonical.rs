@@ -93,7 +93,7 @@ impl Value<'_> {
 /// Values that are written behind one another, as one.
 struct Parts {
     begin: usize,
-    /// Of what was replaced so far.
+    /// The hash of the parts that were replaced so far.
     hash: Option<Sha256>,
 }
 

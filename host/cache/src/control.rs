@@ -11,7 +11,7 @@ pub struct Control {
     pub no_store: bool,
     /// The oldest answer that is used.
     pub max_age: Option<Duration>,
-    /// Without a kept answer, there is none.
+    /// The request is answered from the cache, or not at all.
     pub only_if_cached: bool,
 }
 

@@ -28,7 +28,7 @@ pub struct Place {
 pub struct Mark {
     /// All answers.
     pub all: u64,
-    /// Those of its model.
+    /// Removals of the model's answers.
     pub model: u64,
     /// The one with its key.
     pub key: u64,
@@ -50,7 +50,7 @@ pub struct Looked {
 pub enum Removal<'a> {
     /// The answer with this key, in all its forms.
     Key(&'a Key),
-    /// Those of a model.
+    /// The answers of one model.
     Model(&'a str),
     /// All; with a number, only if they were removed no more often than that.
     All(Option<u64>),

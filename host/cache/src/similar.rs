@@ -266,7 +266,7 @@ impl Questions {
         }
     }
 
-    /// Empties a partition that is none of those that count any more.
+    /// Empties a partition that no longer counts.
     fn close(&self, partition: &Partition) {
         let mut list = partition.write();
         self.bytes.fetch_sub(list.bytes() + OVERHEAD, Ordering::Relaxed);

@@ -30,7 +30,7 @@ pub enum ServerError {
         "it is one server of a cluster, which Weir does not follow: name one that has all data, or a proxy before the cluster"
     )]
     Cluster,
-    /// The answer is none of this script's.
+    /// The script of these rounds does not answer so.
     #[error("the server's answer makes no sense")]
     Senseless,
 }

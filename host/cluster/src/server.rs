@@ -48,7 +48,7 @@ pub struct RoundAnswers {
     pub answers: Vec<Option<Answer>>,
     /// The server's time since 1970.
     pub now: Option<Duration>,
-    /// Why the first answer that cannot be read is none.
+    /// Why the first answer that is missing for that reason cannot be read.
     pub unread: Option<ServerError>,
 }
 
@@ -223,7 +223,7 @@ fn amount(text: &str) -> Option<u64> {
     u64::try_from(number).ok().or((number > 0).then_some(u64::MAX))
 }
 
-/// The same for what may be negative.
+/// Reads a figure that may be negative, within the range of `i64`.
 fn saturating(text: &str) -> Option<i64> {
     let number: i128 = text.parse().ok()?;
     i64::try_from(number.clamp(i64::MIN.into(), i64::MAX.into())).ok()

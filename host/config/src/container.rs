@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{Server, StoreSettings};
 
-/// A limit from here on is none: version 1 writes a number near 2^63 where there is no limit.
+/// A limit of this size or more means that there is no limit: version 1 then writes a number near 2^63.
 const NONE: u64 = 1 << 60;
 
 /// The memory limit of this process's control group, in bytes; `None` if it has none.

@@ -156,7 +156,7 @@ impl Admission {
         Ok(permit)
     }
 
-    /// The same for a response that its provider has begun already: its tokens count, whatever is left.
+    /// Admits a response that its provider has begun already: its tokens count, whatever is left.
     pub(crate) fn admit_begun(
         &self,
         config: &Config,

@@ -73,7 +73,7 @@ impl Serving {
         Self::derive_priced(config, adapters, None)
     }
 
-    /// The same with prices of the store.
+    /// Derives the served state with prices of the store.
     pub fn derive_priced(
         config: &Config,
         adapters: Arc<Snapshot>,

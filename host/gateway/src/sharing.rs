@@ -68,7 +68,7 @@ impl Sharing {
         self.nodes.load(Ordering::Relaxed)
     }
 
-    /// Those of them that serve with the same adapters as this one, itself among them.
+    /// The number of nodes that serve with the same adapters as this one, itself included.
     pub fn alike(&self) -> u32 {
         self.alike.load(Ordering::Relaxed).min(self.nodes())
     }

@@ -66,7 +66,7 @@ impl KeyText {
     ///
     /// # Errors
     ///
-    /// There are none.
+    /// The system gives no random numbers.
     pub fn generate() -> Result<Self, NoRandomNumbers> {
         Ok(Self::from_random(KeyId::generate()?, &random::<32>()?))
     }

@@ -161,7 +161,7 @@ impl Pool {
         used
     }
 
-    /// The same for a bucket: it knows only what was drawn.
+    /// Answers a report about a bucket, which knows only what was drawn.
     fn draw(&mut self, limit: u64, entry: &str, report: &Report, nodes: u32, now: Duration) -> Answer {
         let most = limit as f64;
         let since = self.at.map(|at| now.saturating_sub(at));

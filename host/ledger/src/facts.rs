@@ -85,7 +85,7 @@ impl Facts {
         [Unit::BilledInput, Unit::BilledOutput].into_iter().any(|unit| !self.pieces.get(unit).is_zero())
     }
 
-    /// The same with so many tokens of input and output that were estimated, by the counts that the provider bills as well.
+    /// These facts with estimated tokens of input and output, which are also counted as the provider bills them.
     #[must_use]
     pub fn with_estimate(mut self, [input, output]: [u32; 2]) -> Self {
         if self.is_billed_apart() {

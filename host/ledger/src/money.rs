@@ -131,7 +131,7 @@ impl Quantity {
         Self(count as u64 * MILLION)
     }
 
-    /// The same of a count that no single request has; the largest one if it is too large.
+    /// A count of many requests together; the largest quantity if the count is too large.
     pub const fn many(count: u64) -> Self {
         Self(count.saturating_mul(MILLION))
     }

@@ -203,8 +203,7 @@ impl PriceBook {
         self.find_among(&self.candidates(subject), subject.kind, facts)
     }
 
-    /// Those of these offers, which are for a model of a provider of this kind, that hold for a request, the most specific
-    /// first.
+    /// Of these offers, all for one model of a provider of this kind, the ones that hold for a request, most specific first.
     pub(crate) fn find_among(&self, candidates: &[Candidate], kind: &str, facts: &Facts) -> MatchingOffers<'_> {
         let tier = facts.service_tier.as_deref().and_then(|word| self.tier(kind, word));
         let now = Circumstances { facts, tier: tier.as_deref() };

@@ -10,7 +10,7 @@ use super::error::RegistryError;
 /// Media types of the OCI's manifests.
 pub(crate) const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// Those of the Wasm artifact: its configuration and its only layer.
+/// Media types of the Wasm artifact: its configuration, and its only layer.
 pub(crate) const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";
 pub(crate) const WASM: &str = "application/wasm";
 /// The configuration of an artifact that has none: `{}`.

@@ -1,5 +1,5 @@
-//! Removes what is kept of a user's or a key's requests of a day. In steps, each of which leaves the day in order if it is the last one: a
-//! request's fact goes with its bodies and their pieces, and is what names them to another attempt.
+//! Removes what is kept of a user's or a key's requests of a day. In steps, each of which leaves the day in order if it
+//! is the last one: a request's fact goes with its bodies and their pieces, and is what names them to another attempt.
 
 use std::collections::BTreeSet;
 
@@ -20,9 +20,9 @@ const NAMED: usize = 64;
 /// Whose requests are erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ErasureSubject {
-    /// Those of this user.
+    /// The requests of this user.
     User(String),
-    /// Those with this [`key`](crate::Fact::key): of a key, a client, or the account that a token names.
+    /// The requests with this [`key`](crate::Fact::key): of a key, a client, or the account that a token names.
     Key(String),
 }
 

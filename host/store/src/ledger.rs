@@ -105,7 +105,7 @@ pub struct LedgerQuery {
     pub from_hour: u64,
     /// To this hour, which is excluded.
     pub to_hour: u64,
-    /// Of this subject only.
+    /// Only use of this subject.
     pub subject: Option<String>,
 }
 

@@ -41,7 +41,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The text of these bytes, or that they are none.
+    /// The text of these bytes, or the bytes as damaged if they are not UTF-8.
     pub(crate) fn text_of(bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {
             Ok(text) => Self::Text(text.into()),

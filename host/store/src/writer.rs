@@ -165,7 +165,7 @@ impl Recorder {
         self.shared.money.book(uses, None);
     }
 
-    /// The same for what books this work: it goes from the store in the transaction that writes the sums.
+    /// Adds uses that book this work: it leaves the store in the transaction that writes the sums.
     pub fn book_work(&self, uses: &[Use<'_>], work: WorkKey) {
         self.shared.money.book(uses, Some(work));
     }

@@ -60,7 +60,7 @@ impl Tokens {
         Self::default().with(Bucket::Input, input).with(Bucket::Output, output)
     }
 
-    /// The same with so many tokens of input and output more, which are not divided any further.
+    /// These counts plus tokens of input and output that are not divided any further.
     #[must_use]
     pub fn plus(mut self, input: u32, output: u32) -> Self {
         for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
@@ -82,7 +82,7 @@ impl Tokens {
         &mut self.0[bucket as usize]
     }
 
-    /// The same with another count in a bucket.
+    /// These counts with another count in one bucket.
     #[must_use]
     pub fn with(mut self, bucket: Bucket, count: Option<u32>) -> Self {
         *self.slot(bucket) = count;

@@ -103,7 +103,7 @@ impl AdminClient {
         self.send_for_status(method, path, parameters, body).map(|(_, answer)| answer)
     }
 
-    /// As [`AdminClient::send`], with the status: created, or there already.
+    /// Sends as [`AdminClient::send`] does, and also returns the status: created, or there already.
     pub fn send_for_status(
         &self,
         method: Method,

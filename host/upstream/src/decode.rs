@@ -49,8 +49,8 @@ impl Default for Bound {
 /// The most bytes of a coding in a row that may stand for nothing: members without content, say, or what follows the end.
 const BARREN: usize = 256 << 10;
 
-/// The most bytes of a coding that are decoded in one turn of a task where they stand for little. A few bytes make a member of gzip
-/// or a frame of zstd with nothing in it, for which a decoder begins anew all the same.
+/// The most bytes of a coding that are decoded in one turn of a task where they stand for little. A few bytes make a
+/// member of gzip or an empty frame of zstd, for which a decoder is reset all the same.
 pub(crate) const TURN: usize = 16 << 10;
 
 /// Why a body cannot be decoded.

@@ -75,7 +75,7 @@ pub fn builder() -> Result<ClientBuilder, HttpClientError> {
     Ok(client)
 }
 
-/// The same for urls that lead out as those of providers do: through the proxy of `[outbound]`, where there is one.
+/// A builder of clients for urls outside, such as those of providers: through the proxy of `[outbound]`, where there is one.
 pub fn builder_through(proxy: Option<&OutboundProxy>) -> Result<ClientBuilder, HttpClientError> {
     let client = builder()?;
     Ok(match proxy {

@@ -204,7 +204,7 @@ impl Base {
         Ok(Address { origin: self.0.origin.clone(), place })
     }
 
-    /// The same for a path without parameters that many requests have. The first few such paths are joined once.
+    /// Joins a path without parameters that many requests have. The first few such paths are joined once and kept.
     pub fn join_usual(&self, path: &str) -> Result<Address, OriginError> {
         for place in &self.0.usual {
             match place.get() {
@@ -221,7 +221,7 @@ impl Base {
         self.join(path, [])
     }
 
-    /// The same for a path at the url's origin, whatever the url's own path is.
+    /// Joins a path to the url's origin, whatever the url's own path is.
     pub fn join_at_origin<'q>(
         &self,
         path: &str,

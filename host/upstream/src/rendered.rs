@@ -19,7 +19,7 @@ pub enum RenderedError {
     /// Its method is for proxies.
     #[error("a method that asks for no answer")]
     Proxy,
-    /// A header's name or value is none.
+    /// A header's name or value is not valid.
     #[error("a header that HTTP does not allow")]
     Header,
 }

@@ -36,7 +36,7 @@ enum Reach {
 /// Why a webhook cannot be called at all.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookSetupError {
-    /// The url is none.
+    /// The url is not valid.
     #[error("the url is wrong: {0}")]
     Url(String),
     /// The url is not public.

@@ -10,7 +10,7 @@ use weir_upstream::HttpClientError;
 /// Why kept answers cannot be shared as it is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum ShareAnswersError {
-    /// The address is none.
+    /// The address is not valid.
     #[error("`cache.url` {0}")]
     Address(#[from] AddressError),
     /// The login is wrong, or its user may not do what is needed.

@@ -94,7 +94,7 @@ impl App {
         Self::build_on(Sockets::default(), config).await
     }
 
-    /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
+    /// Builds the app with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
     pub(crate) async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::with(&config.metrics)?);
         let reserved = reserve(sockets, &config).await?;

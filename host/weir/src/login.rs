@@ -124,7 +124,7 @@ pub(crate) struct Basis {
 }
 
 impl Basis {
-    /// That of a configured login.
+    /// The basis of a configured login.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ const NAMES: &str = "LISTEN_FDNAMES";
 /// Why the sockets that the program was given cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
-    /// One of them is no TCP socket that listens.
+    /// A socket is not a listening TCP socket.
     #[error("socket {0} of the service manager is not a listening TCP socket: {1}")]
     Kind(usize, io::Error),
     /// There are two for the same listener.

@@ -1,8 +1,9 @@
 //! How much of a request's body counts as text: media in base64 are much longer than what models make of them.
 //!
-//! No format has to be known for this. Where a string of the body goes on as base64 for kilobytes, with letters of both cases and digits
-//! mixed as in data, it is a medium: `image_url` with a data URL, `input_audio`, Claude's `source`, Gemini's `inlineData`,
-//! Bedrock's `bytes`, Ollama's `images`. Only windows of it are looked at, so that a large body costs microseconds.
+//! No format has to be known for this. Where a string of the body goes on as base64 for kilobytes, with letters of both
+//! cases and digits mixed as in data, it is a medium: `image_url` with a data URL, `input_audio`, Claude's `source`,
+//! Gemini's `inlineData`, Bedrock's `bytes`, Ollama's `images`. Only windows of it are looked at, so that a large body
+//! costs microseconds.
 
 use std::ops::Range;
 
@@ -36,7 +37,7 @@ pub fn counted_length<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
     length.finish()
 }
 
-/// The same of a body that comes piece by piece.
+/// Counts the length of a body that comes piece by piece.
 #[derive(Debug, Default)]
 pub struct CountedLength {
     total: usize,

@@ -201,7 +201,7 @@ impl TapState {
         self.read();
     }
 
-    /// The same, and takes the results.
+    /// Ends a body as [`Self::end_body`] does, and takes the results.
     pub fn finish_body(&mut self) -> TapReading {
         self.end_body();
         self.take_reading()

@@ -6,7 +6,7 @@ use toml::{Table, Value};
 /// Why a manifest cannot be made independent.
 #[derive(Debug, thiserror::Error)]
 pub enum StandaloneError {
-    /// One of both is no TOML.
+    /// One of the two manifests is not TOML.
     #[error(transparent)]
     Syntax(#[from] toml::de::Error),
     /// The workspace shares nothing.

@@ -17,7 +17,7 @@ pub(super) type Flight = Arc<watch::Sender<State>>;
 
 #[derive(Debug, Clone)]
 pub(super) enum State {
-    /// One of them is sent, since this moment.
+    /// One of the equal requests has been under way since this moment.
     Led(Moment),
     /// The one that was sent has left; the next that looks takes its place.
     Left,

@@ -31,7 +31,7 @@ pub(super) struct List {
     oldest: usize,
     /// How far the questions of other nodes are known, and the removals before these.
     pub(super) read: Option<(Removals, Position)>,
-    /// Whether its partition is none of those that count.
+    /// Whether its partition no longer counts.
     pub(super) is_gone: bool,
 }
 

@@ -106,7 +106,7 @@ pub struct RequestRecord {
     lane: Option<&'static str>,
     /// The targets that failed or were skipped, with their reasons.
     tried: Option<String>,
-    /// The same for the request log.
+    /// The same targets as steps, for the request log.
     steps: Vec<Step>,
     losses: Vec<String>,
     /// What guards did.
@@ -242,8 +242,8 @@ impl RequestRecord {
         self.is_model_known = true;
     }
 
-    /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the target. What
-    /// was made is work of this name, or an answer.
+    /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the
+    /// target. What was made is work of this name, or an answer.
     pub(super) fn books_for(&mut self, alias: &str, model: &str, target: &Arc<str>, work: Option<WorkName>) {
         (self.alias, self.model, self.target) = (Some(shown(alias)), Some(shown(model)), Some(Arc::clone(target)));
         self.booked = work;

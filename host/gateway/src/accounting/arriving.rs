@@ -11,7 +11,7 @@ use crate::admission::ArrivedBody;
 pub(crate) struct ArrivingBody {
     /// The bytes that were reserved for.
     pub(crate) reserved: usize,
-    /// Those that have arrived.
+    /// The bytes that have arrived.
     pub(crate) arrived: Arc<AtomicU64>,
 }
 

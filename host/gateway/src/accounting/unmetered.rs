@@ -42,7 +42,7 @@ impl UnmeteredRequest {
         })
     }
 
-    /// The same of a request that has so many bytes at least.
+    /// The request with at least this many bytes.
     fn at_least(self, bytes: u64) -> Self {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         match self {
@@ -86,8 +86,8 @@ impl Account {
         self.unmetered = unmetered.map(|unmetered| (unmetered, arrived));
     }
 
-    /// Charges for an answer that reported nothing: by an estimate of what is billed by the piece, where that has a price. Otherwise
-    /// its cost is unknown, and not zero.
+    /// Charges for an answer that reported nothing: by an estimate of what is billed by the piece, where that has a
+    /// price. Otherwise its cost is unknown, and not zero.
     pub(super) fn charge_unmetered(&mut self) {
         let is_answered = (200..300).contains(&self.status);
         let is_metered = self.counts || self.is_unknown || self.tokens.reported.is_some();

@@ -64,7 +64,7 @@ pub struct Budgets {
 #[derive(Debug, Default)]
 struct Sources {
     configured: Vec<Budget>,
-    /// Those that stand at keys, teams and organisations of the store.
+    /// The budgets of keys, teams and organisations of the store.
     stored: Vec<Budget>,
     /// What an earlier process counted at budgets that are not known yet: those of a store that was not read so far.
     waiting: StoredRows,

@@ -16,7 +16,7 @@ pub(crate) fn set_adapter_headers(to: &mut HeaderMap, from: &[Header]) {
     }
 }
 
-/// Whether a browser might take an answer for a page. The usual answers, JSON and streams, are none.
+/// Whether a browser might show an answer as a page. It does not show the usual answers, JSON and streams.
 pub(super) fn may_be_a_page(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
     let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();

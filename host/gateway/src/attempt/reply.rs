@@ -79,7 +79,7 @@ impl ReplyBody {
         }
     }
 
-    /// Replaces strings in a relayed answer. Returns whether it is one, whose length is no longer known then.
+    /// Replaces strings in a relayed answer, whose length is no longer known then. Returns whether the answer is a relayed one.
     pub(crate) fn swap_strings(&mut self, swap: StringSwap) -> bool {
         let Self::Relayed(body) = self else { return false };
         body.swap_strings(swap)
@@ -154,8 +154,8 @@ impl ReplyBody {
         matches!(self, Self::Translated(body) if body.has_late_losses())
     }
 
-    /// Whether the answer, once it has ended, may be kept: a translated stream may have been continued by another model, or lack an
-    /// end of its own.
+    /// Whether the answer, once it has ended, may be kept: a translated stream may have been continued by another
+    /// model, or lack an end of its own.
     pub(super) fn may_be_kept(&self) -> bool {
         !matches!(self, Self::Translated(body) if !body.may_be_kept())
     }

@@ -13,7 +13,7 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// There is none, or it is not valid.
+    /// No key has this hash, or the key is not valid.
     pub(super) fn of_hash(
         config: &Config,
         stored: &StoredKeys,

@@ -29,7 +29,7 @@ pub(super) enum CredentialLookup {
     Caller(Box<StoredCaller>, KeyHash),
     /// Keys that are refused, and those of them that may be tokens, which are still to be verified.
     Refused(CallerDenied, Vec<Secret>),
-    /// There are none.
+    /// The request has no keys.
     Nothing,
 }
 

@@ -93,7 +93,7 @@ pub struct UpstreamRequest {
     pub query: Vec<(String, String)>,
     /// The names and values of the headers.
     pub headers: Vec<(String, String)>,
-    /// The body as text; bytes that are none are replaced.
+    /// The body as text; bytes that are not UTF-8 are replaced.
     pub body: String,
 }
 

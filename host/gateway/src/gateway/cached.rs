@@ -34,7 +34,7 @@ pub(super) const LANE: &str = "cache";
 pub(super) enum CacheLookup {
     /// The model's answers are not kept.
     Nothing,
-    /// One that an equal request got.
+    /// The answer that an equal request got.
     Answer(KeptAnswer),
     /// Neither an answer nor a reason to keep one.
     Bypass(Arc<str>),
@@ -61,8 +61,9 @@ impl CacheLookup {
         matches!(self, Self::Miss(_))
     }
 
-    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial, which may be
-    /// withdrawn: the answer is for this request alone, and equal requests that wait are sent by themselves.
+    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial,
+    /// which may be withdrawn: the answer is for this request alone, and equal requests that wait are sent by
+    /// themselves.
     pub(super) fn for_this_request(self) -> Self {
         match self {
             Self::Miss(Miss { leader, model, .. }) => {

@@ -55,7 +55,7 @@ pub struct CallTrace {
 }
 
 impl CallTrace {
-    /// That of a call for which no target was asked yet.
+    /// The trace of a call for which no target was asked yet.
     pub(super) fn of(request_id: &str) -> Self {
         Self { request_id: request_id.to_owned(), target: None, attempts: 0, steps: Vec::new() }
     }
@@ -152,7 +152,7 @@ impl Gateway {
         Ok(Arc::new(self.asked_by(serving, exchange, Caller::anonymous(None), call).await?))
     }
 
-    /// The same on behalf of a caller.
+    /// A call as attempts take requests, on behalf of a caller.
     pub(super) async fn asked_by(
         &self,
         serving: &Serving,

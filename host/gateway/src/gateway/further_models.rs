@@ -30,8 +30,8 @@ pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[B
     if peek.found.is_some() { permit_each(caller, body) } else { Ok(()) }
 }
 
-/// The same of a request in the unified model, whose members that only one format has are extensions, and whose tools that a
-/// provider runs itself are opaque.
+/// Checks the same in a request in the unified model: members that only one format has are extensions there, and tools that
+/// a provider runs itself are opaque.
 pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fault> {
     documents(request)?.into_iter().try_for_each(|document| permit_each(caller, &[document]))
 }
@@ -41,18 +41,18 @@ pub(super) fn named(asked: &InboundRequest) -> Option<Vec<String>> {
     in_request(asked, named_models::in_body).ok()
 }
 
-/// The same of a body that is passed through.
+/// The models that a body names which is passed through; `None` if it cannot be read.
 pub(super) fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<String>> {
     in_json(peek, body, named_models::in_body).ok()
 }
 
-/// All models that may answer a request beside its own, or be consulted, for what they cost: a client that names one in an odd way
-/// pays no less.
+/// All models that may answer a request beside its own, or be consulted, for what they cost: a client that names one in
+/// an odd way pays no less.
 pub(super) fn priced(asked: &InboundRequest) -> Result<Vec<String>, Fault> {
     few(in_request(asked, named_models::mentioned))
 }
 
-/// The same of a body that is passed through.
+/// All models to price for a body that is passed through, as [`priced`] finds them.
 pub(super) fn priced_in_json(peek: &RequestPeek, body: &[Bytes]) -> Result<Vec<String>, Fault> {
     few(in_json(peek, body, named_models::mentioned))
 }

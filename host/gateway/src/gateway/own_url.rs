@@ -60,7 +60,7 @@ pub(super) fn put_in_answer(
     });
 }
 
-/// The same in an answer that passes through.
+/// Puts this gateway's address in an answer that passes through.
 pub(super) fn put_in_passed(response: &mut Response<ReplyBody>, own: Option<&str>, passage: &Passage) {
     let Some(own) = own.filter(|_| is_readable(response)) else { return };
     let target = passage.target();

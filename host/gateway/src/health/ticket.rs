@@ -77,7 +77,7 @@ impl Ticket {
         self.failed_at(blame, Instant::now())
     }
 
-    /// The same for a failure at this time.
+    /// Records a failure that happened at this time.
     pub(crate) fn failed_at(mut self, blame: Blame, now: Instant) -> bool {
         self.state = State::Over;
         match blame {

@@ -11,7 +11,7 @@ use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar};
 /// The names of the members in which JSON names the model, and where these are. Others are named where every request names them.
 const MEMBERS: [&str; 3] = ["model", "modelId", "model_id"];
 const PLACES: [&str; 3] = ["/model", "/modelId", "/model_id"];
-/// The same as servers may spell them: without hyphens and underscores, in lower case.
+/// The names of such members as servers may spell them: without hyphens and underscores, in lower case.
 const SPELLED: [&[u8]; 2] = [b"model", b"modelid"];
 /// The most bytes of a name or value that are read.
 const TEXT: usize = 512;
@@ -135,7 +135,8 @@ impl Watch for ModelWatch {
     }
 }
 
-/// Finds the members of JSON that name models, at any depth: which part of such a body the provider asks a model with is not known.
+/// Finds the members of JSON that name models, at any depth: which part of such a body the provider asks a model with
+/// is not known.
 #[derive(Debug, Default)]
 struct Members {
     text: Vec<u8>,

@@ -29,7 +29,7 @@ pub(crate) struct ObjectWatch {
     owners: Arc<Owners>,
     tenant: Arc<str>,
     words: Words,
-    /// The same with spaces in them, of which some services make names.
+    /// Words with spaces in them: some services name objects so.
     phrases: Words,
     /// Keeps the words for the objects that the answer names.
     sent: Arc<SentWords>,
@@ -45,7 +45,7 @@ enum Encoding {
     Any,
     /// In UTF-8, where nothing has come yet, or something has.
     Utf8 { has_begun: bool },
-    /// As the parts of a form say.
+    /// A form: each part names its own encoding.
     Parts(PartHeads),
 }
 
@@ -106,7 +106,7 @@ impl Watch for ObjectWatch {
 }
 
 impl Encoding {
-    /// That of a body of this type.
+    /// The encoding of a body of this type.
     fn of(content_type: &str) -> Self {
         let kind = content_type.trim().to_ascii_lowercase();
         if kind.starts_with("multipart/") {

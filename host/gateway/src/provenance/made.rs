@@ -7,11 +7,11 @@ pub(crate) const LONGEST_ID: usize = 512;
 /// Which ids of an answer count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Those in members `id`.
+    /// Ids in members `id`.
     Own,
     /// Also those in members whose names end in `_id`.
     All,
-    /// Those in members `id`, and what stands behind the last slash in members `name`.
+    /// Ids in members `id`, and behind the last slash in members `name`.
     OwnOrName,
 }
 

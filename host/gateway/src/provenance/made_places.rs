@@ -1,6 +1,6 @@
-//! Finds ids at the places where answers have those of objects that they make, as a manifest names them: in a whole answer and in
-//! each frame of a stream, in chunked bytes of any framing of text. It keeps no more than an id: frames, which may be large, are not put
-//! together for it, as [`weir_wire::peek`] needs them.
+//! Finds ids at the places where answers have those of objects that they make, as a manifest names them: in a whole
+//! answer and in each frame of a stream, in chunked bytes of any framing of text. It keeps no more than an id: frames,
+//! which may be large, are not put together for it, as [`weir_wire::peek`] needs them.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl MadePlaces {
         self.filtered(places, |place| place.get(depth).is_some_and(|part| part.as_bytes() == segment))
     }
 
-    /// Those that have more segments than this, or as many.
+    /// The places (a bit each) that have at least this many segments.
     fn longer(&self, places: u32, depth: usize) -> u32 {
         self.filtered(places, |place| place.len() > depth)
     }

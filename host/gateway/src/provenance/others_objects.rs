@@ -15,14 +15,14 @@ pub(crate) fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<
     seen.found
 }
 
-/// The same in the text of a form's field.
+/// Finds another's object in the text of a form's field.
 pub(crate) fn anothers_in_field(owners: &Owners, tenant: &str, text: &str) -> Option<String> {
     let mut seen = Anothers::new(owners, tenant);
     seen.look_in(text.as_bytes());
     seen.found
 }
 
-/// The same in any text, such as a file of requests, where every word counts.
+/// Finds another's object in any text, such as a file of requests, where every word counts.
 pub(crate) fn anothers_in_text(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
     let (mut seen, mut words) = (Anothers::new(owners, tenant), Words::default());
     for chunk in body {
@@ -37,7 +37,7 @@ struct Anothers<'a> {
     owners: &'a Owners,
     tenant: &'a str,
     found: Option<String>,
-    /// Of the string that is looked at.
+    /// The words of the string that is looked at.
     words: Words,
 }
 

@@ -158,7 +158,8 @@ impl Owners {
         self.keep_with(kind, id, client, None);
     }
 
-    /// The same with what its requests name, if it is a file of such. Returns whether it had no owner.
+    /// Keeps an owner together with what the object's requests name, if it is a file of requests. Returns whether the object had
+    /// no owner.
     pub(crate) fn keep_with(
         &self,
         kind: ObjectKind,

@@ -24,7 +24,7 @@ enum Escape {
 }
 
 impl Words {
-    /// The same with spaces in words, of which some services make names.
+    /// Finds words that may contain spaces: some services name objects so.
     pub(crate) fn with_spaces() -> Self {
         Self { has_spaces: true, ..Self::default() }
     }

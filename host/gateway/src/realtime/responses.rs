@@ -68,7 +68,7 @@ pub(crate) struct Responses {
     tap: Arc<CompiledSessionTap>,
     /// `None` while a response is open, and once it could not be reserved.
     prepared: Option<Prepared>,
-    /// Those that have begun end in this order, as far as it is known.
+    /// The responses that have begun, in the order in which they end as far as it is known.
     open: VecDeque<Response>,
     /// How many there were.
     count: u32,

@@ -57,7 +57,7 @@ impl Precondition {
     ///
     /// # Errors
     ///
-    /// It does not.
+    /// The condition does not hold.
     pub fn check(&self, stored: Option<Revision>) -> Result<(), ChangeError> {
         let holds = match self {
             Self::None => true,

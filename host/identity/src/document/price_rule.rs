@@ -14,7 +14,7 @@ const MAX_JSON: usize = 8 * 1024;
 /// The most amounts of one price: more than there are measures.
 const MAX_RATES: usize = 64;
 
-/// Members that stand beside the amounts in a price file, and so are none here.
+/// Members that a price file has beside its amounts. They are no measures.
 const NO_MEASURES: [&str; 4] = ["when", "valid_from", "replace", "gaps"];
 
 /// Prices of one provider's models that hold under the same conditions.

@@ -117,9 +117,9 @@ pub struct Converter {
     organisations: BTreeSet<String>,
     teams: BTreeSet<String>,
     users: BTreeSet<String>,
-    /// Those whose own amounts are counted by a tag of their keys.
+    /// Spenders whose own amounts are counted by a tag of their keys.
     tagged: BTreeSet<Spender>,
-    /// Those who might spend nothing, or ask nothing.
+    /// Spenders that might spend nothing, or send no request.
     closed: BTreeSet<Spender>,
     /// Names of keys by team, which are unique there.
     names: BTreeSet<(Option<String>, String)>,

@@ -14,7 +14,7 @@ pub enum BudgetError {
     /// The share is not between its bounds.
     #[error("{0:?} is not a share of a budget: {1}")]
     Share(String, &'static str),
-    /// The amount is none.
+    /// The amount is not valid.
     #[error("the amount {0:?} {1}")]
     Amount(String, MoneyError),
     /// Two budgets have one name.

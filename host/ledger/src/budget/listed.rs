@@ -13,7 +13,7 @@ use super::lent::BudgetSharing;
 pub(super) struct SharedBudgets {
     /// Never held while a cell is locked after it: cells come first.
     entries: Mutex<HashMap<u64, Entry>>,
-    /// Those of them that are no budgets any more: what was used of them is still reported, and their shares end.
+    /// Shared budgets that were removed: what was used of them is still reported, and their shares end.
     gone: Mutex<HashSet<u64>>,
     urgent: Mutex<HashSet<u64>>,
     is_urgent: AtomicBool,

@@ -123,8 +123,8 @@ impl BudgetSet {
         self.entries.is_empty()
     }
 
-    /// Other budgets in place of these. Those that have the same name, unit and windows, count the use of the same and were made at
-    /// the same time keep their counts, also those of requests that are running.
+    /// Other budgets in place of these. Those that have the same name, unit and windows, count the use of the same and
+    /// were made at the same time keep their counts, also those of requests that are running.
     pub fn with(&self, budgets: Vec<Budget>) -> Result<Self, BudgetError> {
         let mut names = HashSet::new();
         let old: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
@@ -190,7 +190,7 @@ impl BudgetSet {
         self.reserve_on(request, now, &BudgetSharing::Alone)
     }
 
-    /// The same for budgets that other nodes share. A refusal with [`Refusal::may_ask`] is none yet.
+    /// Reserves on budgets that other nodes share, too. A refusal with [`Refusal::may_ask`] is not final.
     pub fn reserve_on(
         &self,
         request: &Request<'_>,

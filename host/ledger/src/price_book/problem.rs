@@ -42,13 +42,13 @@ pub(super) enum MemberError {
     /// Offers have no such member.
     #[error("is neither a unit nor another member of offers: units are {units}", units = units())]
     NotOfOffers,
-    /// A price is none.
+    /// A price is not an amount.
     #[error(transparent)]
     Rate(#[from] MoneyError),
-    /// The hours of a condition are none.
+    /// The hours of a condition are not valid.
     #[error(transparent)]
     Hours(#[from] HoursError),
-    /// A time is none.
+    /// A time is not valid.
     #[error("{0:?} is not a date or a time")]
     Time(String),
     /// Its JSON is of another shape.

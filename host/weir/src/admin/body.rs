@@ -19,7 +19,7 @@ use weir_types::fault::Fault;
 
 /// The most bytes of a body.
 pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
-/// The same where it is not known who sends it.
+/// The largest body of a request whose sender is not known.
 const MAX_UNIDENTIFIED_BYTES: usize = 8 << 10;
 
 /// Reads a request's body, within the timeout for bodies. A component that is uploaded is read where there is room for it.

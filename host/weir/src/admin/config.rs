@@ -104,7 +104,7 @@ async fn versions(State(operations): State<Operations>) -> Response {
     Json(json!({"versions": kept(&operations)})).into_response()
 }
 
-/// The same in the form of all lists of `/admin/v1`.
+/// The versions in the form of all lists of `/admin/v1`.
 async fn version_items(State(operations): State<Operations>) -> Response {
     Json(json!({"items": kept(&operations), "next_cursor": null})).into_response()
 }

@@ -58,7 +58,7 @@ async fn list(State(operations): State<Operations>) -> Response {
     Json(json!({"plugins": plugins, "quarantined": quarantined})).into_response()
 }
 
-/// The same in the form of all lists of `/admin/v1`.
+/// The adapters in the form of all lists of `/admin/v1`.
 async fn list_items(State(operations): State<Operations>) -> Response {
     let (items, quarantined) = listed(&operations);
     Json(json!({"items": items, "quarantined": quarantined, "next_cursor": null})).into_response()
@@ -98,7 +98,7 @@ fn listed(operations: &Operations) -> (Vec<Value>, Vec<Value>) {
     (serves.chain(refused(&catalog)).collect(), quarantined.collect())
 }
 
-/// The same as short entries, for readiness.
+/// The adapters as short entries, for `/ready`.
 pub(super) fn in_brief(operations: &Operations) -> Vec<Value> {
     let (serving, catalog) = (operations.gateway.serving(), operations.catalog.snapshot());
     serving.adapters.adapters.values().map(|adapter| brief(adapter, &catalog)).chain(refused(&catalog)).collect()

@@ -29,7 +29,7 @@ pub(super) struct ReservedListeners {
 }
 
 enum ReservedListener {
-    /// One that was opened before the program started, and takes connections since.
+    /// A listener that was opened before the program started, and has taken connections since.
     Adopted(std::net::TcpListener),
     Own {
         address: String,

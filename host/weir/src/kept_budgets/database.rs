@@ -28,7 +28,7 @@ pub(super) struct BudgetDatabase {
     known: HashMap<BudgetWindow, Known>,
     /// [`weir_ledger::Budget::shape`] by name, of the budgets that are counted.
     shapes: BTreeMap<String, String>,
-    /// Those that the database has been sent.
+    /// The shapes that the database has been sent.
     told: BTreeMap<String, String>,
     /// The generation of the budgets that have these shapes.
     generation: Option<u64>,

@@ -29,7 +29,7 @@ pub(super) struct State {
     budgets: BTreeMap<(Kind, String), Vec<Budget>>,
     /// Whether these changed since they were taken last.
     has_new_budgets: bool,
-    /// Those of documents that have had none since.
+    /// Budgets of documents that have had none since.
     gone_budgets: BTreeMap<(Kind, String), Vec<Budget>>,
     /// Prices that stand alone, by their ids.
     pub(super) prices: BTreeMap<String, PriceRule>,
@@ -54,7 +54,7 @@ enum Keyed {
 #[derive(Debug, PartialEq)]
 pub(super) struct NewBudgets {
     pub(super) all: Vec<Budget>,
-    /// Those of documents that have none any more.
+    /// Budgets of documents that no longer have any.
     pub(super) gone: Vec<Budget>,
 }
 

@@ -36,7 +36,7 @@ impl SinkMetrics {
         Ok(made)
     }
 
-    /// Those of a sink.
+    /// The figures of one sink.
     pub(super) fn of(&self, sink: &str) -> SinkFigures {
         SinkFigures {
             sent: self.events.with_label_values(&[sink, "sent"]),

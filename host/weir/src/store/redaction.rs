@@ -29,7 +29,7 @@ const MOST_WAITING: usize = 512;
 /// The rules for secrets and personal data.
 #[derive(Debug, Default)]
 pub(crate) struct Redaction {
-    /// Those of the operator with the built-in ones; `None` if there are only these.
+    /// The operator's rules together with the built-in ones; `None` if there are only built-in ones.
     own: Option<Rules>,
     /// The configuration, whose secrets need not look like any.
     configured: Configured,

@@ -22,16 +22,16 @@ pub(crate) const SAVED: &str = "saved";
 const CACHE_LANE: &str = "cache";
 /// The buckets of [`ALL`] that count whole answers by their duration, with the step at the end.
 pub(crate) const TOOK: &str = "took:";
-/// The same by the time until the first piece of content.
+/// Requests by the time until the first piece of content.
 pub(crate) const FIRST: &str = "first:";
 /// The buckets of all steps, [`TOOK`] and [`FIRST`], so that no request makes its own.
 static STEPS: LazyLock<Vec<[String; 2]>> =
     LazyLock::new(|| (0..latency::STEP_COUNT).map(|step| [TOOK, FIRST].map(|name| format!("{name}{step}"))).collect());
 
-/// Gives `take` what a request adds to: the sums of all requests, of its key, and of its team if it has one. Each attempt that
-/// was charged for is booked at its own provider; the request counts where it was answered, or where it was asked last if its client
-/// left. A request that no provider saw adds nothing to the sums of key and team, but what a kept answer saved. `names_model` says
-/// that it counts at its model in any case.
+/// Gives `take` what a request adds to: the sums of all requests, of its key, and of its team if it has one. Each
+/// attempt that was charged for is booked at its own provider; the request counts where it was answered, or where it
+/// was asked last if its client left. A request that no provider saw adds nothing to the sums of key and team, but what
+/// a kept answer saved. `names_model` says that it counts at its model in any case.
 pub(super) fn with_uses<T: AsRef<str>, R>(fact: &Fact<T>, names_model: bool, take: impl FnOnce(&[Use<'_>]) -> R) -> R {
     let others = charged::of_fact(fact);
     let subjects = [(ALL, ""), ("key:", fact.key.as_ref()), ("team:", fact.team.as_ref())];

@@ -19,7 +19,7 @@ struct Compiled {
     test: Test,
     /// The pointers of the members.
     members: Vec<usize>,
-    /// Those of them that the test does not read itself.
+    /// Indices of the pointers that the test does not read itself.
     further: Vec<usize>,
     /// Their names in quotes.
     names: Vec<Finder<'static>>,

@@ -20,7 +20,7 @@ pub struct CompiledTap {
     pub(super) compiled: Arc<Compiled>,
     /// The part that is read of a whole answer of which only the bill is asked for.
     pub(super) bill: Arc<Compiled>,
-    /// The same for the elements of the list that all of its figures are in, if they are in one.
+    /// A tap for the elements of a list, if all figures are in one.
     pub(super) elements: Option<Arc<Elements>>,
 }
 
@@ -55,8 +55,8 @@ pub(super) struct Compiled {
     pub(super) members: Vec<String>,
     /// Pointers for the start of an answer: all of them.
     pub(super) full: Stage,
-    /// From the first content on: without that and the model's first pointer. A frame is not scanned for the tier alone. Its pointers are
-    /// the first of the full ones.
+    /// From the first content on: without that and the model's first pointer. A frame is not scanned for the tier
+    /// alone. Its pointers are the first of the full ones.
     pub(super) lean: Stage,
 }
 

@@ -1,6 +1,6 @@
-//! Reads what many answers used that stand in a list of one answer, such as a finished batch that brings its results itself. Each
-//! element is an answer by itself, as each line is for [`EachTap`]; neither the list nor an element is kept, however long. The list
-//! may have several places, of which the first that has one counts: answers repeat it.
+//! Reads what many answers used that stand in a list of one answer, such as a finished batch that brings its results
+//! itself. Each element is an answer by itself, as each line is for [`EachTap`]; neither the list nor an element is
+//! kept, however long. The list may have several places, of which the first that has one counts: answers repeat it.
 
 use super::{CompiledTap, EachTap, ModelUse};
 use weir_types::contract::about::{
@@ -20,7 +20,7 @@ pub(super) struct Elements {
 }
 
 impl Elements {
-    /// The same tap for one element of the list; `None` if the figures are not all in one, or differ by its place.
+    /// The tap for one element of the list; `None` if the figures are not all in one element, or differ by its place.
     pub(super) fn of(tap: &Tap) -> Option<Self> {
         let mut lists: Vec<&str> = Vec::new();
         for pointer in tap.usage.iter().flat_map(|place| &place.pointers) {

@@ -45,7 +45,7 @@ impl Entry {
         Self { tap, debt, id, results: None, is_kept: false, ends, asked: now, doublings: 0, swept: None, number: 0 }
     }
 
-    /// One that the store has kept, of this age.
+    /// An entry for work that the store has kept for this long.
     pub(super) fn kept(id: &str, tap: CompiledTap, debt: Debt, now: Instant, age: Duration) -> Self {
         Self { is_kept: true, ends: now + LIFETIME.saturating_sub(age), ..Self::new(id, tap, debt, now) }
     }
@@ -163,7 +163,7 @@ impl Debts {
         self.remove_if(is_lost).len()
     }
 
-    /// Those whose turn it is.
+    /// The debts that are to be read now.
     pub(super) fn due(&self, now: Instant, first: Duration) -> Vec<DueDebt> {
         let mut all = Vec::new();
         for (tenant, own) in &self.by_tenant {

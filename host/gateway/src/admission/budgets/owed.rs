@@ -13,7 +13,7 @@ impl Budgets {
         self.owe(owner(caller, Some(model), &tags), target, demand)
     }
 
-    /// The same at the budgets of its provider.
+    /// Has an attempt owe at the budgets of its provider.
     pub(crate) fn owe_attempt(&self, target: &Target, demand: &Demand<'_>) -> Option<Granted> {
         self.owe(Owner::attempt_at(&target.label), target, demand)
     }

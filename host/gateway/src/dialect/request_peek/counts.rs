@@ -61,7 +61,7 @@ pub(super) fn greatest_number(found: &Found, pointers: &[usize]) -> Result<Optio
     Ok(greatest)
 }
 
-/// A value where a number is to stand is none.
+/// A value is not a number where one has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotANumber;
 

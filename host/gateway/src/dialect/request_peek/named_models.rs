@@ -30,7 +30,7 @@ enum Holds {
     NameOrObject,
     /// A model's name if it is a text: a schema of arguments may have a member of such a name.
     NameIfText,
-    /// The same, in one of the requests of work that is done later: each may be of another model, and none stands in for the
+    /// A model's name in one of the requests of work that is done later: each may be for another model, and none replaces the
     /// request's own.
     NameInWork,
 }
@@ -39,7 +39,7 @@ enum Holds {
 const MAX_NAMES: usize = 128 << 10;
 
 static KNOWN: LazyLock<Vec<Place>> = LazyLock::new(|| serde_json::from_str(PLACES).unwrap_or_default());
-/// The same, compiled.
+/// The pointers to [`places`], compiled once.
 static POINTERS: LazyLock<Option<Pointers>> = LazyLock::new(|| Pointers::compile(&places().collect::<Vec<_>>()).ok());
 
 /// A request names something else where names of models stand.
@@ -63,8 +63,8 @@ pub(crate) fn in_body(body: &[Bytes]) -> Result<Vec<String>, Unreadable> {
     in_found(&scanned(body)?, 0)
 }
 
-/// Finds all texts where names of models may stand that answer or are consulted beside the request's own, whatever else does: what a
-/// reader might take for a name.
+/// Finds all texts where names of models may stand that answer or are consulted beside the request's own, whatever else
+/// does: what a reader might take for a name.
 ///
 /// # Errors
 ///

@@ -32,17 +32,17 @@ impl ObjectIds {
         Self { of_path: id.map(str::to_owned), ..Self::default() }
     }
 
-    /// Those of a body that cannot be read, if it may have any.
+    /// The ids of a body that cannot be read: none is known, and there may be some if `may_have_some`.
     pub(crate) fn unread(may_have_some: bool) -> Self {
         Self { may_miss_some: may_have_some, ..Self::default() }
     }
 
-    /// The same with the one in the path.
+    /// Adds the id in the path.
     pub(super) fn and_of_path(self, id: Option<&str>) -> Self {
         Self { of_path: id.map(str::to_owned), ..self }
     }
 
-    /// Those in fields of a form; `None` for one that cannot be read.
+    /// The ids in fields of a form; `None` stands for a field that cannot be read.
     pub(super) fn of_fields<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Self {
         let mut ids = Self::default();
         for text in texts.take(MAX_IDS) {
@@ -64,7 +64,7 @@ impl ObjectIds {
         self.may_miss_some |= other.may_miss_some;
     }
 
-    /// Those that were read.
+    /// The ids that were read.
     pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &String> {
         self.of_path.iter().chain(&self.in_body)
     }
@@ -115,8 +115,8 @@ impl Public {
         face.object_ids.iter().filter(is_beside).map(&mut of_one).collect()
     }
 
-    /// Whether it is about this id. Each of several values of one name counts, since readers differ in their choice, and what looks
-    /// like an object's id is one in any case.
+    /// Whether it is about this id. Each of several values of one name counts, since readers differ in their choice,
+    /// and what looks like an object's id is one in any case.
     fn is_about(&self, hit: &Hit, id: &str, found: &Found) -> bool {
         let is_within =
             |hit: &Hit, around: &Hit| around.range.start <= hit.range.start && hit.range.end <= around.range.end;

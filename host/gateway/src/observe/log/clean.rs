@@ -17,7 +17,7 @@ static CLEANER: RwLock<Option<Arc<dyn TextCleaner>>> = RwLock::new(None);
 
 /// The most letters of a word that may be shown uncleaned. Secrets are longer, or have more than letters.
 const SHORT: usize = 15;
-/// The same for a word of small letters, such as the name of a kind of error.
+/// The most letters of such a word if all are small, as in the name of a kind of error.
 const SHORT_IF_SMALL: usize = 32;
 /// The least bytes of a text that an adapter or the provider itself may have cut.
 const LONG: usize = 500;
@@ -35,7 +35,8 @@ pub(crate) fn cleaned(error: &impl Display) -> String {
     cleaned_by(cleaner.as_deref(), whole_words(&error.to_string()))
 }
 
-/// A name that a client chose, such as a model's, as the log may show it: in one line, and without a key that stands in its place.
+/// A name that a client chose, such as a model's, as the log may show it: in one line, and without a key that stands in
+/// its place.
 pub(crate) fn cleaned_name(name: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(name);
     if name.contains(char::is_control) {

@@ -23,7 +23,7 @@ pub(super) struct SeriesBound {
 #[derive(Debug, Default)]
 struct KeptSeries {
     series: HashSet<u64>,
-    /// Those that had no room, as far as they are remembered.
+    /// Hashes of series that had no room, as far as they are remembered.
     refused: HashSet<u64>,
     lines: usize,
 }

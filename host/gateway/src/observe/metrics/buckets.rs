@@ -22,7 +22,7 @@ const FEW: BucketBounds = BucketBounds {
     tokens: &[16.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0],
 };
 
-/// Those of tokens are the ones that OpenTelemetry's conventions recommend.
+/// The finer bounds. Those of tokens are the ones that OpenTelemetry's conventions recommend.
 const MANY: BucketBounds = BucketBounds {
     seconds: &[
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0,

@@ -75,7 +75,7 @@ impl ExemplarStore {
         Self { bounds, is_asked_for: AtomicBool::new(false), by_labels: Mutex::default() }
     }
 
-    /// Those of the series with these labels.
+    /// The exemplars of the series with these labels.
     pub(super) fn of(&self, labels: [&str; 2]) -> Arc<Exemplars> {
         let mut all = self.by_labels.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(labels.map(str::to_owned)).or_insert_with(|| Arc::new(Exemplars::new(self.bounds))))

@@ -22,7 +22,7 @@ pub(crate) struct AnswerFacts {
 }
 
 impl AnswerFacts {
-    /// Those of a whole answer, as the provider's adapter read it.
+    /// The facts of a whole answer, as the provider's adapter read it.
     pub(crate) fn of(answer: &ChatResponse) -> Self {
         let mut facts =
             Self { id: short(&answer.id), model: answer.model.as_deref().and_then(short), reasons: Vec::new() };

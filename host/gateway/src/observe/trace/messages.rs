@@ -162,7 +162,7 @@ impl Room {
         rest.is_some()
     }
 
-    /// As much of a text as finds room as a JSON string.
+    /// Cuts a text to what fits into the room as a JSON string.
     fn text(&mut self, text: &str) -> String {
         for (at, character) in text.char_indices() {
             if !self.takes(written_len(character)) {

@@ -20,7 +20,7 @@ pub(super) struct AccessFields {
 }
 
 impl AccessFields {
-    /// Those of a row. Columns that it leaves empty are taken from the budget that it refers to.
+    /// The fields of a row. Columns that it leaves empty are taken from the budget that it refers to.
     pub(super) fn of(row: &Json, budget: Option<&Json>) -> Self {
         let mut fields = Self::default();
         let column = |name: &str| match (&row[name], budget) {

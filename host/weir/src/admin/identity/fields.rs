@@ -99,14 +99,14 @@ impl KeyFields {
         }
     }
 
-    /// As a new key.
+    /// Makes a new key of the fields.
     pub(super) fn into_new(mut self) -> NewKey {
         let terms = self.terms();
         let Self { name, owner, expires, grants, metadata, .. } = self;
         NewKey { name, owner, expires, terms, grants, metadata, disabled: false }
     }
 
-    /// As a change of all fields.
+    /// Makes a change of the fields that were given.
     pub(super) fn into_edit(mut self) -> KeyEdit {
         let terms = Some(self.terms());
         let Self { name, owner, expires, grants, metadata, .. } = self;

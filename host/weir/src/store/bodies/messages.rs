@@ -20,7 +20,7 @@ use weir_upstream::replay::format::{File, RequestPart, ResponsePart};
 /// Why the messages of an exchange cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum MessagesError {
-    /// A body in the unified model is none.
+    /// A body that should be in the unified model is not.
     #[error(transparent)]
     Body(#[from] serde_json::Error),
     /// Its recording is no fixture.
