@@ -1,4 +1,5 @@
-//! What a batch may use is held back at the budgets before it is begun, and settled once when it is done, over restarts and nodes.
+//! What a batch may use is held back at the budgets before it is begun, and settled once when it is done, over restarts
+//! and nodes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! Files of requests, on which batches are begun: a client with models uploads none that names another model, and begins no batch on
-//! a file that was not read for that, in each lane.
+//! Files of requests, on which batches are begun: a client with models uploads none that names another model, and
+//! begins no batch on a file that was not read for that, in each lane.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -61,8 +61,8 @@ async fn open_with(upstream: &Upstream, server: &str) -> Gateway {
     Gateway::with(folder, &config(upstream, server)).await
 }
 
-/// Two clients with their budgets, which refuse nothing, so that a batch is begun on a file that nobody has read, and a `[server]`
-/// with these settings.
+/// Two clients with their budgets, which refuse nothing, so that a batch is begun on a file that nobody has read, and a
+/// `[server]` with these settings.
 pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
     let client =
         |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));

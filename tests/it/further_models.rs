@@ -1,5 +1,5 @@
-//! Models beside a request's own, of which one may answer: a client names only those that it may use, and budgets hold back what the
-//! dearest may cost.
+//! Models beside a request's own, of which one may answer: a client names only those that it may use, and budgets hold
+//! back what the dearest may cost.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};

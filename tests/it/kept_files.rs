@@ -1,5 +1,5 @@
-//! What was read of a file of requests is kept in the store: batches are begun on it after a restart and through other nodes, by the
-//! client that uploaded it and by no other.
+//! What was read of a file of requests is kept in the store: batches are begun on it after a restart and through other
+//! nodes, by the client that uploaded it and by no other.
 
 use std::collections::HashSet;
 use std::time::Duration;

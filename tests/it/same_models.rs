@@ -1,5 +1,5 @@
-//! A model that has an alias, and that a pattern passes on by its provider's name: guards, budgets and limits that are for the alias
-//! hold for both.
+//! A model that has an alias, and that a pattern passes on by its provider's name: guards, budgets and limits that are
+//! for the alias hold for both.
 
 use weir_tests::{Folder, Gateway, Request, Upstream};
 

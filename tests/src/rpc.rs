@@ -1,4 +1,5 @@
-//! A scripted server of gRPC over HTTP/2, with TLS or without: messages, raw bytes, pauses, statuses in the trailers or in place of an answer.
+//! A scripted server of gRPC over HTTP/2, with TLS or without: messages, raw bytes, pauses, statuses in the trailers or
+//! in place of an answer.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -18,7 +18,8 @@ pub struct TunnelProxy {
 }
 
 impl TunnelProxy {
-    /// A proxy whose tunnels lead to this server (`HOST:PORT`). With a certificate, what comes out of them is TLS, which ends here.
+    /// A proxy whose tunnels lead to this server (`HOST:PORT`). With a certificate, what comes out of them is TLS,
+    /// which ends here.
     pub async fn to(server: &str, certificate: Option<&CertifiedKey<KeyPair>>) -> Self {
         Self::answering("HTTP/1.1 200 OK\r\n\r\n", server, certificate).await
     }

@@ -1,6 +1,6 @@
-//! `cargo xtask plugins`: builds the crates of `plugins/` and `guards/` as components, `plugins/NAME.wasm`, and writes their digests
-//! to `plugins.lock`. Those of `tests/adapters/` go to `target/test-adapters/NAME.wasm`, a folder that Weir does not
-//! serve from.
+//! `cargo xtask plugins`: builds the crates of `plugins/` and `guards/` as components, `plugins/NAME.wasm`, and writes
+//! their digests to `plugins.lock`. Those of `tests/adapters/` go to `target/test-adapters/NAME.wasm`, a folder that
+//! Weir does not serve from.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

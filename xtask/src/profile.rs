@@ -1,7 +1,7 @@
 //! `cargo xtask profile [LANE] [PROGRAM]`: the instructions of a request in user mode, and where they run, by `perf`.
 //!
-//! The lanes are those of `cargo xtask allocs` and answers from the cache: one client, one connection, a provider that answers at once. Instructions
-//! hardly depend on what else the machine does, unlike times.
+//! The lanes are those of `cargo xtask allocs` and answers from the cache: one client, one connection, a provider that
+//! answers at once. Instructions hardly depend on what else the machine does, unlike times.
 
 mod fold;
 mod perf;

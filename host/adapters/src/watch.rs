@@ -42,8 +42,8 @@ pub use writers::{Writers, exposed, writers};
 /// Maximum number of scans before serving, if files in the directory keep changing.
 const FIRST_LOOKS: usize = 20;
 
-/// Checks whether an adapter proves itself: by the fixtures beside this file, or in these bytes, which it was loaded from. They are
-/// left out where they hold none.
+/// Checks whether an adapter proves itself: by the fixtures beside this file, or in these bytes, which it was loaded
+/// from. They are left out where they hold none.
 pub type Proof = dyn Fn(&Arc<Adapter>, &Path, &[u8]) -> Result<(), ProofError> + Send + Sync;
 
 /// Whether an adapter of this name may be proved beside its serving.

@@ -37,8 +37,8 @@ fn whole(mut buffer: BytesMut) -> BytesMut {
     buffer
 }
 
-/// Gives the memory of a buffer back into which nothing was read yet, and nothing will be for long: it was another's before, whose
-/// bytes are in it.
+/// Gives the memory of a buffer back into which nothing was read yet, and nothing will be for long: it was another's
+/// before, whose bytes are in it.
 #[expect(unsafe_code, reason = "a stream whose request was large holds 4 KB more (docs/performance.md)")]
 pub fn give_back_unread(buffer: &mut ReadBuf<'_>) {
     if buffer.capacity() >= UNREAD && buffer.initialized().is_empty() {

@@ -73,7 +73,8 @@ struct Inner {
 }
 
 impl AnswerServer {
-    /// Connects, and has a node's own answers and questions follow the removals of others. A server that is away now is tried again.
+    /// Connects, and has a node's own answers and questions follow the removals of others. A server that is away now is
+    /// tried again.
     ///
     /// # Errors
     ///

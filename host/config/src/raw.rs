@@ -50,8 +50,8 @@ pub(super) fn parse(text: &str) -> (Node, Vec<Problem>) {
     (Node { value: Value::Table(table), place }, problems)
 }
 
-/// The parts of a file around what is broken, in their order. They may have been understood in another way than they are meant, so
-/// that mistakes which seem to be there may be none.
+/// The parts of a file around what is broken, in their order. They may have been understood in another way than they
+/// are meant, so that mistakes which seem to be there may be none.
 pub(super) fn unsure(text: &str, broken: &[Problem]) -> Vec<Range<usize>> {
     let starts = broken.iter().filter_map(|problem| match &problem.place {
         Place::File(span) => Some(span.start),

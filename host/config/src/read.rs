@@ -84,8 +84,8 @@ impl Config {
         sound(read_text(name, text, folder, environment))
     }
 
-    /// The digest of what a file holds now, as [`Config::digest`] has it; `None` if it cannot be read. Of a file that is too large, as
-    /// much is read as shows that.
+    /// The digest of what a file holds now, as [`Config::digest`] has it; `None` if it cannot be read. Of a file that
+    /// is too large, as much is read as shows that.
     pub fn digest_now(path: &Path) -> Option<[u8; 32]> {
         Some(Sha256::digest(bytes_of(path).ok()?).into())
     }

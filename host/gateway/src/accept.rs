@@ -247,8 +247,8 @@ pub fn read_headers(manifest: &Manifest) -> HeaderRules {
     HeaderRules::read_by_adapter(manifest.accepts.iter().flat_map(|claim| strs(&claim.response_headers)))
 }
 
-/// Whether a client's query parameter is one of those that are forwarded. `NAME=VALUE` stands for a stream that asks for its framing:
-/// any other value, or a whole answer framed so, could hide what an answer used.
+/// Whether a client's query parameter is one of those that are forwarded. `NAME=VALUE` stands for a stream that asks
+/// for its framing: any other value, or a whole answer framed so, could hide what an answer used.
 fn passes_query(forwarded: &[String], (name, value): (&str, &str), stream: bool) -> bool {
     forwarded.iter().any(|one| match one.split_once('=') {
         Some(of_stream) => stream && of_stream == (name, value),

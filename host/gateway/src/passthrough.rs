@@ -100,8 +100,9 @@ struct Declared {
 }
 
 impl Declared {
-    /// The parameters of a path with the same method of a model that has another place: below what precedes the usual one, such as
-    /// a version, or elsewhere, such as one that was made for a client. Then its name is all that precedes the method.
+    /// The parameters of a path with the same method of a model that has another place: below what precedes the usual
+    /// one, such as a version, or elsewhere, such as one that was made for a client. Then its name is all that precedes
+    /// the method.
     fn of_another_model(&self, path: &str) -> Option<PathParams> {
         let method = self.method.as_deref()?;
         let (model, last) = path.strip_prefix('/')?.rsplit_once(':')?;
@@ -146,7 +147,8 @@ impl KnownEndpoint<'_> {
 }
 
 impl Passage {
-    /// The passage to a target's provider. `endpoints` are those of all faces, `credentials` all headers with clients' credentials.
+    /// The passage to a target's provider. `endpoints` are those of all faces, `credentials` all headers with clients'
+    /// credentials.
     pub(crate) fn new(target: Target, endpoints: &[Arc<Endpoint>], credentials: &[&str]) -> Self {
         let endpoint = Arc::new(endpoint(&target, endpoints));
         let model = Model { alias: Alias::Exact(NAME.to_owned()), ..Model::default() };

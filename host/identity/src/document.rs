@@ -1,4 +1,5 @@
-//! What is stored of keys, teams, organisations, users, budgets and prices: JSON documents that refuse unknown fields and newer schemas.
+//! What is stored of keys, teams, organisations, users, budgets and prices: JSON documents that refuse unknown fields
+//! and newer schemas.
 
 mod budget;
 mod check;

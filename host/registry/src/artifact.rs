@@ -17,8 +17,8 @@ const STATEMENT: &str = "application/vnd.in-toto+json";
 /// The media types of the other layers.
 const TEXT: &str = "text/plain";
 const JSON: &str = "application/json";
-/// The largest component, all signatures together, one fixture, one statement and all fixtures, in bytes; the most fixtures, and the most
-/// manifests that may refer to one adapter.
+/// The largest component, all signatures together, one fixture, one statement and all fixtures, in bytes; the most
+/// fixtures, and the most manifests that may refer to one adapter.
 const MAX_COMPONENT: usize = 64 << 20;
 const MAX_SIGNATURES: usize = 4 << 10;
 const MAX_FIXTURE: usize = 1 << 20;

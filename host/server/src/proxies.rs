@@ -24,8 +24,9 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client for which the proxy with this address sends a request. Each proxy adds the address that it sees at the end of the
-    /// header. So the last address that is not a trusted proxy's is right, and the client itself may have written those before it.
+    /// The client for which the proxy with this address sends a request. Each proxy adds the address that it sees at
+    /// the end of the header. So the last address that is not a trusted proxy's is right, and the client itself may
+    /// have written those before it.
     pub(super) fn client(&self, proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(FORWARDED_FOR).iter().rev();
         let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));

@@ -36,8 +36,8 @@ pub struct AuditEntry {
 /// What a check of the whole chain found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChainCheck {
-    /// Every entry is as it was written, and none is missing. Who can write into the database can make a shorter chain look so: to
-    /// see that, keep the number and the hash of an entry elsewhere.
+    /// Every entry is as it was written, and none is missing. Who can write into the database can make a shorter chain
+    /// look so: to see that, keep the number and the hash of an entry elsewhere.
     Intact {
         /// The number of the last entry; 0 for an empty log.
         last: u64,

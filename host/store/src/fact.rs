@@ -281,8 +281,9 @@ pub(crate) fn fitting(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The name of a key, a client, an account or a user, as it stands in facts, sums and questions. One that is too long, or has what no
-/// database takes, is cut and ends with the beginning of its digest, so that it is no other's that begins alike.
+/// The name of a key, a client, an account or a user, as it stands in facts, sums and questions. One that is too long,
+/// or has what no database takes, is cut and ends with the beginning of its digest, so that it is no other's that
+/// begins alike.
 pub fn owner_name(name: &str) -> Cow<'_, str> {
     const DIGITS: usize = 32;
     if !is_unfit(name, MAX_NAME) {

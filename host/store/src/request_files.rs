@@ -1,5 +1,5 @@
-//! What was read of uploaded files of requests, by which another process than the one that they passed through begins work on them:
-//! one row for each, for a while.
+//! What was read of uploaded files of requests, by which another process than the one that they passed through begins
+//! work on them: one row for each, for a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 

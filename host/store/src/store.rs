@@ -74,8 +74,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Leaves the work that a process holds to the next one that asks for some.
     fn leave_work(&self, process: i64) -> Result<(), StoreError>;
 
-    /// Keeps what was read of files of requests; what is there already stays. Durable when it returns. Each tenant has so many rows,
-    /// of which the oldest go first, and [`Store::retain`] removes old ones.
+    /// Keeps what was read of files of requests; what is there already stays. Durable when it returns. Each tenant has
+    /// so many rows, of which the oldest go first, and [`Store::retain`] removes old ones.
     fn keep_request_files(&self, files: &[RequestFile]) -> Result<(), StoreError>;
 
     /// What was read of the files of requests with these ids, of all clients.

@@ -1,9 +1,8 @@
 //! gRPC-JSON transcoding: calls of gRPC methods whose messages are JSON on this side.
 //!
-//! A [`Method`] is compiled from the descriptors in an adapter's manifest. It converts JSON to the method's messages and back by the
-//! mapping that Protocol Buffers define. [`MessageReader`] finds the messages in an answer's bytes, and [`Status`] reads how a call
-//! ended. All of it is pure; no message is larger than a bound, in bytes
-//! and in values.
+//! A [`Method`] is compiled from the descriptors in an adapter's manifest. It converts JSON to the method's messages
+//! and back by the mapping that Protocol Buffers define. [`MessageReader`] finds the messages in an answer's bytes, and
+//! [`Status`] reads how a call ended. All of it is pure; no message is larger than a bound, in bytes and in values.
 
 mod message_reader;
 mod method;

@@ -34,8 +34,8 @@ pub struct DeferredWrite {
 }
 
 impl DeferredWrite {
-    /// Writes at once or, on a busy worker, at the task's next poll, which comes after all tasks that are ready now. `offered` is how
-    /// many bytes `write` is given: what it leaves of them is written without another wait.
+    /// Writes at once or, on a busy worker, at the task's next poll, which comes after all tasks that are ready now.
+    /// `offered` is how many bytes `write` is given: what it leaves of them is written without another wait.
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,

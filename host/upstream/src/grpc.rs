@@ -1,8 +1,9 @@
 //! Calls of gRPC methods: a request of JSON becomes one message over HTTP/2, and the messages of the answer become JSON.
 //!
-//! A caller sees an HTTP exchange. A streamed answer is one of server-sent events: each message is the data of an event without a
-//! name, and a failure after the first message is the event `error`. A whole answer is the message, or the list of the messages of a
-//! method that streams. A call that fails has the status of HTTP that its code stands for, and its status as JSON for a body.
+//! A caller sees an HTTP exchange. A streamed answer is one of server-sent events: each message is the data of an event
+//! without a name, and a failure after the first message is the event `error`. A whole answer is the message, or the
+//! list of the messages of a method that streams. A call that fails has the status of HTTP that its code stands for,
+//! and its status as JSON for a body.
 
 mod message_body;
 mod messages;

@@ -1,7 +1,8 @@
-//! Web pages of other origins that may call the gateway from a browser (`server.allowed_origins`): the Fetch standard's CORS protocol.
+//! Web pages of other origins that may call the gateway from a browser (`server.allowed_origins`): the Fetch standard's
+//! CORS protocol.
 //!
-//! Callers show a key in a header, which no page can make a browser send unasked; cookies count for nothing here. So a page gets what
-//! any other client gets, and no credentials are allowed beside.
+//! Callers show a key in a header, which no page can make a browser send unasked; cookies count for nothing here. So a
+//! page gets what any other client gets, and no credentials are allowed beside.
 
 use bytes::Bytes;
 use http::header::{

@@ -1,4 +1,5 @@
-//! Keeps in the store what was read of files of requests, so that batches are begun on them after a restart, and through other nodes.
+//! Keeps in the store what was read of files of requests, so that batches are begun on them after a restart, and
+//! through other nodes.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -159,8 +159,8 @@ impl OpenStore {
         self.bodies.read_with(Box::new(serving));
     }
 
-    /// Waits until the store has what the requests that ended before have left; false if it does not take it for so long. Contents go
-    /// to the writer when they are cleaned.
+    /// Waits until the store has what the requests that ended before have left; false if it does not take it for so
+    /// long. Contents go to the writer when they are cleaned.
     pub(crate) fn flush(&self, within: Duration) -> bool {
         let until = Instant::now() + within;
         self.bodies.flush(within) && self.recorder.flush(until.saturating_duration_since(Instant::now()))

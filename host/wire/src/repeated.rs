@@ -69,8 +69,8 @@ impl<'de> Walk<'de, '_> {
         if (self.accepts)(text) { Ok(()) } else { Err(self.refuse()) }
     }
 
-    /// Takes the next name of the object whose names begin at `first`, unless it has that name already and must not. `many` has the names
-    /// of a large object.
+    /// Takes the next name of the object whose names begin at `first`, unless it has that name already and must not.
+    /// `many` has the names of a large object.
     fn name<E: Error>(&mut self, name: Cow<'de, str>, first: usize, many: &mut HashSet<String>) -> Result<(), E> {
         let earlier = &self.names[first..];
         let is_new = if earlier.len() < FEW {

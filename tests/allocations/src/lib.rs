@@ -1,4 +1,5 @@
-//! The counts of an exchange, and their tables. A client and a provider are here that allocate nothing while they talk, so that all allocations counted meanwhile are Weir's.
+//! The counts of an exchange, and their tables. A client and a provider are here that allocate nothing while they talk,
+//! so that all allocations counted meanwhile are Weir's.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test: what does not hold fails it")]
 #![allow(clippy::print_stdout, reason = "the counts are what `cargo xtask allocs` shows")]
 

@@ -1,4 +1,5 @@
-//! The recordings' providers: the adapter that reads each, by whose prices its answers are priced, and where they tell their cost.
+//! The recordings' providers: the adapter that reads each, by whose prices its answers are priced, and where they tell
+//! their cost.
 
 use weir_ledger::Nano;
 
@@ -92,7 +93,8 @@ impl ReportedCost {
         Some(Self { nanos, unit })
     }
 
-    /// Whether a bill of so many nano-dollars is the same as far as this is written. It may be the sum of three that were rounded.
+    /// Whether a bill of so many nano-dollars is the same as far as this is written. It may be the sum of three that
+    /// were rounded.
     pub fn agrees(self, nanos: i64) -> bool {
         let difference = (self.nanos - nanos).abs();
         if self.unit == 1 { difference <= 1 } else { 2 * difference <= 3 * self.unit }

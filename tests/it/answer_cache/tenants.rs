@@ -1,5 +1,5 @@
-//! What one caller caused answers no other: not in another format, not as a stream, in no lane, not for vectors, and not for another
-//! key of the same team.
+//! What one caller caused answers no other: not in another format, not as a stream, in no lane, not for vectors, and
+//! not for another key of the same team.
 
 use serde_json::json;
 use weir_tests::{Folder, Gateway, Reply, Request, Upstream};

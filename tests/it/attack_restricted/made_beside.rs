@@ -1,5 +1,5 @@
-//! What answers make beside themselves, such as a container or a piece of sound, and what clients make by pass-through: it belongs
-//! to the client, in whatever lane and place it is named.
+//! What answers make beside themselves, such as a container or a piece of sound, and what clients make by pass-through:
+//! it belongs to the client, in whatever lane and place it is named.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

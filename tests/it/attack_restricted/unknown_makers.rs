@@ -1,5 +1,5 @@
-//! Objects whose makers are not known, as after a restart: a restricted client reaches none of them, wherever its format has a place
-//! for their names.
+//! Objects whose makers are not known, as after a restart: a restricted client reaches none of them, wherever its
+//! format has a place for their names.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};

@@ -1,5 +1,5 @@
-//! Pieces of a stream that follow each other closely are judged together: nothing reaches a client unjudged, and nothing is lost where
-//! a stream ends while some wait.
+//! Pieces of a stream that follow each other closely are judged together: nothing reaches a client unjudged, and
+//! nothing is lost where a stream ends while some wait.
 
 use std::time::{Duration, Instant};
 
@@ -99,8 +99,8 @@ async fn what_waits_is_sent_when_its_time_is_over_though_nothing_follows() {
     }
 }
 
-/// Asks for a stream that ends while a text of it waits: its client leaves after this time, or else it breaks. Returns what is booked
-/// for it at the budget.
+/// Asks for a stream that ends while a text of it waits: its client leaves after this time, or else it breaks. Returns
+/// what is booked for it at the budget.
 async fn booked(gateway: &Gateway, upstream: &Upstream, (from, model): (&str, &str), left: Option<u64>) -> u64 {
     let before = settled(gateway).await;
     let gate = Gate::default();

@@ -1,4 +1,5 @@
-//! Guards judge calls of gRPC as they judge requests in a format: wherever a text stands, and what is answered, whole and streamed.
+//! Guards judge calls of gRPC as they judge requests in a format: wherever a text stands, and what is answered, whole
+//! and streamed.
 
 use tonic::Code;
 use weir_grpc::types;

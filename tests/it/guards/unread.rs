@@ -1,5 +1,5 @@
-//! Chats in formats that are only relayed: no adapter reads their answers, so that they are closed where a guard would have to judge
-//! these.
+//! Chats in formats that are only relayed: no adapter reads their answers, so that they are closed where a guard would
+//! have to judge these.
 
 use serde_json::json;
 use weir_tests::{Answer, Request, Upstream};

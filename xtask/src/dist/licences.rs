@@ -22,8 +22,8 @@ pub(super) struct Collected {
     pub(super) without_text: Vec<String>,
 }
 
-/// Collects the licences of these libraries and crates, but of this repository's own. A crate without a text gets that of another one of its
-/// repository; one under Apache-2.0 without any gets `apache`, whose text is the same for all.
+/// Collects the licences of these libraries and crates, but of this repository's own. A crate without a text gets that
+/// of another one of its repository; one under Apache-2.0 without any gets `apache`, whose text is the same for all.
 pub(super) fn collect(known: &Known, linked: &[Crate], held: &[Library], apache: &Path) -> Result<Collected> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut list = String::from("Weir's dashboard holds these libraries, under their licences:\n\n");

@@ -59,8 +59,8 @@ pub(super) fn meaning(name: &str, mode: &str) -> Meaning {
     }
 }
 
-/// The measure of a member without what its name says of tiers, batches and lengths; `None` if it is no rate of one. `hours` is how
-/// long the cache keeps what is written.
+/// The measure of a member without what its name says of tiers, batches and lengths; `None` if it is no rate of one.
+/// `hours` is how long the cache keeps what is written.
 fn measure(name: &str, mode: &str, hours: Option<u32>, when: &mut When) -> Option<&'static str> {
     let is_picture = mode.starts_with("image");
     Some(match name {

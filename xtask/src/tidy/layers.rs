@@ -1,5 +1,5 @@
-//! Checks the layers of `host/`: each crate uses only crates above it in the table of `ARCHITECTURE.md`. Cargo forbids circles, and knows
-//! of no order.
+//! Checks the layers of `host/`: each crate uses only crates above it in the table of `ARCHITECTURE.md`. Cargo forbids
+//! circles, and knows of no order.
 
 use super::Findings;
 use super::source::Tree;

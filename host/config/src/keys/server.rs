@@ -18,7 +18,8 @@ section! {
     SERVER = "[server]" at "server" then Server::placed;
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Server {
-        /// Address or name to listen on. `"::"` means all addresses of both families, and those of IPv4 alone where there is no IPv6.
+        /// Address or name to listen on. `"::"` means all addresses of both families, and those of IPv4 alone where
+        /// there is no IPv6.
         host: String = "127.0.0.1".to_owned(),
         /// Port to listen on. 0 lets the system choose.
         port: u16 as Count<u16, 0, 65_535> = 8080,
@@ -29,8 +30,9 @@ section! {
         max_connections: usize as Amount = 4096,
         /// Concurrent connections from one address (for IPv6, from one /64).
         max_connections_per_address: Option<usize> as Option<Amount> => "half of `max_connections`; any number from loopback and `trusted_proxies`",
-        /// Addresses and networks of proxies in front of Weir. Of what these send, the client's address is the last one in `x-forwarded-for`
-        /// that is not in this list. Without it, all clients behind a proxy have the proxy's address.
+        /// Addresses and networks of proxies in front of Weir. Of what these send, the client's address is the last one
+        /// in `x-forwarded-for` that is not in this list. Without it, all clients behind a proxy have the proxy's
+        /// address.
         trusted_proxies: Vec<IpNet> as Vec<Network>,
         /// Concurrent exchanges; further ones wait in the `queue`. No limit if unset.
         max_concurrency: Option<usize> as Option<Amount>,
@@ -97,8 +99,8 @@ section! {
         anonymous: bool,
         /// Headers that may carry a client's key, besides the place where its format has it. They are never forwarded.
         key_headers: Vec<String> as Vec<HeaderName> = ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
-        /// Origins of web pages that may call Weir from a browser, such as `"https://chat.example.com"`; `"*"` for all that send a key. Without
-        /// any, browsers keep the answers from pages of other sites.
+        /// Origins of web pages that may call Weir from a browser, such as `"https://chat.example.com"`; `"*"` for all
+        /// that send a key. Without any, browsers keep the answers from pages of other sites.
         allowed_origins: Vec<String> as Vec<PageOrigin>,
         /// Limits of one address; see `limits`.
         address_limits: Limits,

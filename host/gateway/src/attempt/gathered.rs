@@ -1,7 +1,7 @@
 //! Gathers the pieces of a stream that follow each other closely, so that guards judge them together.
 //!
-//! Text that a guard holds back reaches the client late anyway, so that a little more time is not seen; and to read, judge and send
-//! several pieces takes hardly more than one.
+//! Text that a guard holds back reaches the client late anyway, so that a little more time is not seen; and to read,
+//! judge and send several pieces takes hardly more than one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

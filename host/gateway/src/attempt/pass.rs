@@ -27,7 +27,8 @@ use weir_types::fault::{Fault, Side};
 use weir_upstream::{Chunks, Coding, Upload, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
-/// The longest frame of a stream that is read for its usage. What arrives of it is not counted among the bytes that requests hold.
+/// The longest frame of a stream that is read for its usage. What arrives of it is not counted among the bytes that
+/// requests hold.
 const UNCOUNTED: usize = 4 << 20;
 
 /// A request that passes through.

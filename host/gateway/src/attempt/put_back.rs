@@ -1,5 +1,5 @@
-//! Long values that were lifted out of a request are put back where a guard or a provider has to read them: words without spaces look like
-//! base64 too, and text documents come in it.
+//! Long values that were lifted out of a request are put back where a guard or a provider has to read them: words
+//! without spaces look like base64 too, and text documents come in it.
 
 use std::collections::HashSet;
 

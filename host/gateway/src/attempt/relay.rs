@@ -169,8 +169,8 @@ impl<'a> Call<'a> {
         };
         let mut headers = request_headers(asked, acceptance, &filling);
         if asks || is_plain {
-            // An answer must be uncompressed for the added usage to be removed from it, for addresses to be replaced in it, and for
-            // guards to read it.
+            // An answer must be uncompressed for the added usage to be removed from it, for addresses to be replaced in
+            // it, and for guards to read it.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {

@@ -105,8 +105,8 @@ impl Relayed {
         self.needs_frame = self.ends.is_some();
     }
 
-    /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does that: clients choose the
-    /// coding, and an object that goes unread would have no owner.
+    /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does that: clients
+    /// choose the coding, and an object that goes unread would have no owner.
     pub(super) fn learn(&mut self, recorder: Box<ProvenanceRecorder>, is_plain: bool) {
         let is_coded = !is_plain && self.meter.is_none();
         let decompressor = |coding| Decompressor::new(coding, DecodeBound::default()).ok().map(Box::new);

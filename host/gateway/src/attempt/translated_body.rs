@@ -117,8 +117,8 @@ impl Translated {
         self.has_late_losses
     }
 
-    /// Whether the stream, once it has ended, may be kept for equal requests: all of it is of the model asked for, and the provider
-    /// sent its end.
+    /// Whether the stream, once it has ended, may be kept for equal requests: all of it is of the model asked for, and
+    /// the provider sent its end.
     pub(super) fn may_be_kept(&self) -> bool {
         self.may_be_kept
     }

@@ -1,6 +1,6 @@
-//! The parts of a request or an answer in the unified model that are of one format only: extensions, and values that are carried as
-//! they are. Where manifests say that documents of the format have ids of objects, so have these, which are members or elements of
-//! such documents.
+//! The parts of a request or an answer in the unified model that are of one format only: extensions, and values that
+//! are carried as they are. Where manifests say that documents of the format have ids of objects, so have these, which
+//! are members or elements of such documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,8 +126,8 @@ fn of_requests(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
     places.map(String::as_str)
 }
 
-/// A place in a document, and what is left of it in the element of each list that it leads through: a part is a member or an element
-/// of one of them.
+/// A place in a document, and what is left of it in the element of each list that it leads through: a part is a member
+/// or an element of one of them.
 fn tails(place: &str) -> impl Iterator<Item = &str> {
     let elements = place.match_indices("/*/").filter_map(|(at, _)| place.get(at + 2..));
     std::iter::once(place).chain(elements)

@@ -43,8 +43,8 @@ pub(super) enum FoundCall {
 }
 
 impl FoundCall {
-    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial, which may be
-    /// withdrawn: the answer is for this call alone.
+    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial,
+    /// which may be withdrawn: the answer is for this call alone.
     pub(super) fn for_this_request(self) -> Self {
         match self {
             Self::Miss(missed) => Self::Bypass(missed.place.model),

@@ -27,8 +27,8 @@ use weir_types::headers;
 const NUMBER: usize = 4;
 
 impl Gateway {
-    /// The vector of a text of a request. There is none to keep from a version on trial: it may be withdrawn, and another one makes
-    /// other vectors.
+    /// The vector of a text of a request. There is none to keep from a version on trial: it may be withdrawn, and
+    /// another one makes other vectors.
     pub(super) async fn embed(
         &self,
         serving: &Serving,

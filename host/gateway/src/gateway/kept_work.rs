@@ -12,7 +12,8 @@ use crate::provenance::{Issuer, Kind, ObjectKind, is_object};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 
-/// The target with the prices of the work's model. What passed through has those of a configured model of its name, if there is one.
+/// The target with the prices of the work's model. What passed through has those of a configured model of its name, if
+/// there is one.
 fn priced<'a>(serving: &'a Serving, target: &'a Arc<Target>, model: &str) -> &'a Arc<Target> {
     let has_passed = serving.passages.iter().any(|passage| passage.target().id == target.id);
     let configured = serving.routes.of_provider(&target.label, model).filter(|_| has_passed);

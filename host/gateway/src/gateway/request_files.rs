@@ -1,6 +1,7 @@
-//! Files of requests for work that is done later, such as batches: a client that is restricted begins work on none that names models
-//! that it may not use, or objects that it has not made. What such a client uploads is read for that, and kept with the file's owner;
-//! where there are budgets, what any client uploads is, for what its requests may cost. A store keeps it for other processes.
+//! Files of requests for work that is done later, such as batches: a client that is restricted begins work on none that
+//! names models that it may not use, or objects that it has not made. What such a client uploads is read for that, and
+//! kept with the file's owner; where there are budgets, what any client uploads is, for what its requests may cost. A
+//! store keeps it for other processes.
 
 use std::sync::Arc;
 

@@ -122,8 +122,8 @@ impl Gateway {
     }
 }
 
-/// The members in which requests name what objects are made of, such as the file of a batch: an answer about such an object repeats
-/// them.
+/// The members in which requests name what objects are made of, such as the file of a batch: an answer about such an
+/// object repeats them.
 pub(super) fn inputs(serving: &Serving, endpoint: &Endpoint) -> Vec<String> {
     let faces = serving.endpoints.all().iter().filter(|one| one.adapter == endpoint.adapter);
     let members = faces.flat_map(|one| one.face.own_object_ids()).filter_map(|place| place.strip_prefix('/'));
@@ -138,8 +138,9 @@ pub(super) fn refuse_too_many(named: &ObjectIds) -> Result<(), Fault> {
     Err(Fault::invalid(format!("the request has {MAX_IDS} places for objects of one kind or more, which are too many")))
 }
 
-/// The claim of a client to the object that the answer to its request makes at an endpoint that no adapter declares. Its path and query
-/// name these, and its body has these words: what the client itself chose it has not made, nor is the name of a model an object.
+/// The claim of a client to the object that the answer to its request makes at an endpoint that no adapter declares.
+/// Its path and query name these, and its body has these words: what the client itself chose it has not made, nor is
+/// the name of a model an object.
 pub(super) fn claim_to_unknown(
     owners: &Arc<Owners>,
     serving: &Serving,

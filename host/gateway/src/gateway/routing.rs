@@ -201,7 +201,8 @@ impl Gateway {
         Err(Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429).into())
     }
 
-    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work that it begins.
+    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work
+    /// that it begins.
     async fn reserve(
         &self,
         serving: &Serving,
@@ -247,8 +248,8 @@ impl Gateway {
     }
 }
 
-/// Finds the route of the model that a request asks for, and makes the request strict if the model is: it stays so at every target,
-/// fallbacks included.
+/// Finds the route of the model that a request asks for, and makes the request strict if the model is: it stays so at
+/// every target, fallbacks included.
 pub(super) fn resolve_route<'s>(serving: &'s Serving, peek: &mut RequestPeek) -> Option<&'s Arc<Route>> {
     let route = serving.routes.find(peek.model.as_deref()?)?;
     peek.strict |= route.strict;

@@ -42,8 +42,8 @@ pub(super) struct SemanticModel<'a> {
 
 impl Gateway {
     /// Looks for a kept answer to a question that means the same as this one, in the same conversation with the same
-    /// settings. The vector of the question is made on behalf of the caller. `mark` has the removals that the server which nodes share
-    /// knows.
+    /// settings. The vector of the question is made on behalf of the caller. `mark` has the removals that the server
+    /// which nodes share knows.
     pub(super) async fn find_similar(
         &self,
         serving: &Serving,

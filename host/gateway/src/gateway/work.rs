@@ -1,5 +1,5 @@
-//! Work that a request begins, such as a batch: what its requests ask for is held back at the budgets before it is sent. Where that
-//! is not known, a budget that refuses anything refuses the work.
+//! Work that a request begins, such as a batch: what its requests ask for is held back at the budgets before it is
+//! sent. Where that is not known, a budget that refuses anything refuses the work.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub(super) struct BeginningRequest<'a> {
 }
 
 impl Gateway {
-    /// What the requests of the work ask for that a request begins, or why that is not known; `None` if it begins none, or there is
-    /// no budget.
+    /// What the requests of the work ask for that a request begins, or why that is not known; `None` if it begins none,
+    /// or there is no budget.
     pub(super) fn work_begun(
         &self,
         serving: &Serving,

@@ -1,6 +1,6 @@
-//! Endpoints that let a client deal with the provider past this gateway: they answer with a credential or a secret of the provider's,
-//! change who has an account with the provider, or begin a session between the two. What is used so is in no limit and no budget, so that
-//! they are not opened by a pattern.
+//! Endpoints that let a client deal with the provider past this gateway: they answer with a credential or a secret of
+//! the provider's, change who has an account with the provider, or begin a session between the two. What is used so is
+//! in no limit and no budget, so that they are not opened by a pattern.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,6 @@
-//! The words of a request that may be ids: an answer that repeats one has not made the object of that name. A client that chooses
-//! the name of an object could claim any word by it, such as the name of a model, also where the service changes case and hyphens.
+//! The words of a request that may be ids: an answer that repeats one has not made the object of that name. A client
+//! that chooses the name of an object could claim any word by it, such as the name of a model, also where the service
+//! changes case and hyphens.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};

@@ -22,8 +22,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Whether the configuration or the bundled file names the model that it is asked for, for a request for this name. Otherwise only
-    /// the client does, whose name a pattern matches.
+    /// Whether the configuration or the bundled file names the model that it is asked for, for a request for this name.
+    /// Otherwise only the client does, whose name a pattern matches.
     pub(crate) fn names_model(&self, asked: &str) -> bool {
         let Target { model, adapter, .. } = &*self.target;
         model.is_some()

@@ -303,8 +303,8 @@ impl Tally {
         self.settled.saturating_add(self.reserved).saturating_sub(self.lent.before)
     }
 
-    /// What this process may use again of what earlier ones had reserved: it was given back. The other nodes count it as used, since
-    /// only a process itself can take back what it has reported.
+    /// What this process may use again of what earlier ones had reserved: it was given back. The other nodes count it
+    /// as used, since only a process itself can take back what it has reported.
     fn given_back(&self) -> u64 {
         self.lent.before.saturating_sub(self.settled.saturating_add(self.reserved))
     }

@@ -192,7 +192,8 @@ pub struct Budget {
     pub unpriced: Unpriced,
     /// The share at which a stream that goes on is ended; streams finish if it is not set.
     pub abort_at: Option<Share>,
-    /// When it was made, if it may be deleted and another one made under its name: what one of them counts is none of the other's.
+    /// When it was made, if it may be deleted and another one made under its name: what one of them counts is none of
+    /// the other's.
     pub made: Option<Timestamp>,
 }
 

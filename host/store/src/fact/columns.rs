@@ -19,9 +19,9 @@ pub(crate) enum DependsOn {
     Route,
 }
 
-/// The columns with their types and what they depend on, in the order of [`write`] and [`read`]: the id, which is the primary key,
-/// and what else is the request's own, then the caller's, then the route's. What is added later may be null, and is added to
-/// existing tables by [`crate::schema`].
+/// The columns with their types and what they depend on, in the order of [`write`] and [`read`]: the id, which is the
+/// primary key, and what else is the request's own, then the caller's, then the route's. What is added later may be
+/// null, and is added to existing tables by [`crate::schema`].
 pub(crate) const COLUMNS: [(&str, &str, DependsOn); COUNT] = [
     ("id", "bytea not null", DependsOn::Request),
     ("sequence", "bigint", DependsOn::Request),

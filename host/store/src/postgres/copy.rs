@@ -19,8 +19,8 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const PIECE: usize = 256 << 10;
 
 impl Pg<'_, '_> {
-    /// Inserts facts and returns what those that were not there add to the sums of their keys. `COPY` takes all or none: if one of them is there already, as
-    /// after a commit whose answer was lost, they are inserted one by one.
+    /// Inserts facts and returns what those that were not there add to the sums of their keys. `COPY` takes all or
+    /// none: if one of them is there already, as after a commit whose answer was lost, they are inserted one by one.
     pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f PackedFact]) -> Result<Vec<KeyUse<'f>>, StoreError> {
         if facts.is_empty() {
             return Ok(Vec::new());

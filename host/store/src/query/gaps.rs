@@ -3,8 +3,8 @@
 //! A fact is of the day on which its request began, and has its number since the request ended. So requests that go on over
 //! midnight have their numbers among those of the next day, and what a neighbouring day has is not missing.
 //!
-//! How many facts a process has numbered is kept by the day, as `facts:DAY:PROCESS` among the counters: the last facts before a kill
-//! show by it, and those of a process of which nothing else is left.
+//! How many facts a process has numbered is kept by the day, as `facts:DAY:PROCESS` among the counters: the last facts
+//! before a kill show by it, and those of a process of which nothing else is left.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -98,8 +98,8 @@ fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, words: T
     filter
 }
 
-/// A pattern for all texts that contain this one in letters of either case, and some others: [`Query::finds_error`] distinguishes them
-/// apart. What the databases have in common is that letters of ASCII are alike in either case.
+/// A pattern for all texts that contain this one in letters of either case, and some others: [`Query::finds_error`]
+/// distinguishes them apart. What the databases have in common is that letters of ASCII are alike in either case.
 fn may_contain(text: &str) -> String {
     let mut pattern = "%".to_owned();
     let mut is_open = true;

@@ -111,8 +111,8 @@ impl Queue {
         true
     }
 
-    /// Wakes the thread for the first row, to start its time, and where so many wait that they are written at once; a wake for each row would cost more
-    /// than the row.
+    /// Wakes the thread for the first row, to start its time, and where so many wait that they are written at once; a
+    /// wake for each row would cost more than the row.
     fn wake_if_due(&self, state: &State) {
         let waiting = state.facts.len() + state.bodies.len();
         if waiting == 1 || waiting == self.turns.full() {

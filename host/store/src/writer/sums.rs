@@ -1,5 +1,5 @@
-//! The sums of use that wait to be written. All that a request adds at one model of a provider is found by one text: most requests
-//! add to sums that are there, and compare that text once.
+//! The sums of use that wait to be written. All that a request adds at one model of a provider is found by one text:
+//! most requests add to sums that are there, and compare that text once.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -132,8 +132,8 @@ fn fitting(text: &str) -> Cow<'_, str> {
     fact::fitting(text, MAX_TEXT)
 }
 
-/// Writes what a group is about as the hour and the texts, each after its length. One that is longer than what is stored is one with
-/// those that are stored alike.
+/// Writes what a group is about as the hour and the texts, each after its length. One that is longer than what is
+/// stored is one with those that are stored alike.
 fn write_key(out: &mut Vec<u8>, used: &Use<'_>) {
     out.clear();
     out.extend_from_slice(&used.hour.to_le_bytes());

@@ -1,9 +1,9 @@
 //! How values of the contract are read from a component's memory.
 //!
-//! The derive of wasmtime looks up the type of each field, and the component's memory for each element of a list. Here a record
-//! is read from its bytes with what is known of it when Weir is built, and a text in UTF-8 is checked by vectors. Everything else
-//! is as in the canonical ABI, and as wasmtime does it: places are checked for bounds and alignment, unknown cases are refused, and
-//! what is read counts against the limit on a call's output as before.
+//! The derive of wasmtime looks up the type of each field, and the component's memory for each element of a list. Here
+//! a record is read from its bytes with what is known of it when Weir is built, and a text in UTF-8 is checked by
+//! vectors. Everything else is as in the canonical ABI, and as wasmtime does it: places are checked for bounds and
+//! alignment, unknown cases are refused, and what is read counts against the limit on a call's output as before.
 //!
 //! `wasmtime::component::Lift` is an unsafe trait. Nothing here is: all bytes are read through slices with their bounds checked.
 //! A mistake would read wrong values, which the tests of all adapters would find.

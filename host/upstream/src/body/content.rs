@@ -1,5 +1,5 @@
-//! Whether a body has content: by its bytes, or by those that its content coding stands for. Blank lines are none where the body is
-//! to be read as a whole: some servers send them while they wait for a model.
+//! Whether a body has content: by its bytes, or by those that its content coding stands for. Blank lines are none where
+//! the body is to be read as a whole: some servers send them while they wait for a model.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -70,8 +70,8 @@ impl Start {
 }
 
 impl UpstreamBody {
-    /// Has the body end without a piece if there is nothing in its coding, or if it `is_whole` and there are only blank lines in it: by
-    /// its bytes alone, it would have content.
+    /// Has the body end without a piece if there is nothing in its coding, or if it `is_whole` and there are only blank
+    /// lines in it: by its bytes alone, it would have content.
     pub fn look_into(&mut self, coding: Coding, is_whole: bool) {
         self.may_be_blank = is_whole && coding == Coding::Identity;
         self.start = (coding != Coding::Identity).then(|| Box::new(Start::new(coding, is_whole)));

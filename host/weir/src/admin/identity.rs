@@ -1,4 +1,5 @@
-//! `/admin/v1/keys`, `teams`, `organisations`, `users`, `budgets` and `prices`: what `docs/keys.md` and `docs/budgets.md` describe, and `openapi.json` in full.
+//! `/admin/v1/keys`, `teams`, `organisations`, `users`, `budgets` and `prices`: what `docs/keys.md` and
+//! `docs/budgets.md` describe, and `openapi.json` in full.
 
 mod budgets;
 mod documents;

@@ -1,5 +1,6 @@
 //! `/admin/v1/playground/{path}`: sends a client's request, where clients have another address than the dashboard
-//! (`admin.listen`). It is a request like any other: it needs a client's key where clients have keys, and counts as that client's.
+//! (`admin.listen`). It is a request like any other: it needs a client's key where clients have keys, and counts as
+//! that client's.
 
 use std::net::Ipv4Addr;
 

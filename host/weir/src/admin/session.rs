@@ -1,5 +1,5 @@
-//! `/admin/v1/session`: a browser's session, begun with a token or by [`super::login`]. `GET` also says who a request is made by and what they
-//! may do, for any client.
+//! `/admin/v1/session`: a browser's session, begun with a token or by [`super::login`]. `GET` also says who a request
+//! is made by and what they may do, for any client.
 
 use std::time::Instant;
 

@@ -23,8 +23,8 @@ pub(super) struct VersionMark {
 }
 
 impl VersionMark {
-    /// Reads the mark, and the entry that was known then; there is none before the first change. Where it cannot be read, there may
-    /// have been keys.
+    /// Reads the mark, and the entry that was known then; there is none before the first change. Where it cannot be
+    /// read, there may have been keys.
     pub(super) fn read(path: Option<&Path>) -> (Self, Option<KnownEntry>) {
         let text = match path.map(std::fs::read) {
             Some(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -1,5 +1,5 @@
-//! Records in the audit log which configurations were taken, at a start too, and which refused, by whom and why: the digest of the file before and
-//! after, and the names of what changed. No value of a configuration is in it.
+//! Records in the audit log which configurations were taken, at a start too, and which refused, by whom and why: the
+//! digest of the file before and after, and the names of what changed. No value of a configuration is in it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -177,8 +177,8 @@ fn taken(before: &Version, after: &Version) -> Value {
     })
 }
 
-/// A version without anything that stands in it. The digest of a file with secrets is that of the file with stars in their places: a
-/// short secret could be found by that of the file itself.
+/// A version without anything that stands in it. The digest of a file with secrets is that of the file with stars in
+/// their places: a short secret could be found by that of the file itself.
 fn shown(version: &Version) -> Value {
     let Config { revision, source, .. } = &*version.config;
     json!({"version": version.number, "revision": revision, "digest": hex(source.digest())})

@@ -1,9 +1,9 @@
 //! Follows the configuration file, and the files that its secrets are in: those of the configuration in force, and those
 //! that a refused one named, of which one may have been missing.
 //!
-//! They are checked every second: events get lost or do not exist on many file systems, and links of a mounted `ConfigMap`
-//! or Secret change elsewhere. A change means different contents, not a different time, which stay for a second: of a file that is
-//! being written, a part may be a sound configuration.
+//! They are checked every second: events get lost or do not exist on many file systems, and links of a mounted
+//! `ConfigMap` or Secret change elsewhere. A change means different contents, not a different time, which stay for a
+//! second: of a file that is being written, a part may be a sound configuration.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

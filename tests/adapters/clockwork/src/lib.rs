@@ -1,9 +1,9 @@
 //! Clockwork: an adapter that reports what its host lets it use.
 //!
 //! `POST /clockwork/ask` takes `{"model", "do", "dir", "path"}` and always answers with an error, whose message is the
-//! outcome of `do`: `clock`, `random`, `folders`, `world` (arguments and environment), `socket`, `sleep` (for as many milliseconds as
-//! `path` says), `spin`, and with a folder `dir` and a `path` in it: `read`, `write`, `overwrite`, `make`, `link`, `rename`,
-//! `remove`.
+//! outcome of `do`: `clock`, `random`, `folders`, `world` (arguments and environment), `socket`, `sleep` (for as many
+//! milliseconds as `path` says), `spin`, and with a folder `dir` and a `path` in it: `read`, `write`, `overwrite`,
+//! `make`, `link`, `rename`, `remove`.
 
 mod files;
 mod manifest;

@@ -30,8 +30,8 @@ impl WorkPart {
 }
 
 impl Budgets {
-    /// Holds what was granted to a request, and reserves what the work may use of each model that it begins, if it begins any; what was
-    /// granted is given back if a budget of one of these has no room.
+    /// Holds what was granted to a request, and reserves what the work may use of each model that it begins, if it
+    /// begins any; what was granted is given back if a budget of one of these has no room.
     pub(crate) async fn with_parts(
         &self,
         granted: Option<Granted>,
@@ -52,8 +52,8 @@ impl Budgets {
         Ok((held, notices))
     }
 
-    /// Reserves what work may use of each model that its requests name, at the budgets of all that the configuration calls this model at
-    /// these targets' providers. Work of the model that its own request names has no other.
+    /// Reserves what work may use of each model that its requests name, at the budgets of all that the configuration
+    /// calls this model at these targets' providers. Work of the model that its own request names has no other.
     async fn reserve_parts(
         &self,
         routes: &Routes,
@@ -78,8 +78,8 @@ impl Budgets {
         Ok((held, notices))
     }
 
-    /// The name of a budget that refuses what it has no room for, and counts what a caller has these targets do for the model with
-    /// this alias: for any model, without one.
+    /// The name of a budget that refuses what it has no room for, and counts what a caller has these targets do for the
+    /// model with this alias: for any model, without one.
     pub(crate) fn enforcing(&self, caller: &Caller, model: Option<&str>, targets: &[&Target]) -> Option<Arc<str>> {
         let (set, tags) = (self.set.load(), tags(caller));
         let of_targets = || targets.iter().find_map(|target| set.enforcing(&Owner::attempt_at(&target.label)));
@@ -88,8 +88,8 @@ impl Budgets {
     }
 }
 
-/// What the configuration calls a model that requests name as its provider does: the alias or pattern that this name meets, and the
-/// aliases of the model at these targets' providers.
+/// What the configuration calls a model that requests name as its provider does: the alias or pattern that this name
+/// meets, and the aliases of the model at these targets' providers.
 fn names_of<'a>(routes: &'a Routes, targets: &'a [&'a Target], model: &'a str) -> Vec<&'a str> {
     let is_at = |label: &str| targets.iter().any(|target| *target.label == *label);
     let met = routes.find(model).map(|route| route.alias.as_str());

@@ -20,8 +20,8 @@ pub(super) fn check(request: &Request) -> Result<(), Fault> {
     if is_numbered { Err(unreadable()) } else { Ok(()) }
 }
 
-/// Whether a part that only its format knows, such as the prompt of a legacy completion, is a list of tokens, of lists of them, or
-/// of texts and tokens: with numbers, and without objects. Nothing is made of it, since it may be long.
+/// Whether a part that only its format knows, such as the prompt of a legacy completion, is a list of tokens, of lists
+/// of them, or of texts and tokens: with numbers, and without objects. Nothing is made of it, since it may be long.
 fn is_list_of_tokens(json: &str) -> bool {
     let mut has_number = false;
     for byte in outside_strings(json.as_bytes()) {

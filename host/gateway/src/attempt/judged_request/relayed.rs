@@ -56,8 +56,8 @@ pub(super) fn unreadable() -> Fault {
     cannot_judge(message)
 }
 
-/// The refusal of a request whose answer a model writes and no adapter reads, as that in a format which is only relayed, if a guard would
-/// have to judge it whose failures refuse requests.
+/// The refusal of a request whose answer a model writes and no adapter reads, as that in a format which is only
+/// relayed, if a guard would have to judge it whose failures refuse requests.
 pub(super) fn unread_answer(asked: &InboundRequest, guards: &[&Arc<Guard>]) -> Option<Fault> {
     // Requests for later work limit what is read later, elsewhere.
     let limits_answer = asked.endpoint.face.output_limit.iter().any(|place| Face::in_list(place).is_none());

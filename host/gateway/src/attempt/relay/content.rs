@@ -12,8 +12,8 @@ use crate::route::Target;
 use weir_types::fault::Fault;
 use weir_upstream::{Coding, UpstreamBody, UpstreamError, UpstreamResponse};
 
-/// Refuses an answer that ends without content, as far as that shows now. The head of a whole answer, with which no client can begin
-/// anything, waits for the first piece of it, and the time is returned by which it has to go out.
+/// Refuses an answer that ends without content, as far as that shows now. The head of a whole answer, with which no
+/// client can begin anything, waits for the first piece of it, and the time is returned by which it has to go out.
 pub(super) async fn find(
     response: &mut UpstreamResponse,
     is_whole: bool,

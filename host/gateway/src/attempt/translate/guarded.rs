@@ -45,8 +45,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets a whole answer pass the guards that were to wait for it, if it has nothing of what they look for. Searched is all that
-    /// they would be shown: an adapter may have made its texts of something else than the provider's strings.
+    /// Lets a whole answer pass the guards that were to wait for it, if it has nothing of what they look for. Searched
+    /// is all that they would be shown: an adapter may have made its texts of something else than the provider's
+    /// strings.
     pub(super) async fn screen_whole(&mut self, chat: &ChatResponse) -> Result<(), Fault> {
         let Some(screens) = &self.screens else { return Ok(()) };
         // An answer always has a JSON form; one without would be judged.

@@ -5,8 +5,8 @@ use weir_types::contract::types::{Body, ErrorKind, HttpResponse};
 use weir_types::fault::{Fault, Side};
 use weir_wire::estimate::Content;
 
-/// Whether the adapter failed to read an answer, rather than having read an error in it. Where there is nothing, there is nothing to
-/// be charged for.
+/// Whether the adapter failed to read an answer, rather than having read an error in it. Where there is nothing, there
+/// is nothing to be charged for.
 pub(super) fn is_unreadable(fault: &Fault, http: &HttpResponse) -> bool {
     let is_answer = (200..300).contains(&http.status) && !bytes_of(&http.body).is_empty();
     is_answer && !(fault.side == Side::Upstream && is_of_provider(fault, bytes_of(&http.body)))

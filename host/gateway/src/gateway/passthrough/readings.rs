@@ -85,8 +85,8 @@ pub(super) fn permit_undeclared(serving: &Serving, caller: &Caller, head: &Parts
     refuse_unknown_work(serving, caller, head)
 }
 
-/// Refuses to begin work at an endpoint that no adapter declares, such as a batch, if the caller may not use every model: which ones
-/// it is for would stand in a file of the provider's.
+/// Refuses to begin work at an endpoint that no adapter declares, such as a batch, if the caller may not use every
+/// model: which ones it is for would stand in a file of the provider's.
 fn refuse_unknown_work(serving: &Serving, caller: &Caller, head: &Parts) -> Result<(), Fault> {
     if caller.may_use_all() || !serving.may_begin_work(head) {
         return Ok(());

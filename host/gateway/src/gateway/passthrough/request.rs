@@ -76,7 +76,8 @@ pub(super) fn priced<'a>(
     }
 }
 
-/// The names of the models whose guards a request is for: its own, and those that were read in its body. None if it may be for any.
+/// The names of the models whose guards a request is for: its own, and those that were read in its body. None if it may
+/// be for any.
 pub(super) fn guarded_names<'a>(own: [Option<&'a str>; 2], read: Option<&'a [String]>) -> Vec<&'a str> {
     match read {
         Some([]) => Vec::new(),

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 const MAX_LINES: usize = 16 << 10;
 /// Bytes written at once while several lines wait.
 const BATCH: usize = 64 << 10;
-/// The pause after lines were written, in which the next ones gather. Who queues a line while the thread waits for one has to wake
-/// it, which costs more than all else of a line.
+/// The pause after lines were written, in which the next ones gather. Who queues a line while the thread waits for one
+/// has to wake it, which costs more than all else of a line.
 const GATHERING: Duration = Duration::from_millis(5);
 /// The pause between two checks of a queue that is being flushed, and before a blocked write is repeated.
 const PAUSE: Duration = Duration::from_millis(2);

@@ -1,5 +1,5 @@
-//! Lists, in pages: `{"items", "next_cursor"}`, by id. A cursor is the id of the last document that its page shows, so it tells of no
-//! other.
+//! Lists, in pages: `{"items", "next_cursor"}`, by id. A cursor is the id of the last document that its page shows, so
+//! it tells of no other.
 
 use std::collections::BTreeSet;
 
@@ -101,8 +101,8 @@ impl Sight {
         self.team.as_ref().is_none_or(|wanted| team == Some(wanted)) && self.caller.may(Access::Read, team)
     }
 
-    /// The first ids after one. They are found in memory: there may be few among very many, and a look through the store would have
-    /// to end at some document, whose id is perhaps not the caller's to see.
+    /// The first ids after one. They are found in memory: there may be few among very many, and a look through the
+    /// store would have to end at some document, whose id is perhaps not the caller's to see.
     fn first(&self, directory: &Directory, kind: Kind, after: &str, most: usize) -> Vec<String> {
         let ids: Vec<&str> = match kind {
             Kind::Key => {

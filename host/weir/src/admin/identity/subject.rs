@@ -7,8 +7,8 @@ use weir_identity::KeyId;
 use weir_identity::change::Stored;
 use weir_identity::document::{BudgetScope, OrganisationId, TeamId};
 
-/// What there is not, in the words of a warning; `None` if it exists, or may be known to others only: tags come with requests, and
-/// teams, organisations and accounts with tokens.
+/// What there is not, in the words of a warning; `None` if it exists, or may be known to others only: tags come with
+/// requests, and teams, organisations and accounts with tokens.
 pub(super) fn missing(scope: &BudgetScope, stored: &impl Stored, serving: &Serving) -> Option<String> {
     let config: &Config = &serving.config;
     let comes_with_tokens = !config.issuers.is_empty();
