@@ -1,8 +1,12 @@
 //! Frames, right and wrong: large messages, fragments, pings, back-pressure, hostile sides, and keys that a provider
 //! repeats.
 
+use std::ops::Range;
+use std::time::Duration;
+
 use serde_json::json;
-use weir_tests::{Gateway, SessionProvider};
+use tokio::time::timeout;
+use weir_tests::{Gateway, SessionProvider, WebSocket, soon};
 
 use super::{KEY, config, realtime, session};
 
@@ -121,4 +125,153 @@ async fn a_client_that_reads_nothing_stops_the_provider_and_holds_little() {
     gateway.until_metric("weir_realtime_sessions", 0.0).await;
     let passed = gateway.metric("weir_realtime_bytes_total{from=\"provider\"}").await;
     assert!(passed < 32e6, "only what the client's system took was read: {passed}");
+}
+
+/// Pings of a side, each with its number.
+fn pings(by_client: bool, numbers: Range<u32>) -> Vec<u8> {
+    // A mask of zeros changes nothing.
+    let head: &[u8] = if by_client { &[0x89, 0x84, 0, 0, 0, 0] } else { &[0x89, 4] };
+    numbers.flat_map(|number| [head, &number.to_be_bytes()].concat()).collect()
+}
+
+/// The side that does something, and the other one.
+fn sides<'a>(
+    by_client: bool,
+    client: &'a mut WebSocket,
+    upstream: &'a mut WebSocket,
+) -> (&'a mut WebSocket, &'a mut WebSocket) {
+    if by_client { (client, upstream) } else { (upstream, client) }
+}
+
+/// Checks that messages pass both ways.
+async fn goes_on(client: &mut WebSocket, upstream: &mut WebSocket) {
+    for by_client in [true, false] {
+        let (says, hears) = sides(by_client, client, upstream);
+        says.say(&json!({"type": "x"})).await;
+        assert_eq!(hears.hear().await.json()["type"], "x");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_flood_of_pings_the_last_is_answered_and_messages_go_on() {
+    const PINGS: u32 = 20_000;
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&config(&provider)).await;
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    for by_client in [true, false] {
+        let (floods, hears) = sides(by_client, &mut client, &mut upstream);
+        floods.raw(&pings(by_client, 0..PINGS)).await;
+        floods.say(&json!({"type": "x"})).await;
+        let (mut pongs, mut last) = (0, 0);
+        while last != PINGS - 1 {
+            let pong = floods.next().await.unwrap();
+            assert_eq!(pong.opcode, 10, "{pong:?}");
+            let number = u32::from_be_bytes(pong.payload.try_into().unwrap());
+            assert!(number > last || pongs == 0, "in their order: {last}, {number}");
+            (pongs, last) = (pongs + 1, number);
+        }
+        assert!(pongs < PINGS / 4, "each answer costs more than a ping: {pongs}");
+        assert_eq!(hears.hear().await.json()["type"], "x");
+    }
+    goes_on(&mut client, &mut upstream).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_all_the_time_prolong_no_session() {
+    let provider = SessionProvider::listen().await;
+    for (settings, reason) in [
+        ("idle_timeout = \"500ms\"", "no message for `realtime.idle_timeout`"),
+        ("max_duration = \"500ms\"", "the session lasted for `realtime.max_duration`"),
+    ] {
+        let gateway = Gateway::open(&(realtime(settings) + &config(&provider))).await;
+        for by_client in [true, false] {
+            let (mut client, mut upstream) = session(&gateway, &provider).await;
+            let (floods, hears) = sides(by_client, &mut client, &mut upstream);
+            let closed = async {
+                loop {
+                    floods.raw(&pings(by_client, 0..1_000)).await;
+                    loop {
+                        let frame = floods.next().await.expect("a close comes before the end");
+                        match frame.opcode {
+                            8 => return frame.close(),
+                            _ if frame.payload == 999_u32.to_be_bytes() => break,
+                            _ => {}
+                        }
+                    }
+                }
+            };
+            let told = [soon("a close", closed).await, hears.hear().await.close()];
+            let [to_client, to_provider] = if by_client { told } else { [told[1].clone(), told[0].clone()] };
+            assert_eq!(to_client, (1001, reason.to_owned()), "{by_client}");
+            assert_eq!(to_provider.0, 1001, "{by_client}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fragments_of_a_byte_are_a_message_if_there_are_not_too_many_and_its_end_comes() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&config(&provider)).await;
+    let (mut bystander, mut its_provider) = session(&gateway, &provider).await;
+    let message = json!({"type": "x", "pad": "y".repeat(16_000)}).to_string();
+    for by_client in [true, false] {
+        let (mut client, mut upstream) = session(&gateway, &provider).await;
+        let (floods, hears) = sides(by_client, &mut client, &mut upstream);
+        for (at, byte) in message.as_bytes().iter().enumerate() {
+            floods.frame(at + 1 == message.len(), u8::from(at == 0), &[*byte]).await;
+        }
+        assert_eq!(hears.message().await, message.as_bytes(), "{by_client}");
+        for at in 0..16_385 {
+            floods.frame(false, u8::from(at == 0), b"y").await;
+        }
+        let codes = [client.hear().await.close().0, upstream.hear().await.close().0];
+        assert_eq!(codes, if by_client { [1008, 1001] } else { [1014, 1008] }, "too many fragments");
+    }
+    goes_on(&mut bystander, &mut its_provider).await;
+
+    let hurried = "[server]\nbody_timeout = \"300ms\"\n".to_owned() + &config(&provider);
+    let gateway = Gateway::open(&hurried).await;
+    let (mut bystander, mut its_provider) = session(&gateway, &provider).await;
+    for by_client in [true, false] {
+        let (mut client, mut upstream) = session(&gateway, &provider).await;
+        let (floods, hears) = sides(by_client, &mut client, &mut upstream);
+        let closed = async {
+            floods.frame(false, 1, b"y").await;
+            loop {
+                floods.frame(false, 0, b"y").await;
+                if let Ok(frame) = timeout(Duration::from_millis(20), floods.next()).await {
+                    return frame.expect("a close comes before the end").close().0;
+                }
+            }
+        };
+        let told = [soon("a close", closed).await, hears.hear().await.close().0];
+        assert_eq!(told, if by_client { [1008, 1001] } else { [1001, 1014] }, "it is never whole");
+    }
+    goes_on(&mut bystander, &mut its_provider).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_code_that_may_be_sent_reaches_the_other_side_with_the_longest_reason() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&config(&provider)).await;
+    let longest = format!("{}\u{e9}", "r".repeat(121));
+    assert_eq!(longest.len(), 123);
+    for code in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4402, 4999]) {
+        for by_client in [true, false] {
+            let (mut client, mut upstream) = session(&gateway, &provider).await;
+            let (closes, hears) = sides(by_client, &mut client, &mut upstream);
+            closes.close(code, &longest).await;
+            assert_eq!(hears.hear().await.close(), (code, longest.clone()), "{by_client}");
+            hears.close(code, "").await;
+            assert_eq!(closes.hear().await.close(), (code, longest.clone()), "the answer, {by_client}");
+            assert_eq!(closes.next().await, None, "{by_client}");
+        }
+    }
+    for by_client in [true, false] {
+        let (mut client, mut upstream) = session(&gateway, &provider).await;
+        let (closes, hears) = sides(by_client, &mut client, &mut upstream);
+        closes.frame(true, 8, b"").await;
+        assert_eq!(hears.hear().await.close(), (0, String::new()), "without a code, {by_client}");
+    }
+    gateway.until_metric("weir_realtime_sessions", 0.0).await;
 }

@@ -77,6 +77,8 @@ pub(super) struct Inlet {
     held: Held,
     /// When the message began that is not whole.
     since: Option<Instant>,
+    /// What arrived behind a ping, which is answered first.
+    next: Option<Event>,
 }
 
 impl Inlet {
@@ -84,13 +86,14 @@ impl Inlet {
     pub(super) fn new(read: ReadHalf<SessionIo>, side: Side, reading: ReadBounds) -> Self {
         let ReadBounds { most, whole, held } = reading;
         let bounds = Bounds { held: HELD_BYTES.min(most), most: most as u64 };
-        Self { read, input: BytesMut::new(), reader: MessageReader::new(side, bounds), side, whole, held, since: None }
+        let (input, reader) = (BytesMut::new(), MessageReader::new(side, bounds));
+        Self { read, input, reader, side, whole, held, since: None, next: None }
     }
 
     /// The next event. If the future is dropped, nothing is lost.
     pub(super) async fn next(&mut self, clock: &Clock) -> Result<Event, Broken> {
         loop {
-            let event = self.reader.next(&mut self.input)?;
+            let event = self.arrived()?;
             if self.input.is_empty() {
                 // Gives the buffer back.
                 self.input = BytesMut::new();
@@ -107,6 +110,26 @@ impl Inlet {
                 None => self.fill().await?,
             }
             clock.received(self.side);
+        }
+    }
+
+    /// The next event of what has arrived. Of pings without a message between them only the last one is an event (RFC 6455, 5.5.3
+    /// allows that): thousands of them come with one read, and each answer is a write.
+    fn arrived(&mut self) -> Result<Option<Event>, FrameError> {
+        if let Some(event) = self.next.take() {
+            return Ok(Some(event));
+        }
+        let mut ping = None;
+        loop {
+            match self.reader.next(&mut self.input)? {
+                Some(newer @ Event::Ping(_)) => ping = Some(newer),
+                Some(Event::Pong) => {}
+                event if ping.is_some() => {
+                    self.next = event;
+                    return Ok(ping);
+                }
+                event => return Ok(event),
+            }
         }
     }
 
