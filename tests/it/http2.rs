@@ -100,6 +100,8 @@ async fn a_provider_may_speak_it_too() {
         let service = hyper::service::service_fn(|request: http::Request<Incoming>| async move {
             assert_eq!(request.version(), http::Version::HTTP_2);
             let response = http::Response::builder().header("content-type", "application/json");
+            // Its head may be as large as over HTTP/1.1.
+            let response = response.header("x-long", "y".repeat(48 << 10));
             response.body(Full::new(Bytes::from(OPENAI.whole())))
         });
         // Each worker has a connection of its own.
@@ -115,5 +117,53 @@ async fn a_provider_may_speak_it_too() {
     let gateway = Gateway::open(&settings).await;
     for _ in 0..3 {
         assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.text(), OPENAI.whole());
+    }
+}
+
+/// An answer whose end waits at a gate.
+fn gated(gate: &Gate, stream: bool) -> Answer {
+    if !stream {
+        let head = Answer::begin(200, &[("content-type", "application/json")]);
+        return head.gate(gate).piece(OPENAI.whole()).end();
+    }
+    let pieces = OPENAI.stream();
+    let begun = pieces[..2].iter().fold(Answer::sse(), Answer::piece).gate(gate);
+    pieces[2..].iter().fold(begun, Answer::piece).end()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_first_for_a_kept_answer_may_reset_its_stream_and_both_versions_get_what_is_kept() {
+    for (model, stream) in [("openai", false), ("openai", true), ("openai-t", false), ("openai-t", true)] {
+        let about = format!("{model} {stream}");
+        let gate = Gate::default();
+        let mut upstream = Upstream::always(gated(&gate, stream)).await;
+        let gateway = Gateway::open(&config(&upstream).replace("target = {", "cache = \"1h\"\ntarget = {")).await;
+        let sender = connect(&gateway).await;
+        let asked = || tokio::spawn(sender.clone().send_request(request(model, stream)));
+        let first = asked();
+        upstream.request().await;
+        let others = [asked(), asked()];
+        gateway.until_metric("weir_cache_waiting", 2.0).await;
+        first.abort();
+        drop(first);
+        upstream.request().await;
+        (0..2).for_each(|_| gate.open());
+        let (mut results, mut bodies) = (Vec::new(), Vec::new());
+        for other in others {
+            let answer = soon("an answer", other).await.unwrap().unwrap();
+            results.push(answer.headers()["x-weir-cache"].to_str().unwrap().to_owned());
+            bodies.push(soon("its end", answer.into_body().collect()).await.unwrap().to_bytes());
+        }
+        results.sort();
+        assert_eq!(results, ["coalesced", "miss"], "{about}");
+        gateway.until_metric("weir_cache_entries", 2.0).await;
+        let kept = ask(&sender, model, stream).await;
+        assert_eq!(kept.headers()["x-weir-cache"], "hit", "{about}");
+        bodies.push(kept.into_body().collect().await.unwrap().to_bytes());
+        let again = gateway.ask(&OPENAI.request(model, stream)).await;
+        assert_eq!(again.header("x-weir-cache"), Some("hit"), "{about}");
+        assert!(bodies.iter().all(|body| *body == again.body), "{about}: {bodies:?}");
+        assert_eq!(OPENAI.parsed(&again, stream).text, TEXT, "{about}");
+        assert!(upstream.unseen().is_none(), "{about}");
     }
 }

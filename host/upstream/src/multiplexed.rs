@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::chunks::Chunks;
 use super::refusal;
+use super::settings::Settings;
 use super::stream::Stream;
 
 /// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and no client
@@ -43,7 +44,7 @@ pub(super) struct Multiplexed {
 
 /// How many exchanges a connection has, and may have.
 struct Load {
-    /// Those that have not ended yet.
+    /// The number of exchanges that have not ended yet.
     exchanges: AtomicUsize,
     /// How many the provider takes at the same time, as far as is known.
     limit: AtomicUsize,
@@ -74,11 +75,12 @@ pub(super) struct Seat {
 
 impl Multiplexed {
     /// Begins to speak HTTP/2. The connection takes `limit` exchanges, until the provider has said how many.
-    pub(super) async fn open(stream: Stream, ping: Option<Duration>, limit: usize) -> hyper::Result<Self> {
+    pub(super) async fn open(stream: Stream, settings: &Settings, limit: usize) -> hyper::Result<Self> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
             .timer(TokioTimer::new())
-            .keep_alive_interval(ping)
+            .keep_alive_interval(settings.http2_ping)
+            .max_header_list_size(u32::try_from(settings.answer_head).unwrap_or(u32::MAX))
             .initial_max_send_streams(limit)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_stream_window_size(STREAM_WINDOW);

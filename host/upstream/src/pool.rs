@@ -195,7 +195,7 @@ impl Pool {
     /// Begins to speak HTTP/2 on a new connection, and keeps it for other exchanges.
     async fn multiplexed(&self, origin: &Arc<str>, stream: Stream) -> Result<Connection, Failure> {
         let limit = self.open().origins.get(origin).map_or(ASSUMED, Origin::limit);
-        let mut new = Multiplexed::open(stream, self.0.settings.http2_ping, limit).await?;
+        let mut new = Multiplexed::open(stream, &self.0.settings, limit).await?;
         let taken = new.take().ok_or(Failure::Closed)?;
         let mut open = self.open();
         let known = open.origins.entry(Arc::clone(origin)).or_default();

@@ -12,7 +12,7 @@ pub struct Settings {
     pub pool_idle: Duration,
     /// How many unused connections each worker keeps for one origin.
     pub pool_idle_per_host: usize,
-    /// Maximum size of the head of an answer over HTTP/1.1, in bytes.
+    /// Maximum size of the head of an answer, in bytes.
     pub answer_head: usize,
     /// Silence before the first TCP keep-alive probe.
     pub tcp_keepalive: Option<Duration>,
