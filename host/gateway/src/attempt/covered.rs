@@ -1,7 +1,7 @@
 //! Whether all that the bytes of an answer say is in the unified model too, where guards have seen it. Bytes that say more
 //! do not go on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -15,24 +15,31 @@ const REMEMBERED: usize = 1 << 20;
 /// The largest request whose words are looked for in an answer: some formats repeat them.
 const REPEATED: usize = 1 << 20;
 
+/// The most bytes that are searched for texts which stand within others. An answer that needs more does not go on as bytes: one
+/// with very many texts would keep a processor busy.
+const SEARCHED: usize = 64 << 20;
+
 /// The texts of an answer so far, as the unified model has them.
 #[derive(Debug, Default)]
 pub(super) struct ModelTexts {
     /// By candidate and part.
     parts: BTreeMap<(u32, u32), String>,
     /// What the events of the last read say besides.
-    others: Vec<String>,
+    others: HashSet<String>,
     /// A whole answer, until more of it is needed than its texts.
     answer: Option<Box<ChatResponse>>,
     bytes: usize,
     /// The client's own request, until its words are needed.
     request: Vec<Bytes>,
     /// Its words.
-    asked: Vec<String>,
+    asked: HashSet<String>,
+    /// How much has been searched.
+    searched: usize,
 }
 
 impl ModelTexts {
-    /// Nothing yet, of the answer to a request with this body, which stays in memory as long as the answer if it may be looked into.
+    /// Nothing yet, of the answer to a request with this body, which stays in memory as long as the answer if it may be
+    /// looked into.
     pub(super) fn of(request: &[Bytes]) -> Self {
         let is_looked_into = request.iter().map(Bytes::len).sum::<usize>() <= REPEATED;
         Self { request: if is_looked_into { request.to_vec() } else { Vec::new() }, ..Self::default() }
@@ -63,7 +70,7 @@ impl ModelTexts {
     pub(super) fn add_answer(&mut self, answer: &ChatResponse) {
         for part in answer.candidates.iter().flat_map(|candidate| &candidate.parts) {
             if let Part::Text(part) = part {
-                self.others.push(part.text.clone());
+                self.others.insert(part.text.clone());
             }
         }
         self.answer = Some(Box::new(answer.clone()));
@@ -88,10 +95,18 @@ impl ModelTexts {
     }
 
     /// Whether the texts have this one. What came last is usually what the bytes repeat.
-    fn has(&self, text: &str) -> bool {
-        self.parts.values().any(|known| known.ends_with(text))
-            || self.others.iter().any(|known| known.contains(text))
-            || self.parts.values().any(|known| known.contains(text))
+    fn has(&mut self, text: &str) -> bool {
+        self.search(self.parts.len()) && self.parts.values().any(|known| known.ends_with(text))
+            || self.others.contains(text)
+            || self.search(self.others.iter().map(|known| known.len() + 1).sum())
+                && self.others.iter().any(|known| known.contains(text))
+            || self.search(self.bytes) && self.parts.values().any(|known| known.contains(text))
+    }
+
+    /// Counts this much more; whether it may be searched.
+    fn search(&mut self, more: usize) -> bool {
+        self.searched = self.searched.saturating_add(more);
+        self.searched <= SEARCHED
     }
 
     /// The same, once all that a whole answer says is among them.
@@ -111,22 +126,22 @@ impl ModelTexts {
         {
             collect(&value, &mut self.asked);
         }
-        self.asked.iter().any(|known| known == text)
+        self.asked.contains(text)
     }
 }
 
 /// Collects the strings of a value, the names of members, and the strings of texts that are JSON.
-fn collect(value: &Value, to: &mut Vec<String>) {
+fn collect(value: &Value, to: &mut HashSet<String>) {
     match value {
         Value::String(text) => {
             if text.starts_with(['{', '[', '"']) {
                 inner(text, to);
             }
-            to.push(text.clone());
+            to.insert(text.clone());
         }
         Value::Array(all) => all.iter().for_each(|one| collect(one, to)),
         Value::Object(members) => members.iter().for_each(|(name, one)| {
-            to.push(name.clone());
+            to.insert(name.clone());
             collect(one, to);
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -134,9 +149,9 @@ fn collect(value: &Value, to: &mut Vec<String>) {
 }
 
 /// Collects the strings of a text that is JSON.
-fn inner(text: &str, to: &mut Vec<String>) {
+fn inner(text: &str, to: &mut HashSet<String>) {
     match serde_json::from_str::<Value>(text) {
-        Ok(Value::String(inner)) => to.push(inner),
+        Ok(Value::String(inner)) => _ = to.insert(inner),
         Ok(value) => collect(&value, to),
         Err(_) => {}
     }
@@ -150,7 +165,7 @@ fn is_word(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::{PartDelta, PartKind, PartStart, ToolKind, ToolStart};
+    use weir_types::contract::types::{Candidate, PartDelta, PartKind, PartStart, TextPart, ToolKind, ToolStart};
 
     fn delta(text: &str) -> ChatEvent {
         ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text: text.into() })
@@ -195,6 +210,28 @@ mod tests {
         known.add(&[ChatEvent::PartStart(start), delta(r#"{"q":"a \"b\" c","the name":[]}"#)]);
         assert!(known.covers_text(r#"{"name":"look up","args":{"q":"a \"b\" c","the name":[]}}"#));
         assert!(!known.covers_text(r#"{"name":"look up","args":{"q":"a b c"}}"#));
+    }
+
+    #[test]
+    fn an_answer_of_very_many_texts_goes_on_if_each_is_there_and_is_not_searched_for_ever() {
+        let texts = |more: &str| (0..100_000).map(|number| format!("a text {number}{more}")).collect::<Vec<_>>();
+        let part = |text: String| Part::Text(TextPart::plain(&text));
+        let candidate = |parts| Candidate { index: 0, parts, finish: None, logprobs: None, extensions: Vec::new() };
+        let candidates = vec![candidate(texts(" and more").into_iter().map(part).collect())];
+        let (id, extensions) = ("1".to_owned(), Vec::new());
+        let answer =
+            ChatResponse { id, model: None, created_ms: None, candidates, usage: None, service_tier: None, extensions };
+        let json = |texts| serde_json::to_string::<Vec<String>>(&texts).unwrap();
+        let mut known = ModelTexts::default();
+        known.add_answer(&answer);
+        assert!(known.covers_text(&json(texts(" and more"))));
+        // Each stands within another: comparing them all would take minutes.
+        let mut known = ModelTexts::default();
+        known.add_answer(&answer);
+        assert!(!known.covers_text(&json(texts(""))));
+        let mut known = ModelTexts::default();
+        known.add_answer(&answer);
+        assert!(known.covers_text(&json(texts("").into_iter().take(10).collect())));
     }
 
     #[test]

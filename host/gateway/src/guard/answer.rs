@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::note::remember;
 use super::{Guard, GuardMetrics, Note, Notes, Pending};
 use hold_back::HoldBack;
 use passed::ClientSideState;
@@ -15,9 +16,6 @@ use weir_sandbox::{Adapter, AnswerJudge, PluginFault};
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::types::{ChatEvent, ErrorKind};
 use weir_types::fault::{Fault, Side};
-
-/// The most annotations of one guard and answer.
-const ANNOTATIONS: usize = 64;
 
 /// The guards of one answer, in order. Each gets what the one before it lets through.
 #[derive(Debug)]
@@ -255,12 +253,12 @@ impl GuardStage {
         let (mut going, mut is_replaced) = (events, false);
         for (nth, answer) in [verdicts.pushed, verdicts.finished].into_iter().enumerate() {
             let Some(EventAnswer { verdict, annotations }) = answer else { continue };
-            self.note(annotations);
+            remember(&mut self.annotations, &annotations);
             match verdict {
                 EventVerdict::Allow => {}
                 EventVerdict::Deny(denial) => {
                     self.verdict = "deny";
-                    self.note(denial.annotations);
+                    remember(&mut self.annotations, &denial.annotations);
                     if self.guard.enforces() {
                         return Step::Refused;
                     }
@@ -281,18 +279,6 @@ impl GuardStage {
         }
         // A guard that replaces has itself kept back what it is not sure of.
         Step::Pass(if is_end || is_replaced { self.held.all(going) } else { self.held.push(going) })
-    }
-
-    /// Keeps annotations, each key with its last value.
-    fn note(&mut self, annotations: Vec<Annotation>) {
-        for one in annotations {
-            let has_room = self.annotations.len() < ANNOTATIONS;
-            match self.annotations.iter_mut().find(|known| known.key == one.key) {
-                Some(known) => known.value = one.value,
-                None if has_room => self.annotations.push(one),
-                None => {}
-            }
-        }
     }
 }
 

@@ -7,6 +7,8 @@ use weir_sandbox::guard::Annotation;
 
 /// The most annotations of one guard that are kept.
 const ANNOTATIONS: usize = 16;
+/// The most annotations of one guard that are remembered while an answer arrives.
+const REMEMBERED: usize = 64;
 /// The longest key or value of an annotation, in characters.
 const WORD: usize = 64;
 
@@ -58,6 +60,20 @@ impl Note {
     }
 }
 
+/// Adds annotations to those of an answer so far, each key with its last value. They are words from now on: a guard may note
+/// something at every piece.
+pub(super) fn remember(known: &mut Vec<Annotation>, more: &[Annotation]) {
+    for one in more {
+        let (key, value) = (word(&one.key), word(&one.value));
+        let has_room = known.len() < REMEMBERED;
+        match known.iter_mut().find(|known| known.key == key) {
+            Some(known) => known.value = value,
+            None if has_room => known.push(Annotation { key, value }),
+            None => {}
+        }
+    }
+}
+
 /// The text of the header: `secrets=deny;aws-access-key=2, regex=allow`. A verdict that did not hold is in brackets.
 pub fn header(notes: &[Note]) -> String {
     let mut text = String::new();
@@ -83,6 +99,22 @@ fn word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn annotations_of_an_answer_are_bounded_however_many_and_long_they_are() {
+        let of = |key: &str, value: &str| Annotation { key: key.into(), value: value.into() };
+        let mut known = Vec::new();
+        for piece in 0..200 {
+            remember(
+                &mut known,
+                &[of("seen", &piece.to_string()), of(&format!("{piece}-{}", "k".repeat(1 << 16)), "1")],
+            );
+            remember(&mut known, &[of("long", &"v".repeat(1 << 16))]);
+        }
+        assert_eq!((&*known[0].key, &*known[0].value), ("seen", "199"), "the last value counts");
+        assert_eq!(known.len(), REMEMBERED);
+        assert!(known.iter().all(|one| one.key.len() <= WORD && one.value.len() <= WORD));
+    }
 
     #[test]
     fn a_header_holds_words_only_however_long_and_strange_the_annotations_are() {

@@ -1,5 +1,7 @@
 //! What the client has of an answer so far, as far as that is needed to end it.
 
+use std::collections::BTreeSet;
+
 use weir_types::contract::types::{CandidateFinish, ChatEvent, Finish, FinishReason, PartStop, ResponseStart};
 
 /// What the client has got of an answer so far.
@@ -10,7 +12,7 @@ pub(super) struct ClientSideState {
     has_started: bool,
     /// Parts that have begun and not stopped, as candidate and part.
     open: Vec<(u32, u32)>,
-    candidates: Vec<u32>,
+    candidates: BTreeSet<u32>,
 }
 
 impl ClientSideState {
@@ -33,9 +35,7 @@ impl ClientSideState {
                 ChatEvent::Start(_) => (self.has_started, self.start) = (true, None),
                 ChatEvent::PartStart(start) => {
                     self.open.push((start.candidate, start.part));
-                    if !self.candidates.contains(&start.candidate) {
-                        self.candidates.push(start.candidate);
-                    }
+                    self.candidates.insert(start.candidate);
                 }
                 ChatEvent::PartStop(stop) => self.open.retain(|open| *open != (stop.candidate, stop.part)),
                 _ => {}
@@ -54,13 +54,10 @@ impl ClientSideState {
         let mut events: Vec<ChatEvent> = self.start.take().into_iter().collect();
         events.extend(self.close_parts());
         if self.candidates.is_empty() {
-            self.candidates.push(0);
+            self.candidates.insert(0);
         }
-        events.extend(
-            self.candidates
-                .drain(..)
-                .map(|candidate| ChatEvent::Finish(CandidateFinish { candidate, finish: filtered() })),
-        );
+        let candidates = std::mem::take(&mut self.candidates).into_iter();
+        events.extend(candidates.map(|candidate| ChatEvent::Finish(CandidateFinish { candidate, finish: filtered() })));
         events
     }
 }
