@@ -181,6 +181,7 @@ impl Adapter {
             adapter: Arc::clone(self),
             is_proof: false,
             taken: 0,
+            about: 0,
             _turn: turn,
             _slot: slot,
         })

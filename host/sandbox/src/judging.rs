@@ -34,14 +34,21 @@ impl Lease {
 
     /// Guard: takes note of the end of an exchange.
     pub fn on_end(&mut self, facts: &Facts, outcome: &Outcome) -> Result<Vec<Annotation>, PluginFault> {
+        self.about = size_of(facts);
         self.run("guard.on-end", 0, |instance| instance.with_guest(|guest| guest.on_end(facts, outcome)))
     }
 
     /// Guard: begins to judge an answer.
     pub fn judge_answer(mut self, facts: &Facts) -> Result<AnswerJudge, PluginFault> {
+        self.about = size_of(facts);
         let resource = self.run("guard.answer.new", 0, |instance| instance.with_guest(|guest| guest.answer(facts)))?;
         Ok(AnswerJudge { lease: self, resource })
     }
+}
+
+/// The size of the request that facts are about: its tokens, and what the guard noted of it.
+fn size_of(facts: &Facts) -> usize {
+    facts.memo.len().saturating_add(facts.input_tokens.unwrap_or_default() as usize)
 }
 
 /// Judges one answer: a lease, and the answer in its instance.

@@ -163,10 +163,10 @@ async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_fails_at_an_answer_ends_it_or_lets_it_pass() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    for (fail, answers) in [("closed", "trap"), ("open", "trap"), ("closed", "spin"), ("open", "spin")] {
+    for (fail, answers) in [("closed", "trap"), ("open", "trap"), ("closed", "loop"), ("open", "loop")] {
         for stream in [false, true] {
             let lines = format!("plugin = \"sentry\"\noptions = {{ answers = \"{answers}\" }}\nfail = \"{fail}\"");
-            let deadline = if answers == "spin" { "50ms" } else { "20s" };
+            let deadline = if answers == "loop" { "50ms" } else { "20s" };
             let gateway = gateway(&upstream, &NAMES, &seeing(&lines).replace("20s", deadline)).await;
             upstream.script(move |_| answer(Place::Text, "something", stream));
             let body = Dialect::Chat.ask(MODEL, stream);

@@ -45,7 +45,7 @@ async fn a_guard_that_monitors_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_fails_refuses_or_passes_as_configured() {
     let mut upstream = upstream().await;
-    for (does, lines) in [("trap", ""), ("swap", ""), ("spin", "deadline = \"30ms\""), ("", "plugin = \"missing\"")] {
+    for (does, lines) in [("trap", ""), ("swap", ""), ("loop", "deadline = \"30ms\""), ("", "plugin = \"missing\"")] {
         for (fail, status) in [("closed", 503), ("open", 200)] {
             let lines = format!("fail = \"{fail}\"\n{lines}");
             let text = guard("g", &format!("options = {{ does = \"{does}\" }}\n{lines}"));

@@ -53,6 +53,8 @@ pub struct Lease {
     pub(super) is_proof: bool,
     /// Input of all calls so far, in bytes.
     pub(super) taken: usize,
+    /// Size of the request that its exchange is about, where no call of the lease gets it.
+    pub(crate) about: usize,
     pub(super) _turn: Option<OwnedSemaphorePermit>,
     pub(super) _slot: OwnedSemaphorePermit,
 }
@@ -129,7 +131,7 @@ impl Lease {
             Err(error) if error.kind == ErrorKind::Internal => {
                 let detail = clean(head(&error.message, EXCEPTION));
                 let fault = self.adapter.fault(function, Failure::new(FaultKind::Exception, detail));
-                self.adapter.stats.record_failure(RecentFailure::new(fault.kind, self.caller, function, bytes));
+                self.adapter.stats.record_failure(self.failure(fault.kind, function));
                 (self.instance, self.is_spent) = (None, true);
                 Err(fault)
             }
@@ -193,12 +195,18 @@ impl Lease {
                 let fault = adapter.fault(function, failure);
                 // A proof decides itself about an adapter that lacked processor time on a busy machine.
                 if !(self.is_proof && fault.lacked_time()) {
-                    adapter.stats.record_failure(RecentFailure::new(fault.kind, self.caller, function, bytes));
+                    adapter.stats.record_failure(self.failure(fault.kind, function));
                 }
                 (self.instance, self.is_spent) = (None, true);
                 Err(fault)
             }
         }
+    }
+
+    /// A failure of this moment. What the exchange had as input so far tells its request from others: some calls have no input
+    /// of their own, such as the one that ends a stream.
+    fn failure(&self, kind: FaultKind, function: &str) -> RecentFailure {
+        RecentFailure::new(kind, self.caller, function, self.taken.saturating_add(self.about))
     }
 }
 

@@ -13,8 +13,8 @@ pub(super) const REMEMBERED: usize = 64;
 /// Keyed anew in each process, so that a client cannot construct collisions.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// One request that a component failed at. The same request sent again is the same failure: caller, function and input
-/// size distinguish requests well enough, without keeping any of their content.
+/// One request that a component failed at. The same request sent again is the same failure: caller, function and the size of
+/// the exchange's input so far distinguish requests well enough, without keeping any of their content.
 #[derive(Debug, Clone, Copy)]
 pub struct RecentFailure {
     /// Time of the last failure.
@@ -27,7 +27,7 @@ pub struct RecentFailure {
 }
 
 impl RecentFailure {
-    /// Creates an failure of this moment.
+    /// Creates a failure of this moment.
     pub fn new(kind: FaultKind, caller: u64, function: &str, bytes: usize) -> Self {
         Self { at: Instant::now(), kind, caller, request: HASHER.hash_one((caller, function, bytes)) }
     }

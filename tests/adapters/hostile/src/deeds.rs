@@ -1,8 +1,8 @@
-//! Misbehaviour of every kind.
-#![allow(unsafe_code, reason = "a guest that hands over text that is none has to make it first")]
-#![allow(clippy::panic, reason = "a trap is what is asked for")]
+//! Misbehaviour of adapters.
 
 use weir_sdk::types::{Body, Error, ErrorKind, Header, HttpRequest, Loss, LossKind, RenderedResponse};
+
+use crate::misdeeds;
 
 /// The deed that a model's name requests at a site.
 pub(crate) fn asked<'a>(model: &'a str, site: &str) -> Option<&'a str> {
@@ -11,44 +11,21 @@ pub(crate) fn asked<'a>(model: &'a str, site: &str) -> Option<&'a str> {
 
 /// Performs a deed that is possible at any site; returns text for the result.
 pub(crate) fn act(model: &str, site: &str) -> String {
-    match asked(model, site) {
-        Some("loop") => spin(),
-        Some("bomb") => hoard(),
-        Some("trap") => panic!("asked to"),
-        Some("deep") => dive(1).to_string(),
-        Some("flood") => "a".repeat(100 << 20),
-        Some("text") => no_text(),
-        _ => "well".to_owned(),
+    asked(model, site).map_or_else(|| "well".to_owned(), misdeeds::act)
+}
+
+/// The request for the provider, with the deed of the site `render`.
+pub(crate) fn sent(model: &str) -> HttpRequest {
+    let text = act(model, "render");
+    let mut http = request(model);
+    if matches!(asked(model, "render"), Some("flood" | "text")) {
+        http.body = Body::Text(text);
     }
-}
-
-fn spin() -> ! {
-    let mut n = 0_u64;
-    loop {
-        n = std::hint::black_box(n.wrapping_add(1));
-    }
-}
-
-fn hoard() -> ! {
-    let mut all = Vec::new();
-    loop {
-        all.push(std::hint::black_box(vec![1_u8; 1 << 20]));
-    }
-}
-
-fn dive(n: u64) -> u64 {
-    let page = std::hint::black_box([n; 64]);
-    if n == 0 { 0 } else { dive(std::hint::black_box(n + 1)) + page[3] }
-}
-
-/// Bytes that are not UTF-8, as a string.
-fn no_text() -> String {
-    // SAFETY: unsound on purpose: the sandbox must survive it, and nothing here reads the text.
-    unsafe { String::from_utf8_unchecked(vec![b'{', 0xff, 0xfe, 0xc0, b'}']) }
+    http
 }
 
 /// A request to a forbidden address, or with forbidden contents.
-pub(crate) fn request(model: &str) -> HttpRequest {
+fn request(model: &str) -> HttpRequest {
     let path = match asked(model, "render").unwrap_or_default() {
         "slashes" => "//evil.example/x",
         "dots" => "../../admin",

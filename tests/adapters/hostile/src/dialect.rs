@@ -43,6 +43,7 @@ pub struct HostileEncoder {
 
 impl Encoder for HostileEncoder {
     fn new(ctx: Context) -> Self {
+        deeds::act(&ctx.memo, "begin");
         Self { deed: ctx.memo, pushes: 0 }
     }
 
@@ -51,13 +52,18 @@ impl Encoder for HostileEncoder {
         let text = if self.pushes > 1 { deeds::act(&self.deed, "encode") } else { String::new() };
         let frame = |data: String| Frame { event: None, data };
         let mut frames: Vec<Frame> = events.iter().map(|_| frame("{\"event\":1}".into())).collect();
-        if deeds::asked(&self.deed, "encode").is_some() {
-            frames.push(frame(text));
+        match deeds::asked(&self.deed, "encode") {
+            Some("swarm") => frames.extend((0..2_000_000).map(|_| frame("{}".into()))),
+            Some(_) => frames.push(frame(text)),
+            None => {}
         }
         Ok(Encoded { frames, losses: Vec::new() })
     }
 
     fn finish(&mut self) -> Result<Encoded> {
-        Ok(Encoded::default())
+        let data = deeds::act(&self.deed, "close");
+        let frames =
+            if deeds::asked(&self.deed, "close").is_some() { vec![Frame { event: None, data }] } else { Vec::new() };
+        Ok(Encoded { frames, losses: Vec::new() })
     }
 }

@@ -3,8 +3,11 @@
 
 mod deeds;
 mod dialect;
+mod lies;
 mod list;
 mod manifest;
+mod misdeeds;
+mod operations;
 mod provider;
 
 /// The format, which no client uses.
@@ -14,4 +17,7 @@ const FORMAT: &str = "hostile.talk";
 #[derive(Debug)]
 pub struct Hostile;
 
-weir_sdk::export!(Hostile: about, provider_errors, provider_chat, dialect_chat, dialect_models);
+weir_sdk::export!(Hostile:
+    about, provider_errors, provider_chat, dialect_chat, provider_models, dialect_models, provider_embeddings,
+    dialect_embeddings, provider_rerank, dialect_rerank, provider_count_tokens, dialect_count_tokens,
+);

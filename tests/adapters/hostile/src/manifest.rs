@@ -16,7 +16,13 @@ impl About for Hostile {
             isolation: Isolation::Fresh,
             takes_blobs: false,
             formats: vec![Format { errors: Some(errors()), ..Format::new(FORMAT) }],
-            faces: vec![face(), Face::get(FORMAT, Operation::Models, "/hostile-models")],
+            faces: vec![
+                face(),
+                Face::get(FORMAT, Operation::Models, "/hostile-models"),
+                of(Operation::Embeddings, "/hostile-embeddings/{model}"),
+                of(Operation::Rerank, "/hostile-rerank/{model}"),
+                of(Operation::CountTokens, "/hostile-count/{model}"),
+            ],
             auth: vec![Auth::bearer()],
             ..Manifest::new("hostile", env!("CARGO_PKG_VERSION"), "Does whatever an adapter should not")
         }
@@ -35,4 +41,8 @@ fn face() -> Face {
         framings: AnswerFraming::always(Framing::Ndjson),
         ..Face::post(FORMAT, Operation::Chat, "/hostile/{model}")
     }
+}
+
+fn of(operation: Operation, path: &str) -> Face {
+    Face { credentials: Vec::new(), model: vec![ModelPlace::Path], ..Face::post(FORMAT, operation, path) }
 }

@@ -2,11 +2,11 @@
 
 use weir_sdk::adapter::{ChatAnswer, ChatOutcome, Decoder, ProviderChat, ProviderErrors, Result};
 use weir_sdk::types::{
-    Body, Candidate, CandidateFinish, ChatEvent, ChatRequest, ChatResponse, Context, Decoded, Error, ErrorKind, Finish,
+    Candidate, CandidateFinish, ChatEvent, ChatRequest, ChatResponse, Context, Decoded, Error, ErrorKind, Finish,
     FinishReason, FollowUp, Frame, Framing, HttpRequest, HttpResponse, Part, PartDelta, PartStop, RenderedRequest,
 };
 
-use crate::{Hostile, deeds};
+use crate::{Hostile, deeds, lies};
 
 impl ProviderErrors for Hostile {
     fn parse_error(ctx: &Context, _: HttpResponse) -> Error {
@@ -18,12 +18,7 @@ impl ProviderChat for Hostile {
     type Decoder = HostileDecoder;
 
     fn render_request(ctx: &Context, _: ChatRequest) -> Result<RenderedRequest> {
-        let text = deeds::act(&ctx.model, "render");
-        let mut http = deeds::request(&ctx.model);
-        if matches!(deeds::asked(&ctx.model, "render"), Some("flood" | "text")) {
-            http.body = Body::Text(text);
-        }
-        Ok(RenderedRequest { framing: Some(Framing::Ndjson), ..RenderedRequest::new(http) })
+        Ok(RenderedRequest { framing: Some(Framing::Ndjson), ..RenderedRequest::new(deeds::sent(&ctx.model)) })
     }
 
     fn parse_response(ctx: &Context, _: HttpResponse) -> Result<ChatOutcome> {
@@ -31,18 +26,26 @@ impl ProviderChat for Hostile {
             Some("except") => return Err(deeds::exception()),
             Some("follow") => return Ok(ChatOutcome::FollowUp(again("talk", None))),
             Some("follow-evil") => return Ok(ChatOutcome::FollowUp(again("talk", Some("http://evil.example")))),
+            Some("swarm") => return Ok(complete((0..2_000_000).map(|_| candidate("x".to_owned())).collect())),
+            Some("lie") => return Ok(ChatOutcome::Complete(lies::chat())),
             _ => {}
         }
-        let text = deeds::act(&ctx.model, "parse");
-        let candidate = Candidate {
-            index: 0,
-            parts: vec![Part::text(text)],
-            finish: Some(Finish::new(FinishReason::Complete, "well")),
-            logprobs: None,
-            extensions: Vec::new(),
-        };
-        let response = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
-        Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
+        Ok(complete(vec![candidate(deeds::act(&ctx.model, "parse"))]))
+    }
+}
+
+fn complete(candidates: Vec<Candidate>) -> ChatOutcome {
+    let response = ChatResponse { candidates, ..ChatResponse::default() };
+    ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() })
+}
+
+fn candidate(text: String) -> Candidate {
+    Candidate {
+        index: 0,
+        parts: vec![Part::text(text)],
+        finish: Some(Finish::new(FinishReason::Complete, "well")),
+        logprobs: None,
+        extensions: Vec::new(),
     }
 }
 
@@ -67,6 +70,7 @@ pub struct HostileDecoder {
 
 impl Decoder for HostileDecoder {
     fn new(ctx: Context) -> Self {
+        deeds::act(&ctx.model, "open");
         Self { model: ctx.model, frames: 0 }
     }
 
@@ -81,6 +85,7 @@ impl Decoder for HostileDecoder {
                 match deeds::asked(&self.model, "decode") {
                     Some("except") => return Err(deeds::exception()),
                     Some("nonsense") => events.append(&mut nonsense()),
+                    Some("lie") => events.append(&mut lies::events()),
                     Some("swarm") => events.extend((0..2_000_000).map(|_| delta("x".to_owned()))),
                     Some(_) => events.push(delta(text)),
                     None => {}
@@ -92,8 +97,13 @@ impl Decoder for HostileDecoder {
     }
 
     fn finish(&mut self) -> Result<Decoded> {
-        deeds::act(&self.model, "end");
-        Ok(Decoded::default())
+        let text = deeds::act(&self.model, "end");
+        if deeds::asked(&self.model, "end") == Some("except") {
+            return Err(deeds::exception());
+        }
+        let said = ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text });
+        let events = if deeds::asked(&self.model, "end").is_some() { vec![said] } else { Vec::new() };
+        Ok(Decoded { events, losses: Vec::new() })
     }
 }
 

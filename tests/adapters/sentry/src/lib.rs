@@ -1,9 +1,11 @@
 //! A guard for tests: it does what its option `does` says, be it allowed or not.
-#![allow(clippy::panic, reason = "a trap is what is asked for")]
+
+#[path = "../../hostile/src/misdeeds.rs"]
+mod misdeeds;
 
 use weir_sdk::guard::{
-    self, Access, Annotation, Answer, Asked, Denial, EventAnswer, Facts, Grants, Guard, Manifest, Outcome, Phase,
-    RequestAnswer,
+    self, Access, Annotation, Answer, Asked, Denial, EventAnswer, EventVerdict, Facts, Grants, Guard, Manifest,
+    OptionValues, Outcome, Phase, RequestAnswer, ScreenWords,
 };
 use weir_sdk::types::{ChatEvent, ChatRequest, Part, TextPart};
 
@@ -28,13 +30,19 @@ impl Guard for Sentry {
         }
     }
 
+    fn screen(options: OptionValues<'_>) -> Option<ScreenWords> {
+        match options.get::<String>("screen").ok().flatten()?.as_str() {
+            "swarm" => Some(ScreenWords::spelled((0..SWARM).map(|number| number.to_string()))),
+            deed => Some(ScreenWords::spelled([misdeeds::act(deed)])),
+        }
+    }
+
     fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
         let does = facts.option::<String>("does").ok().flatten().unwrap_or_default();
         match does.as_str() {
-            "trap" => panic!("the request asks for it"),
-            "spin" => loop {
-                core::hint::black_box(&asked);
-            },
+            "swarm" => RequestAnswer { annotations: swarm(), ..RequestAnswer::allow() },
+            "memo" => RequestAnswer { memo: "m".repeat(100 << 20), ..RequestAnswer::allow() },
+            "wild" => RequestAnswer::deny(Denial { code: Some(WILD.into()), ..Denial::new(WILD.repeat(10_000)) }),
             // Everything that it knows, for the test to look at.
             "tell" => RequestAnswer::deny(Denial::new(format!("{facts:?} {asked:?}"))),
             "remember" => RequestAnswer { memo: "remembered".into(), ..RequestAnswer::allow() },
@@ -43,8 +51,12 @@ impl Guard for Sentry {
                 Asked::Chat(chat) => RequestAnswer::replace(Asked::Chat(appended(chat, facts))),
                 other => RequestAnswer::replace(other),
             },
-            _ => {
+            "" => {
                 let annotations = vec![Annotation::new("seen", if asked == Asked::Withheld { "no" } else { "yes" })];
+                RequestAnswer { annotations, ..RequestAnswer::allow() }
+            }
+            deed => {
+                let annotations = vec![Annotation::new("did", misdeeds::act(deed))];
                 RequestAnswer { annotations, ..RequestAnswer::allow() }
             }
         }
@@ -52,40 +64,62 @@ impl Guard for Sentry {
 
     fn on_end(facts: &Facts, outcome: Outcome) -> Vec<Annotation> {
         match facts.option::<String>("at_end").ok().flatten().as_deref() {
-            Some("trap") => panic!("the request asks for it"),
+            Some("swarm") => swarm(),
             Some("tell") => {
                 let failure = outcome.failure.map_or("none".to_owned(), |kind| format!("{kind:?}"));
                 let output = outcome.usage.and_then(|usage| usage.output).unwrap_or_default();
                 vec![Annotation::new(facts.request_id.clone(), format!("{failure}.{output}.{}", facts.memo))]
             }
-            _ => Vec::new(),
+            Some(deed) => vec![Annotation::new("did", misdeeds::act(deed))],
+            None => Vec::new(),
         }
     }
 }
 
 weir_sdk::export_guard!(Sentry);
 
-/// Judges answers as the option `answers` says.
+/// A list that is larger than any answer may be.
+const SWARM: u32 = 2_000_000;
+/// A text that no header and no terminal may get.
+const WILD: &str = "no\u{1b}[2J\r\nx-evil: 1\r\n\r\n\0";
+
+fn swarm() -> Vec<Annotation> {
+    (0..SWARM).map(|number| Annotation::new(number.to_string(), "1")).collect()
+}
+
+/// Judges answers as the options `begins`, `answers` and `ends` say.
 #[derive(Debug)]
 pub struct Watch(Facts);
 
+impl Watch {
+    fn does(&self, option: &str) -> EventAnswer {
+        match self.0.option::<String>(option).ok().flatten().as_deref() {
+            Some("swarm") => EventAnswer { annotations: swarm(), ..EventAnswer::allow() },
+            // It has not asked for that right.
+            Some("swap") => EventAnswer::replace(Vec::new()),
+            Some("wild") => EventAnswer::deny(Denial::new(WILD)),
+            Some(deed) => {
+                let annotations = vec![Annotation::new("did", misdeeds::act(deed))];
+                EventAnswer { verdict: EventVerdict::Allow, annotations }
+            }
+            None => EventAnswer::allow(),
+        }
+    }
+}
+
 impl Answer for Watch {
     fn new(facts: Facts) -> Self {
-        Self(facts)
+        let watch = Self(facts);
+        watch.does("begins");
+        watch
     }
 
     fn push(&mut self, _: Vec<ChatEvent>) -> EventAnswer {
-        match self.0.option::<String>("answers").ok().flatten().as_deref() {
-            Some("trap") => panic!("the request asks for it"),
-            Some("spin") => loop {
-                core::hint::black_box(&self.0);
-            },
-            _ => EventAnswer::allow(),
-        }
+        self.does("answers")
     }
 
     fn finish(&mut self) -> EventAnswer {
-        EventAnswer::allow()
+        self.does("ends")
     }
 }
 
