@@ -13,6 +13,7 @@ mod attack_connections;
 mod attack_echo;
 mod attack_fairness;
 mod attack_floods;
+mod attack_framing;
 mod attack_leaving;
 mod attack_log;
 mod attack_manifests;
