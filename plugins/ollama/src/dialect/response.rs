@@ -1,23 +1,16 @@
 //! Writes a whole answer.
 
-use weir_sdk::json::{Object, RawValue, array, object, parse};
+use weir_sdk::compat::logprobs::whole_tokens;
+use weir_sdk::json::{Object, array, object};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Extension, MediaKind, MediaPart, MediaSource, Part, RenderedResponse, ToolCall,
 };
-use weir_sdk::wire;
 
 use super::{GENERATES, head};
 use crate::body::NO_PLACE;
 use crate::tools::{Written, lose};
 use crate::{finish, is_own, usage};
-
-wire! {
-    /// Log probabilities in the unified shape.
-    struct Logprobs<'a> {
-        "content" => content: &'a RawValue,
-    }
-}
 
 /// Renders an answer's first candidate; the format has room for one (C-80).
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
@@ -63,11 +56,11 @@ pub(super) fn members(o: &mut Object<'_>, all: &[Extension], losses: &mut Losses
     lose(all, place, losses);
 }
 
-/// Writes log probabilities; both shapes are lists of the same entries.
+/// Writes log probabilities; both shapes are lists of the same entries, of which some servers leave out members.
 pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, losses: &mut Losses) {
     let Some(json) = json else { return };
-    match parse::<Logprobs<'_>>(json).ok().and_then(|logprobs| logprobs.content) {
-        Some(content) => o.raw("logprobs", content.get()),
+    match whole_tokens(json) {
+        Some(content) => o.raw("logprobs", &content),
         None => losses.dropped("logprobs", "they cannot be read"),
     }
 }

@@ -1,6 +1,7 @@
 //! Reads a whole answer.
 
 use weir_sdk::adapter::Result;
+use weir_sdk::compat::logprobs::whole;
 use weir_sdk::json::{RawValue, Str, list, object, parse, text};
 use weir_sdk::losses::extensions;
 use weir_sdk::time;
@@ -112,13 +113,11 @@ pub(super) fn created_ms(raw: &RawValue) -> Option<f64> {
 pub(super) fn unified_logprobs(lists: &[&RawValue]) -> String {
     let mut out = String::with_capacity(lists.iter().map(|raw| raw.get().len()).sum::<usize>() + 16);
     object(&mut out, |o| {
-        match lists {
-            [one] => o.raw("content", one.get()),
-            several => o.array("content", |a| {
-                several.iter().filter_map(|raw| list(raw)).flatten().for_each(|token| a.raw(token.get()));
-            }),
-        }
-        // Chat's clients require both lists.
+        o.array("content", |a| {
+            // The service leaves out the alternatives if none were asked for, and chat's clients require them.
+            lists.iter().filter_map(|raw| list(raw)).flatten().for_each(|token| whole(a, token));
+        });
+        // They require both lists, too.
         o.null("refusal");
     });
     out

@@ -221,6 +221,9 @@ fn c80_of_several_candidates_the_first_is_rendered() {
 #[test]
 fn log_probabilities_are_lists_of_tokens() {
     let mut response = response(vec![Part::text("a")], FinishReason::Complete);
-    response.candidates[0].logprobs = Some(r#"{"content":[{"token":"a","logprob":-1}],"refusal":null}"#.into());
-    assert_eq!(written(&context("m"), response).0["logprobs"], json!([{"token": "a", "logprob": -1}]));
+    let token = r#"{"token":"a","logprob":-1,"bytes":null,"top_logprobs":[{"token":"b","logprob":-2,"bytes":null}]}"#;
+    response.candidates[0].logprobs = Some(format!(r#"{{"content":[{token}],"refusal":null}}"#));
+    let whole = json!([{"token": "a", "logprob": -1, "bytes": [97],
+        "top_logprobs": [{"token": "b", "logprob": -2, "bytes": [98]}]}]);
+    assert_eq!(written(&context("m"), response).0["logprobs"], whole);
 }

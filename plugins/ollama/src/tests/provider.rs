@@ -320,3 +320,17 @@ fn log_probabilities_have_both_lists_of_chat() {
     assert_eq!(chat["content"], body["logprobs"]);
     assert_eq!(chat.get("refusal"), Some(&Value::Null));
 }
+
+#[test]
+fn tokens_without_alternatives_have_the_list_that_clients_of_chat_require() {
+    let token = |more: &str| format!(r#"{{"token":"a","logprob":-1,"bytes":[97]{more}}}"#);
+    let line = format!(
+        r#"{{"model":"m","message":{{"role":"assistant","content":"a"}},"done":true,"logprobs":[{}]}}"#,
+        token("")
+    );
+    let expected: Value = serde_json::from_str(&token(r#","top_logprobs":[]"#)).unwrap();
+    let body: Value = serde_json::from_str(&line).unwrap();
+    let logprobs = answered(&context("m"), &body).unwrap().candidates[0].logprobs.clone().unwrap();
+    let chat: Value = serde_json::from_str(&logprobs).unwrap();
+    assert_eq!(chat["content"], json!([expected]));
+}

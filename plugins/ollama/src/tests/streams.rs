@@ -217,12 +217,13 @@ fn notes_of_other_formats_are_no_losses() {
 #[test]
 fn log_probabilities_of_a_token_without_text_go_with_the_next_line() {
     let one = |token: &str| {
-        let json = format!(r#"{{"content":[{{"token":"{token}"}}]}}"#);
+        let json = format!(r#"{{"content":[{{"token":"{token}","logprob":-1}}]}}"#);
         ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json })
     };
     let events = [start(0, PartKind::Text), one("a"), one("b"), delta(0, "é")];
     let (lines, _) = encoded(&context("m"), &events, 4);
-    assert_eq!(lines[0]["logprobs"], json!([{"token": "a"}, {"token": "b"}]));
+    let token = |word: &str, byte: u8| json!({"token": word, "logprob": -1, "bytes": [byte], "top_logprobs": []});
+    assert_eq!(lines[0]["logprobs"], json!([token("a", 97), token("b", 98)]));
 }
 
 #[test]

@@ -120,8 +120,17 @@ pub fn add_tokens(raw: &str, inside: &mut String) {
     }
 }
 
-/// Writes a token with a number, its bytes and the alternatives, which chat's clients do without.
-fn whole(a: &mut Array<'_>, raw: &RawValue) {
+/// The list of tokens in chat's shape, each with all members that clients of some format require; `None` if there is no
+/// list.
+pub fn whole_tokens(raw: &str) -> Option<String> {
+    let content = Rest::parse(raw).ok()?.list("content")?;
+    let mut list = String::with_capacity(raw.len());
+    json::array(&mut list, |a| content.iter().for_each(|token| whole(a, token)));
+    Some(list)
+}
+
+/// Writes a token with a number, its bytes and the alternatives, some of which servers leave out.
+pub fn whole(a: &mut Array<'_>, raw: &RawValue) {
     let Ok(mut token) = Rest::parse(raw.get()) else { return a.raw(raw.get()) };
     let are_whole =
         |tops: Vec<&RawValue>| tops.iter().all(|top| Rest::parse(top.get()).is_ok_and(|top| is_whole(&top)));
@@ -317,6 +326,8 @@ mod tests {
         let mut inside = String::new();
         add_tokens(bare, &mut inside);
         assert_eq!(inside, format!("{a},{d}"));
+        assert_eq!(whole_tokens(bare), Some(format!("[{a},{d}]")));
+        assert_eq!([whole_tokens(r#"{"content":null}"#), whole_tokens("null")], [None, None]);
     }
 
     #[test]
