@@ -19,6 +19,7 @@ impl Provider for HuggingFace {
         settings: SETTINGS,
         option_headers: &[("x-hf-bill-to", "bill_to")],
         paths: Paths { completions: "completions", ..Quirks::COMPATIBLE.paths },
+        negative_seeds: false,
         efforts: &["none", "minimal", "low", "medium", "high", "xhigh"],
         media: Media { video: true, ..Quirks::COMPATIBLE.media },
         ..Quirks::COMPATIBLE

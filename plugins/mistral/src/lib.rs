@@ -24,6 +24,7 @@ impl Provider for Mistral {
         paths: Paths { relayed: RELAYED, ..Quirks::COMPATIBLE.paths },
         audio_seconds: "/usage/prompt_audio_seconds",
         seed: "random_seed",
+        negative_seeds: false,
         drops: &[
             // Usage is sent without a request for it.
             Drop::unknown("stream_options"),

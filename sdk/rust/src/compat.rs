@@ -40,6 +40,7 @@ pub mod request;
 pub mod rerank;
 pub mod response;
 pub mod responses;
+mod seed;
 pub mod shared;
 pub mod spoken;
 pub mod usage;

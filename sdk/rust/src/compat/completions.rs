@@ -1,7 +1,7 @@
 //! Legacy completions: one prompt, no turns. The code for chat parses their answers.
 
-use crate::compat::end_user;
 use crate::compat::quirks::Quirks;
+use crate::compat::{end_user, seed};
 use crate::json::{self, Object};
 use crate::losses::Losses;
 use crate::tools;
@@ -34,7 +34,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
         o.opt_num("temperature", sampling.temperature);
         o.opt_num("top_p", sampling.top_p);
         o.opt_num("n", sampling.candidates);
-        o.opt_raw("seed", sampling.seed.as_deref().filter(|seed| seed.parse::<i64>().is_ok()));
+        o.opt_raw("seed", seed::fit(quirks, sampling.seed.as_deref(), &mut losses));
         o.opt_strs("stop", &sampling.stop);
         o.opt_num("frequency_penalty", sampling.frequency_penalty);
         o.opt_num("presence_penalty", sampling.presence_penalty);

@@ -12,7 +12,7 @@ use crate::manifest::{
     UsageRequest, strings,
 };
 use crate::types::Header;
-use exclusions::{embedding_exclusions, exclusions, responses_exclusions};
+use exclusions::{embedding_exclusions, exclusions, refused_seeds, responses_exclusions};
 use taps::{responses_tap_of, tap_of};
 
 /// The manifest. Adapters with faces or more operations add them to it.
@@ -102,6 +102,7 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
     }];
     if !paths.completions.is_empty() {
         accepts.push(Acceptance {
+            exclusions: refused_seeds(quirks).into_iter().collect(),
             ask_usage: (quirks.stream_usage && !quirks.tells_usage).then(ask_usage),
             ..acceptance(completions::FORMAT, Operation::Chat, "POST", paths.completions)
         });

@@ -46,6 +46,8 @@ pub struct Quirks {
     pub max_tokens: &'static str,
     /// The name of the member for the seed.
     pub seed: &'static str,
+    /// Whether a seed may be negative.
+    pub negative_seeds: bool,
     /// Members that the provider does not take.
     pub drops: &'static [Drop],
     /// Members with another name at this provider.
@@ -152,6 +154,7 @@ impl Quirks {
         option_headers: &[],
         max_tokens: "max_tokens",
         seed: "seed",
+        negative_seeds: true,
         drops: &[],
         renames: &[],
         clamps: &[],

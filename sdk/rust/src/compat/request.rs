@@ -13,7 +13,7 @@ pub use thinking::SWITCHED;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
-use crate::compat::{end_user, responses, shared};
+use crate::compat::{end_user, responses, seed, shared};
 use crate::json::{self, Object, Rest};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
@@ -119,7 +119,8 @@ impl Writer<'_> {
             self.bool(o, "logprobs", sampling.logprobs);
             self.num(o, "top_logprobs", top.map(f64::from));
         }
-        self.raw(o, self.quirks.seed, sampling.seed.as_deref().filter(|seed| is_integer(seed)));
+        let seed = seed::fit(self.quirks, sampling.seed.as_deref(), &mut self.losses);
+        self.raw(o, self.quirks.seed, seed);
         self.stop(o, &sampling.stop);
     }
 
@@ -291,13 +292,6 @@ impl Writer<'_> {
             self.refused = Some(Error::unsupported(field, message));
         }
     }
-}
-
-fn is_integer(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    !digits.is_empty()
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && (digits == "0" || !digits.starts_with('0'))
 }
 
 /// Whether the cache hint of a message's last part is on the message itself; the dialect leaves a note of that.

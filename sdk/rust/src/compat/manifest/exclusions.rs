@@ -34,6 +34,7 @@ pub(super) fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
         test: FrameTest::equals(pointer, word),
         reason: reason.to_owned(),
     };
+    exclusions.extend(refused_seeds(quirks));
     if !quirks.developer_role {
         exclusions.push(equals("/messages/*/role", "developer", "the role is not known here"));
     }
@@ -77,6 +78,12 @@ fn refused_members(taken: &[&str]) -> Vec<Exclusion> {
         [FrameTest::other_than(pointer, []), FrameTest::Equals(null)]
     });
     tests.map(|test| Exclusion { test, reason: "messages have no such member here".to_owned() }).collect()
+}
+
+/// Seeds that the provider refuses.
+pub(super) fn refused_seeds(quirks: &Quirks) -> Option<Exclusion> {
+    let below = || Exclusion::new(FrameTest::below(format!("/{}", quirks.seed), 0.0), "seeds are not negative here");
+    (!quirks.negative_seeds).then(below)
 }
 
 /// Values beyond what is taken.
@@ -129,6 +136,20 @@ fn unknown_levels<'q>(quirks: &'q Quirks, pointer: &'q str) -> impl Iterator<Ite
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compat::quirks::Paths;
+
+    #[test]
+    fn negative_seeds_are_translated_where_they_are_refused() {
+        let refused = FrameTest::below("/seed", 0.0);
+        for negative_seeds in [true, false] {
+            let paths = Paths { completions: "completions", ..Quirks::COMPATIBLE.paths };
+            let quirks = Quirks { negative_seeds, paths, ..Quirks::COMPATIBLE };
+            for accepted in crate::compat::manifest::describe(&quirks).accepts.iter().take(2) {
+                let excludes = accepted.exclusions.iter().any(|one| one.test == refused);
+                assert_eq!(excludes, !negative_seeds, "{}", accepted.format);
+            }
+        }
+    }
 
     #[test]
     fn every_level_that_the_provider_does_not_know_is_translated() {
