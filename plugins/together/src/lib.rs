@@ -35,6 +35,7 @@ impl Provider for Together {
             Drop::unknown("moderation"),
         ],
         max_stop: usize::MAX,
+        text_lists: false,
         logprobs_number: true,
         effort: Effort::EnabledAndEffort,
         thinking: Thinking::Reasoning,
@@ -60,7 +61,11 @@ weir_sdk::export!(
 mod tests {
     use super::*;
     use weir_sdk::adapter::ProviderChat;
-    use weir_sdk::types::{ChatRequest, Context, MediaKind, MediaPart, MediaSource, Message, Part, Role};
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, fields, json};
+    use weir_sdk::types::{
+        ChatRequest, Context, MediaKind, MediaPart, MediaSource, Message, Part, ResultPart, Role, TextPart, ToolResult,
+    };
 
     #[test]
     fn audio_is_sent_as_its_bytes() {
@@ -73,5 +78,26 @@ mod tests {
         };
         let body = rendered.request.body.as_text().unwrap_or_default();
         assert!(body.contains(r#""input_audio":{"data":"AAAA","format":"wav"}"#), "{body}");
+    }
+
+    #[test]
+    fn only_messages_of_users_are_lists() {
+        let two = || vec![Part::text("a"), Part::text("b")];
+        let content = vec![ResultPart::Text(TextPart::new("a")), ResultPart::Text(TextPart::new("b"))];
+        let result = Part::ToolResult(ToolResult { content, ..ToolResult::new("c1") });
+        let messages = vec![
+            Message::new(Role::System, two()),
+            Message::new(Role::User, two()),
+            Message::new(Role::Assistant, two()),
+            Message::new(Role::Tool, vec![result]),
+        ];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let rendered = render(Together::QUIRKS, &context("m"), request).unwrap();
+        let sent = json(&rendered.request.body);
+        let contents: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|message| &message["content"]).collect();
+        assert_eq!(contents[..2], ["a", "b"]);
+        assert_eq!(contents[2].as_array().map(Vec::len), Some(2), "{sent}");
+        assert_eq!(contents[3..], ["a\nb", "a\nb"]);
+        assert_eq!(fields(&rendered.losses), ["messages[2].content", "messages[3].content[0].content"]);
     }
 }

@@ -60,7 +60,8 @@ pub struct Quirks {
     pub max_user: usize,
     /// Whether the role `developer` is known; its messages become `system` otherwise.
     pub developer_role: bool,
-    /// Whether system, assistant and tool messages may be lists of parts; their texts are joined otherwise.
+    /// Whether system, assistant and tool messages may be lists of parts; otherwise each text of a system message is a
+    /// message of its own, and those of the others are joined. A user's messages may be lists everywhere.
     pub text_lists: bool,
     /// Whether a message may name its speaker.
     pub speaker_names: bool,

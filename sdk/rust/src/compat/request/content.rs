@@ -22,14 +22,24 @@ pub(super) enum Piece<'m> {
 impl Writer<'_> {
     /// Writes content as one string if that loses nothing, else as a list.
     pub(super) fn content(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
-        let words: Option<Vec<&str>> = pieces.iter().map(|(_, piece)| self.plain(piece, hinted)).collect();
+        self.content_of(o, field, pieces, hinted, self.quirks.text_lists);
+    }
+
+    /// Writes the content of a message that may be a list whatever its role.
+    pub(super) fn content_of_user(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
+        self.content_of(o, field, pieces, hinted, true);
+    }
+
+    fn content_of(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>], hinted: bool, lists: bool) {
+        let plain = |piece| if lists { self.plain(piece, hinted) } else { text_of(piece) };
+        let words: Option<Vec<&str>> = pieces.iter().map(|(_, piece)| plain(piece)).collect();
         match words.as_deref() {
             Some([]) => return o.str("content", ""),
             Some([one]) => {
                 self.lost_of_plain(field, pieces, hinted);
                 return o.str("content", one);
             }
-            Some(several) if !self.quirks.text_lists => {
+            Some(several) if !lists => {
                 self.lost_of_plain(field, pieces, hinted);
                 self.losses.approximated(format!("{field}.content"), "several texts are joined");
                 return o.str("content", &several.join("\n"));
@@ -66,7 +76,10 @@ impl Writer<'_> {
                 self.lose_citations(&format!("{field}.content[{at}]"));
             }
             if !text.extensions.is_empty() {
-                self.losses.foreign(&format!("{field}.content[{at}]."), &text.extensions, FORMAT);
+                let place = format!("{field}.content[{at}].");
+                self.losses.foreign(&place, &text.extensions, FORMAT);
+                let own = text.extensions.iter().filter(|own| own.format == FORMAT && own.json != "null");
+                own.for_each(|own| self.losses.dropped(format!("{place}{}", own.key), "the text is a plain one here"));
             }
         }
     }
@@ -96,5 +109,14 @@ impl Writer<'_> {
 
     fn lose_citations(&mut self, field: &str) {
         self.losses.dropped(format!("{field}.citations"), "a history has no place for them");
+    }
+}
+
+/// The text of a piece that has one, whatever else it has.
+fn text_of<'m>(piece: &Piece<'m>) -> Option<&'m str> {
+    match piece {
+        Piece::Text(text) => Some(&text.text),
+        Piece::Words(words) => Some(words),
+        _ => None,
     }
 }

@@ -77,7 +77,12 @@ impl Writer<'_> {
         a.object(|o| {
             o.str("role", role);
             self.name(o, field, message);
-            self.content(o, field, &pieces, hint_on_message(&message.extensions));
+            let hinted = hint_on_message(&message.extensions);
+            if role == "user" {
+                self.content_of_user(o, field, &pieces, hinted);
+            } else {
+                self.content(o, field, &pieces, hinted);
+            }
             self.message_extensions(o, field, message);
         });
     }
