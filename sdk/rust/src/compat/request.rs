@@ -4,6 +4,7 @@ mod assistant;
 mod content;
 mod media;
 mod messages;
+mod order;
 mod thinking;
 mod tool_results;
 mod tools;

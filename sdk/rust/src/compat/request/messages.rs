@@ -3,7 +3,7 @@
 
 use super::content::Piece;
 use super::tool_results::tool_results;
-use super::{Writer, hint_on_message};
+use super::{Writer, hint_on_message, order};
 use crate::compat::wire::FORMAT;
 use crate::json::{Array, Object};
 use crate::types::{MediaPart, Message, Part, Role};
@@ -14,9 +14,14 @@ pub(super) type Lifted<'m> = Vec<(String, &'m MediaPart)>;
 impl Writer<'_> {
     pub(super) fn messages(&mut self, o: &mut Object<'_>, messages: &[Message]) {
         o.array("messages", |a| {
-            let mut lifted = Lifted::new();
-            for (at, message) in messages.iter().enumerate() {
+            let (mut lifted, mut latest) = (Lifted::new(), 0);
+            for at in order::sent(messages) {
+                let Some(message) = messages.get(at) else { continue };
                 let field = format!("messages[{at}]");
+                if at < latest {
+                    self.losses.approximated(&field, "moved behind the results of the calls before it");
+                }
+                latest = latest.max(at);
                 let results = tool_results(message);
                 for (part, result) in &results {
                     self.tool_message(a, &format!("{field}.content[{part}]"), result, &mut lifted);
