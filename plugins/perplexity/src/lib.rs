@@ -6,6 +6,7 @@
 use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking, Vectors};
 use weir_sdk::compat::{Provider, Quirks};
 use weir_sdk::manifest::Bucket;
+use weir_sdk::turns::alternating::alternating;
 
 /// The adapter.
 #[derive(Debug)]
@@ -49,8 +50,34 @@ impl Provider for Perplexity {
         apart: &[Bucket::Reasoning],
         priced_by: "search_context_size",
         sources: &["search_results", "citations"],
+        // "After the (optional) system message(s), user and assistant roles should be alternating."
+        prepare: |_, request, losses| {
+            request.messages = alternating(std::mem::take(&mut request.messages), losses);
+            Ok(())
+        },
         ..Quirks::COMPATIBLE
     };
 }
 
 weir_sdk::export!(Perplexity: about, provider_errors, provider_chat, provider_embeddings, provider_models);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, json};
+    use weir_sdk::types::{ChatRequest, Message, Part, Role};
+
+    #[test]
+    fn the_user_and_the_model_take_turns() {
+        let said = |role, text: &str| Message::new(role, vec![Part::text(text)]);
+        let messages =
+            vec![said(Role::User, "a"), said(Role::System, "s"), said(Role::User, "b"), said(Role::Assistant, "c")];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let rendered = render(Perplexity::QUIRKS, &context("sonar"), request).unwrap();
+        let sent = json(&rendered.request.body);
+        let roles: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
+        assert_eq!(roles, ["system", "user", "assistant", "user"], "{sent}");
+        assert_eq!(sent["messages"][1]["content"][1]["text"], "b", "{sent}");
+    }
+}

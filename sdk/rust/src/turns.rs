@@ -4,6 +4,7 @@
 //! unified model has messages in any order. [`Turns`] joins adjacent messages of one speaker to one turn and puts tool
 //! results at its beginning, because such services expect them directly after the calls (C-38).
 
+pub mod alternating;
 #[cfg(test)]
 mod tests;
 
