@@ -26,7 +26,8 @@ const FAMILY: &str = "anthropic";
 
 /// Key of the extension with a whole block, for parts that other formats only know in a simpler shape.
 const BLOCK: &str = "block";
-/// Key of the note on a history that ends in white space, as its client of this format has it.
+/// Key of the note on a history that ends with the model's turn, or has media in one, as its client of this format has
+/// it.
 const OWN_END: &str = "messages";
 /// Prefix of the keys of extensions with further members of `cache_control`.
 pub const CACHE: &str = "cache_control.";

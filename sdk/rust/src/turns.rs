@@ -5,6 +5,7 @@
 //! results at its beginning, because such services expect them directly after the calls (C-38).
 
 pub mod alternating;
+pub mod media;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,5 @@
 //! Parses a client's request.
 
-use weir_sdk::claude::blank_end;
 use weir_sdk::json::{Either, Number, RawValue, Str, object, parse, quote};
 use weir_sdk::losses::{extensions, remainder};
 use weir_sdk::model::header;
@@ -35,7 +34,7 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     own.extend(account(&mut messages));
     let effort = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort.is_some());
     own.push(names(messages.len() > n_turns, effort));
-    own.extend(blank_end(&messages).map(|_| note()));
+    own.extend(has_rules(&messages).then(note));
     Ok(ChatRequest {
         model: model.into_string(),
         messages,
@@ -68,7 +67,16 @@ fn own(key: &str, json: impl Into<String>) -> Extension {
     Extension { format: FORMAT.into(), key: key.into(), json: json.into() }
 }
 
-/// The note on a history whose end the client is responsible for.
+/// Whether the service has rules for a history that other formats do not know: for its end, if that is the model's, and
+/// for media that the model shows.
+fn has_rules(messages: &[Message]) -> bool {
+    let is_models = |message: &&Message| message.role == Role::Assistant;
+    let shows = |message: &Message| message.parts.iter().any(|part| matches!(part, Part::Media(_)));
+    let last = messages.iter().rev().find(|message| !matches!(message.role, Role::System | Role::Developer));
+    last.is_some_and(|last| is_models(&last)) || messages.iter().filter(is_models).any(shows)
+}
+
+/// The note on a history that the client is responsible for.
 fn note() -> Extension {
     own(OWN_END, "null")
 }

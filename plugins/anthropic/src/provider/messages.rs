@@ -8,6 +8,7 @@ use weir_sdk::calls::with_distinct_ids;
 use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
+use weir_sdk::turns::media::shown_by_users;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
@@ -51,6 +52,8 @@ pub(super) fn write(
     let is_own = request.extensions.iter().any(|note| note.format == FORMAT && note.key == OWN_END);
     let distinct = with_distinct_ids(&request.messages);
     let messages = distinct.as_deref().unwrap_or(&request.messages);
+    let moved = if is_own { None } else { shown_by_users(messages, |_| false, losses) };
+    let messages = moved.as_deref().unwrap_or(messages);
     let blank_end = if is_own { None } else { blank_end(messages) };
     let (held, has_served, between_own) = (Vec::new(), false, 0..0);
     let mut writer =

@@ -28,6 +28,26 @@ fn settings_of_system_turns_stay_in_their_place_and_are_reported_elsewhere() {
 }
 
 #[test]
+fn c43_images_that_another_model_has_made_are_shown_by_the_user() {
+    let image = || Part::Media(MediaPart::new(MediaKind::Image, MediaSource::Base64("iVBORw0KGgo=".into())));
+    let history = vec![
+        text(Role::User, "Paint."),
+        Message::new(Role::Assistant, vec![Part::text("Here."), image()]),
+        text(Role::User, "Make it blue."),
+    ];
+    let (body, losses) = sent(NEW, chat(history));
+    let block =
+        json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}});
+    let turns = &body["messages"];
+    assert_eq!(turns[1], json!({"role": "assistant", "content": [{"type": "text", "text": "Here."}]}));
+    assert_eq!(turns[2]["content"], json!([{"type": "text", "text": "Make it blue."}, block]));
+    assert_eq!(losses, ["messages[1].content[1]"]);
+    // A client of this format knows the rules of its history.
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": [block]}]});
+    assert_eq!(sent(NEW, parsed(&body)).0["messages"], body["messages"]);
+}
+
+#[test]
 fn a_cache_hint_that_no_block_can_hold_is_reported() {
     let hint = || Part::Text(TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new("") });
     let own = Signature { issuer: "anthropic".into(), value: "Eq".into() };

@@ -7,6 +7,7 @@ use weir_sdk::calls::with_distinct_ids;
 use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
+use weir_sdk::turns::media::shown_by_users;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
@@ -55,8 +56,9 @@ pub(super) fn write(
     let turns = if model.features.results_alone { turns.results_parted_by(FILLER) } else { turns };
     let distinct = if model.is_unjudged() { None } else { with_distinct_ids(&request.messages) };
     let messages = distinct.as_deref().unwrap_or(&request.messages);
-    let messages = documents::placed(messages, model, &media, losses);
-    let blank_end = if model.is_checked_claude() { blank_end(&request.messages) } else { None };
+    let moved = if model.is_unjudged() { None } else { shown_by_users(messages, |_| false, losses) };
+    let messages = documents::placed(moved.as_deref().unwrap_or(messages), model, &media, losses);
+    let blank_end = if model.is_checked_claude() { blank_end(&messages) } else { None };
     let mut writer = Writer { model, names, losses, media, turns, called: Called::default(), blank_end };
     for (at, message) in messages.iter().enumerate() {
         writer.message(at, message)?;

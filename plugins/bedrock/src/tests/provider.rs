@@ -175,6 +175,20 @@ fn c43_c89_media_stand_where_the_format_has_them() {
 }
 
 #[test]
+fn c43_media_that_another_model_has_made_are_shown_by_the_user() {
+    let image = Part::Media(MediaPart::new(MediaKind::Image, MediaSource::Base64("iVBORw0KGgoAAA".into())));
+    let painted = Message::new(Role::Assistant, vec![image, call("a", "f", "{}")]);
+    let messages = vec![user("?"), painted, text_result("a", "1")];
+    let (body, losses) = sent(CLAUDE, tooled(asking(messages))).unwrap();
+    let turns = &body["messages"];
+    assert_eq!(turns[1]["content"].as_array().map(Vec::len), Some(1), "{turns}");
+    assert!(turns[1]["content"][0]["toolUse"].is_object(), "{turns}");
+    assert!(turns[2]["content"][0]["toolResult"].is_object(), "{turns}");
+    assert_eq!(turns[2]["content"][1], json!({"image": {"format": "png", "source": {"bytes": "iVBORw0KGgoAAA"}}}));
+    assert_eq!(losses, ["messages[1].content[0]"]);
+}
+
+#[test]
 fn cache_points_are_separate_blocks() {
     let marked = |ttl: Option<&str>| {
         let text = TextPart { cache: Some(CacheHint { ttl: ttl.map(str::to_owned) }), ..TextPart::new("long") };
