@@ -33,6 +33,8 @@ pub(crate) struct Generation {
     pub(crate) schemas: bool,
     /// `role: system` after a user turn.
     pub(crate) system_turns: bool,
+    /// A turn of the model's at the end, which the answer continues.
+    pub(crate) goes_on: bool,
 }
 
 /// Levels of effort, in order.
@@ -104,6 +106,7 @@ impl Generation {
         samples_both: true,
         schemas: true,
         system_turns: false,
+        goes_on: true,
     };
 
     fn since(version: (u32, u32), family: Family) -> Self {
@@ -127,6 +130,7 @@ impl Generation {
             samples_both: version < (4, 1),
             schemas: version >= (4, 1),
             system_turns: version >= (4, 8),
+            goes_on: claude.goes_on(),
         }
     }
 

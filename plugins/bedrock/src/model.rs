@@ -107,6 +107,12 @@ impl Model {
         self.own || self.is_claude_since((4, 5))
     }
 
+    /// Whether the model goes on from a turn of its own at the end. The format's own clients are responsible for that.
+    pub(crate) fn goes_on(self) -> bool {
+        let claude = Claude { family: self.family, version: self.version };
+        !self.is_checked_claude() || claude.goes_on()
+    }
+
     /// The family and version, if the model is a Claude.
     pub(crate) fn claude_version(self) -> Option<(Family, (u32, u32))> {
         (self.vendor == Vendor::Claude).then_some((self.family, self.version))

@@ -131,6 +131,9 @@ pub fn blank_end(messages: &[Message]) -> Option<(usize, usize)> {
     (last.role == Role::Assistant && ends_blank).then_some((at, part))
 }
 
+/// What the user says behind the model's last turn, where the model does not go on from that itself.
+pub const GO_ON: &str = "Continue.";
+
 /// A text as it is sent: the one at [`blank_end`] without the white space at its end, which is reported.
 pub fn trimmed<'t>(
     text: &'t TextPart,
@@ -169,6 +172,12 @@ impl Claude {
     pub fn bounds_effort_off(self) -> bool {
         let is_new = self.version >= (5, 5) || self.family == Family::Opus && self.version >= (5, 0);
         is_new && self.off() != Off::Never
+    }
+
+    /// Whether the model goes on from a turn of its own at the end. Newer ones refuse that: "This model does not
+    /// support assistant message prefill. The conversation must end with a user message."
+    pub fn goes_on(self) -> bool {
+        self.version < (4, 6)
     }
 
     /// Whether `tool_choice` can make the model call a tool.
@@ -228,6 +237,12 @@ mod tests {
         assert_eq!(blank_end(&[asked(), begun(), said(Role::Developer, &["Be brief. "])]), Some((1, 1)));
         assert_eq!(blank_end(&[begun(), asked()]), None);
         assert_eq!(blank_end(&[asked(), said(Role::Assistant, &["Once ", "upon"])]), None);
+    }
+
+    #[test]
+    fn newer_models_do_not_go_on_from_their_own_turn() {
+        let of = |version| Claude { family: Family::Other, version }.goes_on();
+        assert!(of((3, 5)) && of((4, 5)) && !of((4, 6)) && !of((5, 0)));
     }
 
     #[test]

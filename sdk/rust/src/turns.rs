@@ -265,6 +265,17 @@ impl Turns {
         raw_item(&mut self.conversation.system, blocks);
     }
 
+    /// Whether the last turn is one of the model's that it goes on from: one without calls, which wait for their
+    /// results.
+    pub fn ends_with_model(&self) -> bool {
+        self.speaker() == Some(Speaker::Assistant) && !self.ends_with_calls()
+    }
+
+    /// Whether that turn came without its thinking.
+    pub fn ends_unsigned(&self) -> bool {
+        self.ends_with_model() && self.last.as_ref().is_some_and(|turn| !turn.thinking_first)
+    }
+
     /// Returns the whole conversation.
     pub fn finish(mut self) -> Conversation {
         self.flush();

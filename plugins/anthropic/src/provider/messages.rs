@@ -5,7 +5,7 @@ mod parts;
 use std::ops::Range;
 
 use weir_sdk::calls::with_distinct_ids;
-use weir_sdk::claude::blank_end;
+use weir_sdk::claude::{GO_ON, blank_end};
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::media::shown_by_users;
@@ -54,7 +54,7 @@ pub(super) fn write(
     let messages = distinct.as_deref().unwrap_or(&request.messages);
     let moved = if is_own { None } else { shown_by_users(messages, |_| false, losses) };
     let messages = moved.as_deref().unwrap_or(messages);
-    let blank_end = if is_own { None } else { blank_end(messages) };
+    let blank_end = if is_own || !generation.goes_on { None } else { blank_end(messages) };
     let (held, has_served, between_own) = (Vec::new(), false, 0..0);
     let mut writer =
         Writer { ctx, generation, names, losses, turns: turns(), held, has_served, between_own, blank_end };
@@ -62,7 +62,13 @@ pub(super) fn write(
         writer.message(at, message)?;
     }
     writer.release();
-    Ok(writer.turns.finish().with_a_turn(turns(), messages, losses))
+    if !is_own {
+        writer.answerable(messages.len());
+    }
+    let unsigned = !is_own && writer.turns.ends_unsigned();
+    let mut conversation = writer.turns.finish().with_a_turn(turns(), messages, losses);
+    conversation.unsigned_calls |= unsigned;
+    Ok(conversation)
 }
 
 impl Writer<'_> {
@@ -87,6 +93,21 @@ impl Writer<'_> {
         }
         self.turns.add(turn);
         Ok(())
+    }
+
+    /// Lets the user speak last, for models that do not go on from their own turn.
+    fn answerable(&mut self, messages: usize) {
+        if self.generation.goes_on || !self.turns.ends_with_model() {
+            return;
+        }
+        let place = format!("messages[{}]", messages.saturating_sub(1));
+        self.losses.approximated(place, "the model does not continue its turn: the user asks for it");
+        let mut turn = Turn::new(Speaker::User);
+        write::block(&mut turn.others, |o| {
+            o.str("type", "text");
+            o.str("text", GO_ON);
+        });
+        self.turns.add(turn);
     }
 
     /// Adds the held turns: the model speaks next, or nobody.

@@ -31,7 +31,8 @@ pub(super) struct Thinking {
     pub(super) max_tokens: u32,
 }
 
-/// Decides on thinking. `unsigned_calls` tells that the history ends with tool calls that lack their thinking.
+/// Decides on thinking. `unsigned_calls` tells that what the model goes on from, such as tool calls, lacks its
+/// thinking.
 pub(super) fn decide(
     request: &ChatRequest,
     generation: Generation,
@@ -64,7 +65,7 @@ pub(super) fn decide(
             silent
         }
         Some(_) if unsigned_calls => {
-            losses.dropped("reasoning", "the last tool call came without its thinking");
+            losses.dropped("reasoning", "what the model goes on from came without its thinking");
             silent
         }
         Some(_) => plan.by_budget(silent, losses),

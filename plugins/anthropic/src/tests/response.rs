@@ -202,7 +202,8 @@ fn places_that_converse_cites_are_those_of_this_format_whole_and_streamed() {
     assert_eq!((&message["content"][0]["citations"], losses.len()), (&json!([here]), 0));
     // The document is in the history, so the citation may be too.
     let history = weir_sdk::types::Message::new(weir_sdk::types::Role::Assistant, vec![Part::Text(text)]);
-    let (sent, losses) = super::sent("claude-opus-5", super::request::chat(vec![history]));
+    let history = vec![history, super::request::text(weir_sdk::types::Role::User, "!")];
+    let (sent, losses) = super::sent("claude-opus-5", super::request::chat(history));
     assert_eq!((&sent["messages"][0]["content"][0]["citations"], losses.len()), (&json!([here]), 0));
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use weir_sdk::types::{
     CacheHint, Candidate, ChatResponse, Extension, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart,
-    Role, Signature, TextPart, ToolCall,
+    ReasoningRequest, Role, Signature, TextPart, ToolCall,
 };
 
 use super::request::{NEW, OLD, chat, text};
@@ -45,6 +45,32 @@ fn c43_images_that_another_model_has_made_are_shown_by_the_user() {
     // A client of this format knows the rules of its history.
     let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": [block]}]});
     assert_eq!(sent(NEW, parsed(&body)).0["messages"], body["messages"]);
+}
+
+#[test]
+fn newer_models_are_asked_to_go_on_from_their_own_turn() {
+    let begun = || chat(vec![text(Role::User, "Tell."), text(Role::Assistant, "Once")]);
+    let go_on = json!({"role": "user", "content": [{"type": "text", "text": "Continue."}]});
+    for (model, turns) in [("claude-opus-4-6", 3), ("claude-sonnet-5", 3), ("claude-haiku-4-5", 2)] {
+        let (body, losses) = sent(model, begun());
+        let sent = body["messages"].as_array().unwrap();
+        assert_eq!((sent.len(), losses.len()), (turns, turns - 2), "{model}: {body}");
+        assert_eq!(sent.get(2).is_some_and(|last| *last == go_on), turns == 3, "{model}: {body}");
+    }
+    // A client of this format knows the rules of its history, and calls wait for their results.
+    let own = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": "Once"}]});
+    assert_eq!(sent("claude-opus-4-6", parsed(&own)).0["messages"].as_array().map(Vec::len), Some(1));
+    let call = Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("t", "f", "{}"))]);
+    let called = chat(vec![text(Role::User, "Tell."), call]);
+    assert_eq!(sent("claude-opus-4-6", called).0["messages"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_turn_that_the_model_goes_on_from_excludes_thinking_by_budget() {
+    let mut request = chat(vec![text(Role::User, "Tell."), text(Role::Assistant, "Once")]);
+    request.reasoning = Some(ReasoningRequest { effort: Some("high".into()), ..ReasoningRequest::default() });
+    let (body, losses) = sent("claude-haiku-4-5", request);
+    assert_eq!((body.get("thinking"), losses), (None, vec!["reasoning".to_owned()]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod documents;
 mod parts;
 
 use weir_sdk::calls::with_distinct_ids;
-use weir_sdk::claude::blank_end;
+use weir_sdk::claude::{GO_ON, blank_end};
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::media::shown_by_users;
@@ -58,12 +58,15 @@ pub(super) fn write(
     let messages = distinct.as_deref().unwrap_or(&request.messages);
     let moved = if model.is_unjudged() { None } else { shown_by_users(messages, |_| false, losses) };
     let messages = documents::placed(moved.as_deref().unwrap_or(messages), model, &media, losses);
-    let blank_end = if model.is_checked_claude() { blank_end(&messages) } else { None };
+    let blank_end = if model.is_checked_claude() && model.goes_on() { blank_end(&messages) } else { None };
     let mut writer = Writer { model, names, losses, media, turns, called: Called::default(), blank_end };
     for (at, message) in messages.iter().enumerate() {
         writer.message(at, message)?;
     }
+    writer.answerable(messages.len());
+    let unsigned = !model.is_unjudged() && writer.turns.ends_unsigned();
     let (mut conversation, called) = (writer.turns.finish(), writer.called);
+    conversation.unsigned_calls |= unsigned;
     if !model.is_unjudged() {
         conversation = conversation.with_a_turn(Turns::new("content", "assistant"), &messages, losses);
     }
@@ -87,6 +90,18 @@ impl Writer<'_> {
         }
         self.turns.add(turn);
         Ok(())
+    }
+
+    /// Lets the user speak last, for models that do not go on from their own turn.
+    fn answerable(&mut self, messages: usize) {
+        if self.model.goes_on() || !self.turns.ends_with_model() {
+            return;
+        }
+        let place = format!("messages[{}]", messages.saturating_sub(1));
+        self.losses.approximated(place, "the model does not continue its turn: the user asks for it");
+        let mut turn = Turn::new(Speaker::User);
+        write::item(&mut turn.others, |o| o.str("text", GO_ON));
+        self.turns.add(turn);
     }
 
     /// Writes a turn of the user's before a first turn of the model's, such as its greeting, for models that take none:

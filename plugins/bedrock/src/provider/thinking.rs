@@ -30,7 +30,7 @@ const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 pub(super) struct Limits {
     /// Whether a tool call is forced, which Claude does not combine with thinking.
     pub(super) forced: bool,
-    /// Whether the history ends with calls by Claude that lack their thinking.
+    /// Whether what Claude goes on from, such as its calls, lacks its thinking.
     pub(super) unsigned_calls: bool,
     /// Whether Claude thinks between calls, so that a named budget may exceed the limit of the answer.
     pub(super) interleaved: bool,
@@ -174,7 +174,7 @@ impl Plan<'_> {
             return Thinking { effort, beside: Beside::Little, limit: None };
         }
         if blocked {
-            let why = if self.limits.forced { "a forced tool call" } else { "a call without its thinking" };
+            let why = if self.limits.forced { "a forced tool call" } else { "a turn without its thinking" };
             losses.dropped("reasoning", &format!("{why} excludes thinking by budget"));
             return Thinking::default();
         }

@@ -189,6 +189,17 @@ fn c43_media_that_another_model_has_made_are_shown_by_the_user() {
 }
 
 #[test]
+fn newer_models_of_claudes_are_asked_to_go_on_from_their_own_turn() {
+    for (model, turns) in [("anthropic.claude-opus-4-6-v1:0", 3), ("anthropic.claude-haiku-4-5-20251001-v1:0", 2)] {
+        let begun = vec![user("Tell."), Message::new(Role::Assistant, vec![Part::text("Once")])];
+        let (body, losses) = sent(model, asking(begun)).unwrap();
+        let sent = body["messages"].as_array().unwrap();
+        assert_eq!((sent.len(), losses.len()), (turns, turns - 2), "{model}: {body}");
+        assert_eq!(sent.get(2).is_some_and(|last| last["content"][0]["text"] == "Continue."), turns == 3, "{body}");
+    }
+}
+
+#[test]
 fn cache_points_are_separate_blocks() {
     let marked = |ttl: Option<&str>| {
         let text = TextPart { cache: Some(CacheHint { ttl: ttl.map(str::to_owned) }), ..TextPart::new("long") };

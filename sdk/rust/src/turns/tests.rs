@@ -124,6 +124,18 @@ fn trailing_results_of_calls_without_their_thinking_are_reported() {
 }
 
 #[test]
+fn a_turn_that_the_model_goes_on_from_may_lack_its_thinking() {
+    let ends = |calls, thinking_first| {
+        let mut all = Turns::new("content", "assistant");
+        all.add(turn(Speaker::User, "", "1"));
+        all.add(Turn { calls, thinking_first, ..turn(Speaker::Assistant, "", "2") });
+        (all.ends_with_model(), all.ends_unsigned())
+    };
+    assert_eq!((ends(false, false), ends(false, true)), ((true, true), (true, false)));
+    assert_eq!(ends(true, false), (false, false), "calls wait for their results");
+}
+
+#[test]
 fn a_loop_of_calls_has_its_thinking_if_one_of_its_turns_has_it() {
     let calls = |thinking_first| Turn { calls: true, thinking_first, ..turn(Speaker::Assistant, "", "1") };
     let (results, words) = (|| turn(Speaker::User, "2", ""), || turn(Speaker::User, "", "3"));
