@@ -271,6 +271,48 @@ mod tests {
     }
 
     #[test]
+    fn images_of_earlier_answers_are_shown_to_other_formats_and_return_as_they_were() {
+        let made = r#"{"type":"image_generation_call","id":"ig_1","status":"completed","size":"1024x1024","result":"iVBORw0KGgo="}"#;
+        let named = r#"{"type":"image_generation_call","id":"ig_2"}"#;
+        let body = format!(
+            r#"{{"model":"m","input":[{{"role":"user","content":"Paint."}},{made},{named},{{"role":"user","content":"Bluer."}}]}}"#
+        );
+        let ctx = Context::default();
+        let request = request::parse(&ctx, &HttpRequest::post("v1/responses", body.clone())).unwrap().request;
+        let back = sent(compat::responses::request::render(&QUIRKS, &ctx, request.clone()));
+        assert_eq!(back["input"], value(&body)["input"]);
+        let chat = compat::request::render(&QUIRKS, &ctx, request).unwrap();
+        let shown = value(chat.request.body.as_text().unwrap())["messages"][1].take();
+        assert_eq!(shown["role"], "user", "{shown}");
+        assert_eq!(shown["content"][0]["image_url"]["url"], "data:image/png;base64,iVBORw0KGgo=", "{shown}");
+        let mut lost = fields(&chat.losses);
+        lost.sort();
+        assert_eq!(lost, ["messages[1].content[0].item", "messages[1].content[1]"]);
+    }
+
+    #[test]
+    fn images_of_answers_are_calls_of_the_tool_for_them() {
+        let image = weir_sdk::types::MediaPart::new(
+            weir_sdk::types::MediaKind::Image,
+            weir_sdk::types::MediaSource::Base64("AAAA".into()),
+        );
+        let candidate = Candidate {
+            index: 0,
+            parts: vec![Part::Media(image)],
+            finish: Some(Finish::new(FinishReason::Complete, "x")),
+            logprobs: None,
+            extensions: Vec::new(),
+        };
+        let answer = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+        let ctx = Context { request_id: "r".into(), ..Context::default() };
+        let whole = response::render(&ctx, &answer);
+        assert!(whole.losses.is_empty(), "{:?}", whole.losses);
+        let Body::Text(whole) = whole.response.body else { panic!("text") };
+        let item = r#"{"type":"image_generation_call","id":"ig_0_r","status":"completed","result":"AAAA"}"#;
+        assert_eq!(value(&whole)["output"][0], value(item));
+    }
+
+    #[test]
     fn verbosity_stays_beside_an_answers_format_that_is_lost() {
         let body = r#"{"model":"m","messages":[],"verbosity":"low","response_format":{"type":"grammar"}}"#;
         let ctx = Context::default();

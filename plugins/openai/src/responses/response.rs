@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use weir_sdk::compat::logprobs;
-use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{self, Ids, assistant};
+use weir_sdk::compat::responses::{FORMAT, image};
 use weir_sdk::json;
 use weir_sdk::losses::Losses;
 use weir_sdk::tier;
@@ -98,6 +98,10 @@ fn has_place(part: &Part, losses: &mut Losses) -> bool {
         Part::Opaque(opaque) if opaque.format != FORMAT => {
             losses.dropped(format!("output.{}", opaque.kind), "only its own format has it");
             false
+        }
+        Part::Media(media) if image::has_place(media) => {
+            losses.foreign("output.", &media.extensions, FORMAT);
+            true
         }
         Part::Media(_) => {
             losses.dropped("output.media", "there is no place for it");

@@ -4,6 +4,7 @@
 //! record the boundaries, so that rendering restores the same items.
 
 pub mod decoder;
+pub mod image;
 pub mod namespace;
 pub mod read;
 pub mod request;

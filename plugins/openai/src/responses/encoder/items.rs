@@ -2,10 +2,10 @@
 
 use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::write::{annotation, call_status, is_annotation, item_id};
-use weir_sdk::compat::responses::{FORMAT, namespace};
-use weir_sdk::json::{Rest, Str};
+use weir_sdk::compat::responses::{FORMAT, image, namespace};
+use weir_sdk::json::{Rest, Str, object};
 use weir_sdk::types::{
-    Citation, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
+    Citation, MediaPart, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
 };
 
 use super::EventEncoder;
@@ -53,6 +53,11 @@ impl EventEncoder {
             PartKind::Opaque(opaque) => {
                 self.losses.dropped(format!("output.{}", opaque.kind), "only its own format has it");
             }
+            PartKind::Media(media) if image::has_place(&media) => {
+                self.close_message();
+                self.losses.foreign("output.", &media.extensions, FORMAT);
+                self.image(&media);
+            }
             PartKind::Media(_) => self.losses.dropped("output.media", "there is no place for it"),
         }
     }
@@ -74,16 +79,33 @@ impl EventEncoder {
     /// Writes a whole item that only this format has, at the index of its announcement if there was one.
     fn foreign_item(&mut self, json: &str) {
         let id = Rest::parse(json).ok().and_then(|mut item| item.str("id")).map(Str::into_string).unwrap_or_default();
-        let place = self.announced.iter().position(|(known, _)| *known == id && !id.is_empty());
-        let at = place.map_or(self.next, |at| self.announced.remove(at).1);
-        if place.is_none() {
-            self.next += 1;
-            self.emit("response.output_item.added", |o| {
-                o.num("output_index", at);
-                o.raw("item", json);
-            });
-        }
+        let at = self.place_of(&id, json);
         self.done(at, json.to_owned());
+    }
+
+    /// Writes an image, at the index of its announcement if there was one.
+    fn image(&mut self, media: &MediaPart) {
+        let id = image::id(media).unwrap_or_else(|| item_id(&self.ctx, "ig", self.next));
+        let (mut begun, mut whole) = (String::new(), String::new());
+        object(&mut begun, |o| image::write_begun(o, &id));
+        let at = self.place_of(&id, &begun);
+        object(&mut whole, |o| image::write(o, media, || id));
+        self.done(at, whole);
+    }
+
+    /// The index at which the item of this id was announced; one that was not is announced as this item.
+    fn place_of(&mut self, id: &str, item: &str) -> u32 {
+        let place = self.announced.iter().position(|(known, _)| *known == id && !id.is_empty());
+        if let Some(place) = place {
+            return self.announced.remove(place).1;
+        }
+        let at = self.next;
+        self.next += 1;
+        self.emit("response.output_item.added", |o| {
+            o.num("output_index", at);
+            o.raw("item", item);
+        });
+        at
     }
 
     /// Completes an item.
@@ -239,6 +261,10 @@ impl EventEncoder {
         }
         self.open_text();
         self.annotate_whole(stop.part);
+        if self.find(stop.part).is_none() {
+            // It came whole, and log probabilities that wait are another part's.
+            return;
+        }
         let late = std::mem::take(&mut self.logprobs);
         let Some((item, index)) = self.find(stop.part) else { return };
         match &mut item.kind {

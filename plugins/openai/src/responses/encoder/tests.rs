@@ -1,8 +1,8 @@
 use weir_sdk::compat;
 use weir_sdk::testing::events::{call, delta, finish, sign, signed_call, start, stop};
 use weir_sdk::types::{
-    Candidate, CandidateLogprobs, ChatResponse, Citation, ErrorKind, Loss, Part, PartCitation, PartKind, PartSignature,
-    PartStop, ReasoningPart, Signature, TextPart, ToolCall,
+    Candidate, CandidateLogprobs, ChatResponse, Citation, ErrorKind, Loss, MediaKind, MediaPart, MediaSource, Part,
+    PartCitation, PartKind, PartSignature, PartStop, ReasoningPart, Signature, TextPart, ToolCall,
 };
 
 use super::*;
@@ -453,4 +453,62 @@ fn the_parts_of_a_summary_stay_apart_in_a_stream() {
         let last = &events.last().unwrap()["response"]["output"][0]["summary"];
         assert_eq!(*last, serde_json::json!([part("one"), part("two\n\nthree")]));
     }
+}
+
+fn value(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+fn image(extensions: Vec<Extension>) -> PartKind {
+    let media = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
+    PartKind::Media(MediaPart { extensions, ..media })
+}
+
+#[test]
+fn images_are_calls_of_the_tool_for_them() {
+    let text = [start(0, PartKind::Text), delta(0, "Here."), stop(0)];
+    let events = encode([&text[..], &[start(1, image(Vec::new())), stop(1), finish(FinishReason::Complete)]].concat());
+    let item = |kind: &str| {
+        let found = events.iter().find(|event| event["type"] == kind && event["output_index"] == 1);
+        found.map(|event| event["item"].clone()).unwrap()
+    };
+    let begun = value(r#"{"type":"image_generation_call","id":"ig_1_r","status":"in_progress","result":null}"#);
+    let whole = value(r#"{"type":"image_generation_call","id":"ig_1_r","status":"completed","result":"AAAA"}"#);
+    assert_eq!(item("response.output_item.added"), begun);
+    assert_eq!(item("response.output_item.done"), whole);
+    assert_eq!(events.last().unwrap()["response"]["output"][1], whole);
+}
+
+#[test]
+fn an_image_of_this_format_keeps_its_place_and_its_members() {
+    let json = r#"{"id":"ig_x","status":"completed","size":"1024x1024"}"#.to_owned();
+    let own = Extension { format: FORMAT.into(), key: "item".into(), json };
+    let announced =
+        r#"{"type":"response.output_item.added","output_index":0,"item":{"id":"ig_x","type":"image_generation_call"}}"#;
+    let opaque = Opaque { format: FORMAT.into(), kind: "response.output_item.added".into(), json: announced.into() };
+    let events =
+        encode(vec![ChatEvent::Opaque(opaque), start(0, image(vec![own])), stop(0), finish(FinishReason::Complete)]);
+    let added = events.iter().filter(|event| event["type"] == "response.output_item.added").count();
+    let done: Vec<_> = events.iter().filter(|event| event["type"] == "response.output_item.done").collect();
+    assert_eq!((added, done.len(), &done[0]["output_index"]), (1, 1, &0.into()));
+    let item =
+        r#"{"type":"image_generation_call","id":"ig_x","status":"completed","size":"1024x1024","result":"AAAA"}"#;
+    assert_eq!(done[0]["item"], value(item));
+}
+
+#[test]
+fn log_probabilities_wait_while_a_part_comes_whole() {
+    let token = r#"{"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[]}"#;
+    let json = format!(r#"{{"content":[{token}],"refusal":null}}"#);
+    let events = encode(vec![
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json }),
+        start(0, image(Vec::new())),
+        stop(0),
+        start(1, PartKind::Text),
+        delta(1, "a"),
+        stop(1),
+        finish(FinishReason::Complete),
+    ]);
+    let text = &events.last().unwrap()["response"]["output"][1]["content"][0];
+    assert_eq!(text["logprobs"][0]["token"], "a", "{text}");
 }

@@ -202,6 +202,7 @@ impl EventDecoder {
         let mut message = item(raw, Some(self.quirks));
         if !self.begun.contains(&output) && !matches!(message.parts.last(), Some(Part::Reasoning(_) | Part::Opaque(_)))
         {
+            self.announced.retain(|(at, _)| *at != output);
             return self.whole_item(output, message.parts);
         }
         match message.parts.pop() {

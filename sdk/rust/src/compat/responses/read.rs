@@ -1,6 +1,6 @@
 //! Parses items into messages: those of a request's input and of an answer's output.
 
-use super::{BARE, FORMAT, note};
+use super::{BARE, FORMAT, image, note};
 use crate::compat::content::stored;
 use crate::compat::media::{at_url, audio_mime};
 use crate::compat::quirks::Quirks;
@@ -44,6 +44,7 @@ pub fn item(raw: &RawValue, provider: Option<&Quirks>) -> Message {
         // In an answer, it is that of a tool which the provider ran.
         Some("function_call_output") if provider.is_none() => return result(wire, false),
         Some("custom_tool_call_output") if provider.is_none() => return result(wire, true),
+        Some(image::KIND) => image::read(wire).map(Part::Media),
         Some("reasoning") => Some(Part::Reasoning(reasoning(wire, provider.map_or("", |it| it.family)))),
         _ => None,
     };

@@ -1,7 +1,7 @@
 //! Renders messages as items: those of a request's input and of an answer's output.
 
 use super::read::split;
-use super::{FORMAT, inner, noted, write_members};
+use super::{FORMAT, image, inner, noted, write_members};
 use crate::compat::decoder::calls;
 use crate::compat::media::{mime, to_data_url};
 use crate::json::{Array, Object};
@@ -78,6 +78,7 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
             Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, Some(&mut *ids))),
             Part::ToolCall(one) => a.object(|o| call(o, one, ids.of_answer())),
             Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
+            Part::Media(media) if image::has_place(media) => a.object(|o| image::write(o, media, || ids.next("ig"))),
             Part::Opaque(_) | Part::Media(_) | Part::ToolResult(_) => {}
         }
     }

@@ -49,8 +49,10 @@ impl EventDecoder {
             if !self.announced.iter().any(|(_, known)| *known == *id) {
                 continue;
             }
-            if let Some(Part::Opaque(opaque)) = item(raw, Some(self.quirks)).parts.pop() {
-                self.opaque_item(output, opaque);
+            match item(raw, Some(self.quirks)).parts.pop() {
+                Some(Part::Opaque(opaque)) => self.opaque_item(output, opaque),
+                Some(image @ Part::Media(_)) => self.whole_part(output, image),
+                _ => {}
             }
         }
     }

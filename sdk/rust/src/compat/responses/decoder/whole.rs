@@ -129,6 +129,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_image_is_one_for_other_formats_and_comes_once() {
+        let item = r#"{"type":"image_generation_call","id":"ig_1","status":"completed","result":"AAAA"}"#;
+        let begun = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"image_generation_call","id":"ig_1","status":"in_progress"}}"#;
+        let done = format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#);
+        let end = format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{item}]}}}}"#);
+        for events in [[begun, done.as_str(), &end].as_slice(), &[begun, &end], &[&done, &end], &[&end]] {
+            let events = decode(events);
+            let images = events.iter().filter(
+                |event| matches!(event, ChatEvent::PartStart(start) if matches!(start.kind, PartKind::Media(_))),
+            );
+            assert_eq!(images.count(), 1, "{events:?}");
+        }
+    }
+
+    #[test]
     fn messages_that_come_whole_keep_their_ids() {
         let item = |id: &str, content: &str| {
             format!(r#"{{"type":"message","role":"assistant","id":"{id}","content":[{content}]}}"#)

@@ -2,7 +2,7 @@
 
 use super::{IDS, Writer};
 use crate::compat::quirks::Thinking;
-use crate::compat::responses::{ANYBODY, FORMAT, noted, write};
+use crate::compat::responses::{ANYBODY, FORMAT, image, noted, write};
 use crate::json::Array;
 use crate::types::{MediaPart, Message, Part};
 
@@ -35,6 +35,7 @@ impl Writer<'_> {
                 Part::Media(media) if media.extensions.iter().any(|e| e.key == "id") => {
                     self.losses.dropped(field, "audio of an earlier answer has no place here");
                 }
+                Part::Media(media) if image::is_item(media) => parts.push(part),
                 Part::Media(media) => lifted.push((field, media)),
                 Part::ToolCall(call) => {
                     self.lost_cache(call.cache.is_some(), &field);
