@@ -5,7 +5,8 @@ use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::compat::{Quirks, request, responses};
 use weir_sdk::testing::{context, fields, json};
 use weir_sdk::types::{
-    ChatRequest, Context, Error, Extension, ReasoningMode, ReasoningRequest, RenderedRequest, Sampling,
+    ChatRequest, Context, Error, Extension, FunctionTool, ReasoningMode, ReasoningRequest, RenderedRequest, Sampling,
+    Tool,
 };
 
 use crate::quirks::QUIRKS;
@@ -192,5 +193,19 @@ fn other_models_keep_their_parameters() {
         let (body, losses) = sampled(model, reasoning, 0.2);
         assert!(losses.is_empty(), "{model}: {losses:?}");
         assert_eq!((&body["temperature"], &body["stop"][0]), (&0.2.into(), &"END".into()), "{model}");
+    }
+}
+
+#[test]
+fn models_that_call_one_tool_at_a_time_are_not_told_how_many_to_call() {
+    for (model, told) in [("o3", false), ("o4-mini-2025-04-16", false), ("gpt-5", true), ("gpt-4o", true)] {
+        for render in BOTH {
+            let tools = vec![Tool::Function(FunctionTool::new("f"))];
+            let request = ChatRequest { tools, parallel_tool_calls: Some(false), ..ChatRequest::default() };
+            let rendered = render(&QUIRKS, &context(model), request).unwrap();
+            let body = json(&rendered.request.body);
+            assert_eq!(body.get("parallel_tool_calls").is_some(), told, "{model}: {body}");
+            assert!(rendered.losses.is_empty(), "{model}: {:?}", rendered.losses);
+        }
     }
 }

@@ -8,7 +8,8 @@ mod thinking;
 use std::borrow::Cow;
 
 use crate::losses::Losses;
-use crate::types::{ChatRequest, Context, Error};
+use crate::schema::{of_arguments, without_union};
+use crate::types::{ChatRequest, Context, Error, FunctionTool, Tool};
 
 /// The levels of effort that some of the models know.
 pub const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
@@ -20,9 +21,24 @@ pub const BASE_MODEL: &str = "base_model";
 pub fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     json_mode::say_word(request, losses);
     json_mode::describe_other_schema(request, losses);
+    fit_schemas(request, losses);
     let model = model(ctx, request).into_owned();
     thinking::fit_model(&model, request, losses);
     Ok(())
+}
+
+/// Declares the arguments of functions as objects without alternatives: "schema must have type 'object' and not have
+/// 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level".
+fn fit_schemas(request: &mut ChatRequest, losses: &mut Losses) {
+    for (at, tool) in request.tools.iter_mut().enumerate() {
+        let Tool::Function(FunctionTool { parameters: Some(parameters), .. }) = tool else { continue };
+        let field = || format!("tools[{at}].parameters");
+        let fitted = match without_union(of_arguments(Some(parameters)), field, losses) {
+            Cow::Owned(fitted) => fitted,
+            Cow::Borrowed(_) => continue,
+        };
+        *parameters = fitted;
+    }
 }
 
 /// The same for a service that has other makers' models too, and names that say nothing: only what is known to be OpenAI's is
@@ -54,6 +70,27 @@ fn version(model: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fields;
+
+    #[test]
+    fn the_arguments_of_functions_are_objects_without_alternatives() {
+        let union = r#"{"anyOf":[{"properties":{"a":true}},{"properties":{"b":true}}]}"#;
+        let merged = r#"{"type":"object","properties":{"a":true,"b":true}}"#;
+        for (given, sent, lost) in [
+            (union, merged, true),
+            (r#"{"properties":{}}"#, r#"{"type":"object","properties":{}}"#, false),
+            (merged, merged, false),
+        ] {
+            let tool = FunctionTool { parameters: Some(given.into()), ..FunctionTool::new("f") };
+            let mut request = ChatRequest { tools: vec![Tool::Function(tool)], ..ChatRequest::default() };
+            let mut losses = Losses::default();
+            prepare(&Context::default(), &mut request, &mut losses).unwrap();
+            let Tool::Function(tool) = &request.tools[0] else { panic!("a function") };
+            assert_eq!(tool.parameters.as_deref(), Some(sent));
+            let lost = if lost { vec!["tools[0].parameters".to_owned()] } else { Vec::new() };
+            assert_eq!(fields(&losses.into_losses()), lost);
+        }
+    }
 
     #[test]
     fn versions_are_told_by_names_since_the_fifth_generation() {

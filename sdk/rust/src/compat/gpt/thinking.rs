@@ -39,6 +39,10 @@ const FIRST: Levels = &["low", "medium", "high"];
 /// Leaves out what the model of this name refuses, or says it in the model's words.
 pub(super) fn fit_model(model: &str, request: &mut ChatRequest, losses: &mut Losses) {
     let Some(kind) = kind(model) else { return };
+    if calls_one_by_one(model) {
+        // "Unsupported parameter: 'parallel_tool_calls' is not supported with this model", whatever its value.
+        request.parallel_tool_calls = None;
+    }
     match kind {
         // An effort is the host's matter: it knows what the operator says of the model.
         Kind::Silent => {
@@ -61,6 +65,14 @@ pub(super) fn fit_model(model: &str, request: &mut ChatRequest, losses: &mut Los
     }
 }
 
+/// Whether a model calls one tool at a time, so that it cannot be asked for more, nor for one.
+fn calls_one_by_one(model: &str) -> bool {
+    let name = base(model);
+    ["o1", "o3", "o4"]
+        .iter()
+        .any(|family| name.strip_prefix(family).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric())))
+}
+
 /// Whether anything is known of the model of this name.
 pub(super) fn knows(model: &str) -> bool {
     kind(model).is_some()
@@ -68,8 +80,7 @@ pub(super) fn knows(model: &str) -> bool {
 
 /// The kind of a model's name; `None` if the name says nothing.
 fn kind(model: &str) -> Option<Kind> {
-    // A fine-tuned model: `ft:BASE:ORGANIZATION::ID`.
-    let name = model.strip_prefix("ft:").map_or(model, |rest| rest.split(':').next().unwrap_or(rest));
+    let name = base(model);
     if ["gpt-3.5", "gpt-35", "gpt-4", "chatgpt-4", "gpt-5-chat"].iter().any(|silent| name.starts_with(silent)) {
         return Some(Kind::Silent);
     }
@@ -85,6 +96,11 @@ fn kind(model: &str) -> Option<Kind> {
         () if is("o3") || is("o4") || is("codex-mini") => Some(Kind::Always { levels: FIRST, stops: false }),
         () => None,
     }
+}
+
+/// The name of the model that a fine-tuned one was made from: `ft:BASE:ORGANIZATION::ID`.
+fn base(model: &str) -> &str {
+    model.strip_prefix("ft:").map_or(model, |rest| rest.split(':').next().unwrap_or(rest))
 }
 
 /// The kind of a model of the fifth generation, by the rest of its name.
