@@ -2,6 +2,7 @@
 //! written, with an audit event. The caller writes both in one transaction.
 
 mod audit;
+mod damaged;
 mod error;
 mod group;
 mod idempotency;
@@ -60,6 +61,8 @@ pub trait Stored {
     fn budget(&self, id: &BudgetId) -> Option<(ScopedBudget, Revision)>;
     /// Reads a price and the revision that it is at.
     fn price(&self, id: &PriceId) -> Option<(PriceRule, Revision)>;
+    /// The revision of a document that is stored, and cannot be read.
+    fn damaged(&self, kind: Kind, id: &str) -> Option<Revision>;
 }
 
 /// A change that a caller asks for.
@@ -97,8 +100,19 @@ pub struct Write {
     pub id: String,
     /// The document; `None` deletes it.
     pub document: Option<Document>,
-    /// The revision that it has now; `None` if it must not exist. If another one is stored by then, nothing is written.
-    pub expected: Option<Revision>,
+    /// What must be stored by then, else nothing is written.
+    pub expected: Expected,
+}
+
+/// What must be stored of a document when it is written or deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Absent,
+    /// The document at this revision.
+    At(Revision),
+    /// Whatever it is: it cannot be read, perhaps neither can its revision.
+    Damaged,
 }
 
 /// What a command asks to write.
@@ -160,8 +174,8 @@ impl Context {
         let (kind, id) = named.map_or((Kind::Key, String::new()), |it| (it.kind(), it.id().to_owned()));
         let event = AuditEvent::of(self, action, kind, &id, before.as_ref(), after.as_ref());
         // Nothing is written, and no revision grows, if the document stays as it is.
-        let writes =
-            if before == after { vec![] } else { vec![Write { kind, id, document: after, expected: revision }] };
+        let expected = revision.map_or(Expected::Absent, Expected::At);
+        let writes = if before == after { vec![] } else { vec![Write { kind, id, document: after, expected }] };
         Changed { writes, event, issued: None }
     }
 }

@@ -34,6 +34,7 @@
 //! #     fn user_of_login(&self, _: &Login) -> Option<UserId> { None }
 //! #     fn budget(&self, _: &BudgetId) -> Option<(ScopedBudget, Revision)> { None }
 //! #     fn price(&self, _: &PriceId) -> Option<(PriceRule, Revision)> { None }
+//! #     fn damaged(&self, _: weir_identity::Kind, _: &str) -> Option<Revision> { None }
 //! # }
 //! # let store = Store;
 //! let now = "2026-11-21T12:00:00Z".parse()?;

@@ -1,13 +1,15 @@
-//! A store with a damaged row: that key is refused, and no other.
+//! A store with a damaged row: that key is refused, and no other; and what cannot be read can be deleted.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use weir_store::{Change, Expect, Postgres, PostgresOptions, Sqlite, Store};
+use weir_test_postgres::Database;
 use weir_tests::plugins::target;
-use weir_tests::{Folder, Program, program};
+use weir_tests::{Folder, Program, Reply, Request, Upstream, program};
 
-use super::{asked, config, provider, with_key};
+use super::{READER, asked, config, provider, with_key};
 use crate::wire_format::OPENAI;
 
 /// Puts a byte that no text has in place of the first one of these, wherever they stand in a file.
@@ -52,7 +54,7 @@ async fn a_damaged_key_is_refused_and_told_and_no_other_is() {
     assert!(told.is_some_and(|told| told.contains(&id)), "{log}");
     let listed = program::ask(address, &asked("GET", "/keys", &Value::Null)).await.json();
     assert_eq!((listed["items"].as_array().unwrap().len(), &listed["items"][0]["id"]), (1, &json!(other_id)));
-    let ready = program::ask(address, &weir_tests::Request::get("/ready")).await.json();
+    let ready = program::ask(address, &Request::get("/ready")).await.json();
     assert_eq!(ready["store"]["keys"], "working", "{ready}");
     // What is made and changed later is followed as ever.
     let made = program::ask(address, &asked("POST", "/keys", &json!({"name": "third"}))).await;
@@ -61,4 +63,114 @@ async fn a_damaged_key_is_refused_and_told_and_no_other_is() {
     let disabled = program::ask(address, &asked("POST", &format!("/keys/{other_id}/disable"), &Value::Null)).await;
     assert_eq!(disabled.status(), 200, "{}", disabled.text());
     assert_eq!(status(&other).await, 401);
+    // The row goes as that of any other key does.
+    let deleted = program::ask(address, &asked("DELETE", &format!("/keys/{id}"), &Value::Null)).await;
+    assert_eq!(deleted.status(), 204, "{}", deleted.text());
+    second.stop();
+    assert!(second.has_succeeded());
+    let (third, address) = start();
+    assert_eq!(program::ask(address, &with_key(OPENAI, "openai", false, &damaged)).await.status(), 401);
+    assert!(!third.log().contains("cannot be read, and is left out"), "{}", third.log());
+}
+
+/// A request to the admin side by another token.
+fn by(token: &str, method: &str, path: &str) -> Request {
+    Request::new(method, &format!("/admin/v1{path}")).header("authorization", &format!("Bearer {token}"))
+}
+
+fn text(reply: &Reply, member: &str) -> String {
+    reply.json()[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", reply.text())).to_owned()
+}
+
+/// What is made of each kind, with the path of its list. A key's id is told when it is made.
+fn documents() -> [(&'static str, &'static str, Value); 6] {
+    [
+        ("organisation", "/organisations", json!({"id": "acme", "name": "Acme"})),
+        ("team", "/teams", json!({"id": "blue", "name": "Blue"})),
+        ("user", "/users", json!({"id": "ada", "name": "Ada"})),
+        ("budget", "/budgets", json!({"id": "spare", "for": "all", "requests": 1_000, "per": "total"})),
+        ("price", "/prices", json!({"id": "large", "provider": "openai", "model": "m", "rates": {"input": "1"}})),
+        ("key", "/keys", json!({"name": "build"})),
+    ]
+}
+
+/// Makes each of these documents, damages it while nothing runs, and deletes it over the admin side.
+async fn what_cannot_be_read_is_deleted(upstream: &Upstream, url: &str, open: impl Fn() -> Box<dyn Store>) {
+    let folder = Folder::with(&["openai", "anthropic", "gemini"]);
+    let settings = format!("{}\n[store]\nurl = \"{url}\"\n", config(upstream));
+    let start = || {
+        let program = Program::start(&folder, &target().join("test-cache"), &settings);
+        let address = program.address();
+        (program, address)
+    };
+    let (first, address) = start();
+    let make = async |address, path: &str, body: &Value| program::ask(address, &asked("POST", path, body)).await;
+    assert_eq!(make(address, "/teams", &json!({"id": "red", "name": "Red"})).await.status(), 201);
+    let lead = json!({"name": "lead", "owner": {"team": "red"}, "grants": [{"access": "write", "team": "red"}]});
+    let lead = text(&make(address, "/keys", &lead).await, "key");
+    let (mut ids, mut damaged) = (Vec::new(), String::new());
+    for (_, path, body) in documents() {
+        let made = make(address, path, &body).await;
+        assert_eq!(made.status(), 201, "{path}: {}", made.text());
+        ids.push(text(&made, "id"));
+        damaged = made.json()["key"].as_str().unwrap_or_default().to_owned();
+    }
+    first.stop();
+    assert!(first.has_succeeded());
+    let spoiled = documents().into_iter().zip(&ids).map(|((kind, ..), id)| Change {
+        kind: kind.to_owned(),
+        id: id.clone(),
+        expect: Expect::Any,
+        body: Some("{\"schema\": 1, \"id\":".to_owned()),
+    });
+    tokio::task::block_in_place(|| open().change(&spoiled.collect::<Vec<_>>(), None)).unwrap();
+
+    let (second, address) = start();
+    let status = async |request: &Request| program::ask(address, request).await.status();
+    assert_eq!(status(&with_key(OPENAI, "openai", false, &damaged)).await, 401);
+    for ((kind, list, body), id) in documents().into_iter().zip(&ids) {
+        let path = format!("{list}/{id}");
+        assert_eq!(status(&asked("PATCH", &path, &json!({"metadata": {"a": 1}}))).await, 503, "{kind} is not changed");
+        // Whose it is, nobody knows any more.
+        assert_eq!(status(&by(READER, "DELETE", &path)).await, 403, "{kind}");
+        let of_team = status(&by(&lead, "DELETE", &path)).await;
+        assert!(matches!(of_team, 403 | 404), "{kind}: {of_team}");
+        let of_other = asked("DELETE", &path, &Value::Null).header("if-match", "\"1\"");
+        assert_eq!(status(&of_other).await, 409, "{kind}");
+        let deleted = program::ask(address, &asked("DELETE", &path, &Value::Null)).await;
+        assert_eq!(deleted.status(), 204, "{kind}: {}", deleted.text());
+        for method in ["GET", "DELETE"] {
+            assert_eq!(status(&asked(method, &path, &Value::Null)).await, 404, "{method} {kind}");
+        }
+        let audit = program::ask(address, &asked("GET", "/audit?limit=1", &Value::Null)).await.json();
+        let event = &audit["items"][0]["event"];
+        let said = ["action", "kind", "id"].map(|member| event[member].as_str().unwrap());
+        assert_eq!(said, ["delete", kind, id], "{audit}");
+        assert!(event.get("before").is_none() && event["actor"]["kind"].is_string(), "{audit}");
+        assert_eq!(make(address, list, &body).await.status(), 201, "{kind}, made anew");
+    }
+    assert_eq!(status(&with_key(OPENAI, "openai", false, &damaged)).await, 401, "the other key is none of it");
+    let checked = program::ask(address, &asked("GET", "/audit/check", &Value::Null)).await.json();
+    assert_eq!(checked["intact"], true, "{checked}");
+    second.stop();
+    assert!(second.has_succeeded());
+    let (third, address) = start();
+    assert_eq!(program::ask(address, &with_key(OPENAI, "openai", false, &lead)).await.status(), 200);
+    assert!(!third.log().contains("cannot be read, and is left out"), "{}", third.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_of_a_file_is_deleted_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weir.db");
+    let open = || -> Box<dyn Store> { Box::new(Sqlite::open(&file).unwrap()) };
+    what_cannot_be_read_is_deleted(&provider().await, &format!("sqlite://{}", file.display()), open).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_of_a_database_is_deleted_and_recorded() {
+    let Some(database) = Database::start() else { return };
+    let url = database.url();
+    let open = || -> Box<dyn Store> { Box::new(Postgres::open(&url, PostgresOptions::default()).unwrap()) };
+    what_cannot_be_read_is_deleted(&provider().await, &url, open).await;
 }

@@ -1,6 +1,6 @@
 //! Commands on teams and organisations.
 
-use super::{Action, ChangeError, Changed, Context, Revision, Stored, Write, existing};
+use super::{Action, ChangeError, Changed, Context, Expected, Revision, Stored, Write, damaged, existing};
 use crate::document::{Document, Grant, Kind, Organisation, OrganisationId, Team, TeamId};
 use crate::key_text::KeyId;
 
@@ -35,12 +35,15 @@ impl GroupCommand {
             Self::PutOrganisation(organisation) => put_organisation(*organisation, stored, context),
             Self::DeleteOrganisation(id) => {
                 context.may_write(None)?;
-                let (organisation, revision) = existing(stored.organisation(&id), Kind::Organisation, context)?;
+                let damaged = damaged::delete(Kind::Organisation, id.as_str(), stored, context)?;
+                let changed = if let Some(changed) = damaged {
+                    changed
+                } else {
+                    let (found, revision) = existing(stored.organisation(&id), Kind::Organisation, context)?;
+                    context.change(Action::Delete, Some((Document::Organisation(found), revision)), None)
+                };
                 match stored.teams_of(&id) {
-                    0 => {
-                        let before = Some((Document::Organisation(organisation), revision));
-                        Ok(context.change(Action::Delete, before, None))
-                    }
+                    0 => Ok(changed),
                     count => Err(ChangeError::InUse { kind: Kind::Team, count }),
                 }
             }
@@ -78,14 +81,19 @@ fn put_organisation(
 
 fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
     context.may_write(None)?;
-    let (team, revision) = existing(stored.team(id), Kind::Team, context)?;
+    let damaged = damaged::delete(Kind::Team, id.as_str(), stored, context)?;
+    let mut changed = if let Some(changed) = damaged {
+        changed
+    } else {
+        let (team, revision) = existing(stored.team(id), Kind::Team, context)?;
+        context.change(Action::Delete, Some((Document::Team(team), revision)), None)
+    };
     let ids = stored.keys_of_team(id);
     if !ids.is_empty() && keys == KeysOfTeam::Refuse {
         return Err(ChangeError::InUse { kind: Kind::Key, count: ids.len() });
     }
-    let mut changed = context.change(Action::Delete, Some((Document::Team(team), revision)), None);
     for key in &ids {
-        let expected = stored.key(*key).map(|(_, revision)| revision);
+        let expected = stored.key(*key).map_or(Expected::Absent, |(_, revision)| Expected::At(revision));
         changed.writes.push(Write { kind: Kind::Key, id: key.to_string(), document: None, expected });
     }
     changed.event.keys = ids.iter().map(ToString::to_string).collect();
@@ -111,7 +119,7 @@ fn without_grants(team: &TeamId, deleted: &[KeyId], stored: &impl Stored) -> Vec
         kind: document.kind(),
         id: document.id().to_owned(),
         document: Some(document),
-        expected: Some(revision),
+        expected: Expected::At(revision),
     };
     keys.chain(users).map(write).collect()
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use weir_config::KeyHash;
 
-use super::{Action, ChangeError, Changed, Context, Revision, Stored, existing};
+use super::{Action, ChangeError, Changed, Context, Revision, Stored, damaged, existing};
 use crate::document::{Document, Grant, Invalid, Key, Kind, Metadata, Owner, Rotation, Schema, TeamId, Terms, UserId};
 use crate::key_text::{KeyId, KeyText};
 
@@ -115,6 +115,9 @@ impl KeyCommand {
                 check_name(key, stored)
             }),
             Self::Delete(id) => {
+                if let Some(changed) = damaged::delete(Kind::Key, id.as_str(), stored, context)? {
+                    return Ok(changed);
+                }
                 let (key, revision) = found(id, stored, context)?;
                 Ok(context.change(Action::Delete, Some((Document::Key(key), revision)), None))
             }

@@ -1,4 +1,5 @@
 mod beyond;
+mod damaged;
 mod spending;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ fn at(seconds: i64) -> Timestamp {
 #[derive(Default)]
 struct Memory {
     documents: BTreeMap<(Kind, String), (Document, Revision)>,
+    /// Documents that cannot be read.
+    damaged: BTreeMap<(Kind, String), Revision>,
     version: u64,
     directory: DirectoryWriter,
 }
@@ -47,9 +50,15 @@ impl Memory {
         let changed = command.into().run(self, context)?;
         for write in &changed.writes {
             let name = (write.kind, write.id.clone());
-            assert_eq!(self.documents.get(&name).map(|(_, revision)| *revision), write.expected);
+            let expected = match self.documents.get(&name) {
+                Some((_, revision)) => Expected::At(*revision),
+                None if self.damaged.contains_key(&name) => Expected::Damaged,
+                None => Expected::Absent,
+            };
+            assert_eq!(expected, write.expected);
             self.version += 1;
             self.documents.remove(&name);
+            self.damaged.remove(&name);
             let change = match &write.document {
                 None => Change::delete(self.version, write.kind, &write.id),
                 Some(document) => {
@@ -161,6 +170,10 @@ impl Stored for Memory {
             Document::Price(price) => Some(price.clone()),
             _ => None,
         })
+    }
+
+    fn damaged(&self, kind: Kind, id: &str) -> Option<Revision> {
+        self.damaged.get(&(kind, id.to_owned())).copied()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
-use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Revision};
+use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Expected, Revision};
 use weir_identity::document::DocumentError;
 use weir_identity::{Document, KeyText, Kind};
 use weir_ledger::PriceFile;
@@ -184,7 +184,7 @@ impl Registry {
             let Some(document) = &write.document else { continue };
             budgets::check(document).map_err(ChangeError::Invalid)?;
             let before = || snapshot.document(write.kind, &write.id).map(|(before, _)| before);
-            let before = write.expected.and_then(|_| before());
+            let before = matches!(write.expected, Expected::At(_)).then(before).flatten();
             budgets::check_new(document, before.as_ref(), |model| serving.routes.find(model).is_some())
                 .map_err(ChangeError::Invalid)?;
             not_in_a_file(document, &serving, state)?;
@@ -209,7 +209,12 @@ impl Registry {
         let mut changes = Vec::with_capacity(writes.len() + 1);
         for write in writes {
             let body = write.document.as_ref().map(Document::to_json).transpose().map_err(unreadable)?;
-            let expect = write.expected.map_or(Expect::Absent, |revision| Expect::Revision(revision.0));
+            let expect = match write.expected {
+                Expected::Absent => Expect::Absent,
+                Expected::At(revision) => Expect::Revision(revision.0),
+                // The guard shows whether another node has changed it meanwhile.
+                Expected::Damaged => Expect::Any,
+            };
             changes.push(Change { kind: write.kind.name().to_owned(), id: write.id, expect, body });
         }
         let expect = state.guard.map_or(Expect::Absent, Expect::Revision);

@@ -132,4 +132,17 @@ impl Stored for Snapshot<'_> {
             _ => None,
         }
     }
+
+    fn damaged(&self, kind: Kind, id: &str) -> Option<Revision> {
+        match self.store.document(kind.name(), id) {
+            Ok(found) => {
+                let found = found?;
+                Document::parse(kind, found.body.as_deref()?).is_err().then_some(Revision(found.revision))
+            }
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert(error);
+                None
+            }
+        }
+    }
 }

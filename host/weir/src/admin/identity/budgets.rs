@@ -15,7 +15,7 @@ use super::subject;
 use crate::admin::spending::{self, Sight};
 use crate::admin::{Operations, Problem};
 use crate::keys::Snapshot;
-use weir_identity::change::{ChangeError, Command, SpendingCommand, team_of_budget};
+use weir_identity::change::{ChangeError, Command, SpendingCommand, Stored as _, team_of_budget};
 use weir_identity::document::{Access, BudgetId, ScopedBudget};
 use weir_identity::{Document, Kind};
 
@@ -101,7 +101,11 @@ pub(super) async fn delete(
     let caller = asked.caller.clone();
     let identity = operations.identity.clone();
     perform(identity, asked, StatusCode::OK, move |stored| {
-        let id: BudgetId = changeable(&operations, &caller, &name, stored)?.id;
+        // One that cannot be read is deleted by its name.
+        let id = match stored.damaged(Kind::Budget, &name) {
+            Some(_) => BudgetId::parse(&name).map_err(|_| ChangeError::NotFound(Kind::Budget))?,
+            None => changeable(&operations, &caller, &name, stored)?.id,
+        };
         Ok(Command::Spending(SpendingCommand::DeleteBudget(id)))
     })
     .await
