@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Gateway, Reply, Request};
 
+use super::command::done;
 use super::{READER, TOKEN, admin, ask, asked, code, config, gateway, made, provider};
 
 async fn with(gateway: &Gateway, request: Request, header: &str, value: &str) -> Reply {
@@ -310,6 +311,36 @@ async fn lists_come_in_pages_and_mistakes_are_named() {
         );
         assert!(reply.json()["error"]["message"].is_string());
     }
+}
+
+/// A list of a document that nests as deeply as JSON may would be deeper than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nests_deeply_is_refused_and_all_that_is_taken_is_listed() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    let lead = json!({"name": "lead", "owner": {"team": "red"}, "grants": [{"access": "write", "team": "red"}]});
+    let (id, lead) = made(&gateway, lead).await;
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({"a": [inner]}));
+    for (levels, status) in [(31, 201), (32, 400), (50, 400), (62, 400), (10_000, 400)] {
+        let metadata = format!("{}1{}", "{\"a\":[".repeat(levels), "]}".repeat(levels));
+        if levels < 100 {
+            assert_eq!(metadata, nested(levels).to_string());
+        }
+        let body = format!(r#"{{"name": "n{levels}", "owner": {{"team": "red"}}, "metadata": {metadata}}}"#);
+        let reply = gateway.ask(&by(&lead, "POST", "/v1/keys", &body)).await;
+        assert_eq!(reply.status(), status, "{levels}: {}", reply.text());
+        let changed = by(&lead, "PATCH", &format!("/v1/keys/{id}"), &format!(r#"{{"metadata": {metadata}}}"#));
+        let reply = gateway.ask(&changed).await;
+        assert_eq!(reply.status(), if status == 201 { 200 } else { 400 }, "{levels}: {}", reply.text());
+        if status == 400 {
+            assert_eq!(code(&reply), "bad_json", "{levels}: {}", reply.text());
+        }
+    }
+    let list = done(&gateway, &["keys", "list"]).await;
+    assert!(list.contains("lead") && list.contains("n31") && list.lines().count() == 3, "{list}");
+    let audit = admin(&gateway, "GET", "/audit", Value::Null).await.json();
+    assert!(audit["items"].as_array().unwrap().iter().all(|item| item["event"].is_object()), "{audit}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

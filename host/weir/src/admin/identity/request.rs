@@ -10,6 +10,10 @@ use crate::admin::{Parameters, Problem};
 use weir_identity::change::{Actor, Precondition};
 use weir_identity::document::{Access, Grant, TeamId};
 
+/// The deepest nesting of a body. What it sets stands deeper in lists and audit entries, and readers of JSON stop
+/// somewhere: `serde_json`, and so the commands, at 128.
+const DEEPEST: usize = 64;
+
 /// Who uses the admin endpoints, and what they may do there.
 #[derive(Debug, Clone)]
 pub(in crate::admin) struct AdminCaller {
@@ -62,7 +66,13 @@ impl AdminRequest {
         }
         let parsed: Result<Value, _> = serde_json::from_slice(&self.body);
         let value = parsed.map_err(|error| Problem::bad("bad_json", &format!("the body is not JSON: {error}")))?;
-        if value.is_object() { Ok(value) } else { Err(Problem::bad("bad_json", "the body must be a JSON object")) }
+        if !value.is_object() {
+            return Err(Problem::bad("bad_json", "the body must be a JSON object"));
+        }
+        if is_deeper(&value, DEEPEST) {
+            return Err(Problem::bad("bad_json", &format!("the body nests deeper than {DEEPEST} levels")));
+        }
+        Ok(value)
     }
 
     /// The parameters of the url.
@@ -86,5 +96,15 @@ impl AdminRequest {
     pub(super) fn idempotency_key(&self) -> Option<String> {
         let value = self.headers.get("idempotency-key")?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+}
+
+/// Whether a value nests deeper than so many levels.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let is_inner = |value: &Value| is_deeper(value, levels - 1);
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(is_inner),
+        Value::Object(members) => levels == 0 || members.values().any(is_inner),
+        _ => false,
     }
 }
