@@ -129,20 +129,24 @@ const TIERS: &str = r#"{"providers": {
     "gemini": {"*": [{"input": "1000000", "output": "1000000"},
         {"when": {"service_tier": "priority"}, "input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}]}}}"#;
 
-/// An answer of 17 tokens that the tier `priority` served.
-fn served_first(provider: WireFormat, stream: bool) -> Answer {
-    let told = |text: String| match provider {
+/// An answer of a provider, or an event of one, which says that the tier `priority` served it.
+fn first(provider: WireFormat, text: &str) -> String {
+    match provider {
         OPENAI => text.replace("\"created\"", "\"service_tier\":\"priority\",\"created\""),
         _ if text.contains("usageMetadata") => {
             text.replace("\"usageMetadata\":{", "\"usageMetadata\":{\"serviceTier\":\"priority\",")
         }
         // Each event of a stream has the usage so far.
         _ => text.replace("\"modelVersion\"", "\"usageMetadata\":{\"serviceTier\":\"priority\"},\"modelVersion\""),
-    };
-    if !stream {
-        return Answer::json(200, told(provider.whole()));
     }
-    provider.stream().into_iter().fold(provider.begin(), |answer, piece| answer.piece(told(piece))).end()
+}
+
+/// An answer of 17 tokens that the tier `priority` served.
+fn served_first(provider: WireFormat, stream: bool) -> Answer {
+    if !stream {
+        return Answer::json(200, first(provider, &provider.whole()));
+    }
+    provider.stream().iter().fold(provider.begin(), |answer, piece| answer.piece(first(provider, piece))).end()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,6 +174,46 @@ async fn the_tier_that_served_has_its_price_in_both_lanes() {
                     );
                 }
             }
+        }
+    }
+}
+
+/// What is booked at the only budget, in dollars, once no request has a reservation.
+async fn settled(gateway: &Gateway) -> f64 {
+    loop {
+        let budget = gateway.get("/admin/budgets").await.json()["budgets"][0].take();
+        if budget["reserved"] == "0" {
+            return budget["settled"].as_str().unwrap().parse().unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// Who breaks off before the usage comes would pay half of what a tier costs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_off_before_its_usage_costs_what_its_tier_does_in_both_lanes() {
+    for provider in [OPENAI, GEMINI] {
+        let upstream = Upstream::always(Answer::silence()).await;
+        let folder = Folder::with(&["anthropic", "openai", "gemini"]);
+        std::fs::write(folder.path().join("prices.json"), TIERS).unwrap();
+        let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 1000000000\nper = \"total\"\n";
+        let config = format!("price_file = \"prices.json\"\n{}{budget}", config_of(&[provider], &upstream));
+        let gateway = Gateway::with(folder, &config).await;
+        for (client, lane) in [(provider, "relay"), (ANTHROPIC, "translate")] {
+            let mut costs = [0.0; 2];
+            for (cost, is_told) in costs.iter_mut().zip([false, true]) {
+                let told = |piece: &String| if is_told { first(provider, piece) } else { piece.clone() };
+                let pieces = provider.stream();
+                let begun = pieces.iter().take(2).fold(provider.begin(), |answer, piece| answer.piece(told(piece)));
+                upstream.now(begun.close());
+                let before = settled(&gateway).await;
+                let reply = gateway.ask(&client.request(provider.name, true)).await;
+                let case = format!("{} by {}, told {is_told}: {}", provider.name, client.name, reply.text());
+                assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some(lane)), "{case}");
+                *cost = settled(&gateway).await - before;
+                assert!(*cost > 0.0, "{case}");
+            }
+            assert!((costs[1] - 10.0 * costs[0]).abs() < 1e-6, "{} {lane}: {costs:?}", provider.name);
         }
     }
 }

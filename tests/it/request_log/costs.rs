@@ -139,8 +139,11 @@ async fn each_model_of_a_batch_is_explained_and_priced_again_at_its_own_price() 
     assert!(is_well && output.contains("30") && !output.contains("unpriced"), "{output}");
 }
 
+/// Which provider is asked first, in most of these tests.
+const ORDER: [&str; 2] = ["openai", "anthropic"];
+
 /// Two providers with other prices each, of which the second goes on with what the first has begun.
-fn resuming(first: (&Upstream, &str), second: &Upstream) -> String {
+fn resuming([name, next]: [&str; 2], first: (&Upstream, &str), second: &Upstream) -> String {
     let [one, other] = [first.0, second].map(Upstream::url);
     let provider = |name: &str, url: &str| {
         format!(
@@ -150,10 +153,10 @@ fn resuming(first: (&Upstream, &str), second: &Upstream) -> String {
     };
     format!(
         "price_file = \"prices.json\"\n{}{}[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n{}\ntargets = [\
-         {{ provider = \"openai\", model = \"dear\" }}, {{ provider = \"anthropic\", model = \"cheap\" }}]\n\
+         {{ provider = \"{name}\", model = \"dear\" }}, {{ provider = \"{next}\", model = \"cheap\" }}]\n\
          [[clients]]\nname = \"one\"\nkey = \"{KEY}\"\n",
-        provider("openai", &one),
-        provider("anthropic", &other),
+        provider(name, &one),
+        provider(next, &other),
         first.1,
     )
 }
@@ -168,7 +171,7 @@ async fn each_attempt_of_a_stream_that_another_model_went_on_with_is_explained_a
     let (first, second) = (Upstream::always(half).await, Upstream::always(whole).await);
     let folder = Folder::with(&["openai", "anthropic"]);
     std::fs::write(folder.path().join("prices.json"), TWO_PRICES).unwrap();
-    let kept = Kept::start_in(folder, &resuming((&first, "resume = true"), &second));
+    let kept = Kept::start_in(folder, &resuming(ORDER, (&first, "resume = true"), &second));
     let request = OPENAI.request("both", true).header("authorization", &format!("Bearer {KEY}"));
     let reply = kept.ask(&request.header("x-request-id", "resumed")).await;
     assert_eq!(reply.header("x-weir-resumable"), Some("true"), "{}", reply.text());
@@ -184,18 +187,49 @@ async fn each_attempt_of_a_stream_that_another_model_went_on_with_is_explained_a
     assert_eq!(of("openai/dear") + of("anthropic/cheap"), lines.len(), "{explained}");
 }
 
+/// Dollars for a million tokens, and more in a tier.
+const TIER_PRICES: &str = r#"{"providers": {"anthropic": {"dear": [{"input": "1000", "output": "2000"},
+    {"when": {"service_tier": "priority"}, "input": "3000", "output": "6000"}]}, "openai": {"cheap": {"input": "10", "output": "20"}}}}"#;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt() {
+async fn an_attempt_that_another_one_went_on_with_is_explained_and_priced_again_in_the_tier_that_served_it() {
+    let told = |piece: &String| piece.replace("\"usage\":{", "\"usage\":{\"service_tier\":\"priority\",");
+    let half = ANTHROPIC.stream().iter().take(2).fold(ANTHROPIC.begin(), |answer, piece| answer.piece(told(piece)));
+    let (first, second) = (Upstream::always(half.close()).await, Upstream::always(OPENAI.streamed()).await);
+    let folder = Folder::with(&["openai", "anthropic"]);
+    std::fs::write(folder.path().join("prices.json"), TIER_PRICES).unwrap();
+    let kept = Kept::start_in(folder, &resuming(["anthropic", "openai"], (&first, "resume = true"), &second));
+    let request = OPENAI.request("both", true).header("authorization", &format!("Bearer {KEY}"));
+    let reply = kept.ask(&request.header("x-request-id", "resumed")).await;
+    assert_eq!(reply.header("x-weir-resumable"), Some("true"), "{}", reply.text());
+    let fact = kept.of("resumed").await;
+    let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+    let explained = &shown["explained"];
+    assert_eq!((&explained["total_usd"], &explained["note"]), (&fact["cost_usd"], &Value::Null), "{explained} {fact}");
+    let mut lines = explained["lines"].as_array().unwrap().iter();
+    let input = lines.find(|line| line["target"] == "anthropic/dear" && line["measure"] == "input").unwrap();
+    assert!(text(input, "rate").contains("3000"), "{explained}");
+    let file = kept.folder.path().join("prices.json");
+    let (is_well, output) = command(&kept, &["ledger", "reprice", "--prices", file.to_str().unwrap()]).await;
+    let all = output.lines().find(|line| line.starts_with("all, by prices")).unwrap_or_default();
+    let cost = text(&fact, "cost_usd");
+    assert!(is_well && all.split_whitespace().collect::<Vec<_>>().ends_with(&[cost, cost, "0"]), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt_and_each_at_its_own_price() {
     let settings = [("timeouts = { first_byte = \"800ms\" }", ""), ("", "hedge = \"50ms\"")];
-    for (of_provider, of_model) in settings {
-        let whole = Upstream::always(Answer::json(200, ANTHROPIC.whole())).await;
+    let cases = [false, true].into_iter().flat_map(|stream| settings.map(|settings| (settings, stream)));
+    for ((of_provider, of_model), stream) in cases {
+        let answer = if stream { ANTHROPIC.streamed() } else { Answer::json(200, ANTHROPIC.whole()) };
+        let whole = Upstream::always(answer).await;
         let silent = Upstream::always(Answer::silence()).await;
         let folder = Folder::with(&["openai", "anthropic"]);
         std::fs::write(folder.path().join("prices.json"), TWO_PRICES).unwrap();
-        let config = resuming((&silent, of_model), &whole);
+        let config = resuming(ORDER, (&silent, of_model), &whole);
         let config = config.replacen("api_key = \"KEY\"\n", &format!("api_key = \"KEY\"\n{of_provider}\n"), 1);
         let kept = Kept::start_in(folder, &config);
-        let request = OPENAI.request("both", false).header("authorization", &format!("Bearer {KEY}"));
+        let request = OPENAI.request("both", stream).header("authorization", &format!("Bearer {KEY}"));
         let reply = kept.ask(&request.header("x-request-id", "tried")).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("anthropic")), "{}", reply.text());
         let fact = kept.of("tried").await;
@@ -203,9 +237,22 @@ async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt() {
         let explained = &shown["explained"];
         assert_eq!((&explained["total_usd"], &explained["note"]), (&fact["cost_usd"], &Value::Null), "{explained}");
         let lines = explained["lines"].as_array().unwrap();
-        let of = |target: &str| lines.iter().filter(|line| line["target"] == target).count();
+        let of = |target: &str| lines.iter().filter(|line| line["target"] == target).collect::<Vec<_>>();
+        let count = |lines: &[&Value], measure: &str| -> u64 {
+            let line = lines.iter().find(|line| line["measure"] == measure);
+            line.map_or(0, |line| text(line, "count").parse().unwrap())
+        };
         // The input of the one that was not answered, and all that the other used.
-        assert!(of("openai/dear") > 0 && of("anthropic/cheap") > 1, "{of_model}{of_provider}: {explained}");
-        assert_eq!(of("openai/dear") + of("anthropic/cheap"), lines.len(), "{explained}");
+        let (first, second) = (of("openai/dear"), of("anthropic/cheap"));
+        let sent = count(&first, "input");
+        assert!(first.len() == 1 && sent > 0, "{of_model}{of_provider}: {explained}");
+        let used = ["input", "cache_read", "output"].map(|measure| count(&second, measure));
+        assert_eq!((used, lines.len()), ([6, 4, 7], 4), "{of_model}{of_provider}: {explained}");
+        // In millionths of a dollar: a token costs a thousand there, and ten, one and twenty here.
+        let cost = sent * 1_000 + 6 * 10 + 4 + 7 * 20;
+        assert_eq!(number(&fact, "cost_nano"), cost * 1_000, "{explained}");
+        if !stream {
+            assert_eq!(reply.header("x-weir-cost-usd"), fact["cost_usd"].as_str(), "{fact}");
+        }
     }
 }

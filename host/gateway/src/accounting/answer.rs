@@ -64,6 +64,11 @@ impl Account {
         self.tokens.reported = Some(usage);
     }
 
+    /// Notes the service tier that an answer without a usage names: what is estimated has its prices.
+    pub(crate) fn served_in(&mut self, tier: Option<String>) {
+        self.tokens.tier = tier;
+    }
+
     /// Notes the model that the answer names. Its price holds from now on, if there is one.
     pub(crate) fn served_by(&mut self, named: &str) {
         let Some(tariff) = &self.tokens.tariff else { return };

@@ -108,7 +108,7 @@ impl Account {
         forfeited.add(pending);
         let part = self.tokens.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, Tokens::default(), pending));
         let mark = forfeited.charges.mark();
-        forfeited.charges.add_estimate(pending, self.tokens.tariff.as_ref(), None, &book);
+        forfeited.charges.add_estimate(pending, self.tokens.tariff.as_ref(), &book);
         let cost = forfeited.charges.since(mark);
         forfeited.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
     }

@@ -69,9 +69,9 @@ impl Charges {
         self.spends.push(Charge { provider, model, spend: Spend::of(&cost, facts, false) });
     }
 
-    /// Charges for estimated input and output tokens; `known` is the cost that the answer reports.
-    pub(super) fn add_estimate(&mut self, tokens: [u32; 2], tariff: Option<&Tariff>, known: Option<Cost>, book: &Book) {
-        self.add(&estimated(tokens), tariff, known, book);
+    /// Charges for estimated input and output tokens.
+    pub(super) fn add_estimate(&mut self, tokens: [u32; 2], tariff: Option<&Tariff>, book: &Book) {
+        self.add(&estimated(tokens), tariff, None, book);
     }
 
     /// Charges for what has no price that could be known, about so many tokens.

@@ -178,7 +178,7 @@ impl Account {
             used,
             units: reported.map(|usage| usage.units.clone()).unwrap_or_default(),
             searched: self.tokens.searched,
-            service_tier: reported.and_then(|usage| usage.service_tier.clone()),
+            service_tier: self.tokens.tier(reported).map(str::to_owned),
             batch: reported.and_then(|usage| usage.batch),
             finish: self.finish,
             first_token: self.first_token,

@@ -171,6 +171,8 @@ pub struct ChargedPart {
     pub named: Option<Arc<str>>,
     /// The region by whose prices it was charged for.
     pub region: Option<Arc<str>>,
+    /// The service tier that served it, where its answer names one.
+    pub service_tier: Option<Arc<str>>,
     /// Tokens by bucket.
     pub tokens: Tokens,
     /// Whether any of them are estimated.
@@ -186,8 +188,9 @@ impl ChargedPart {
         let [input, output] = estimated;
         let tokens = tokens.plus(input, output);
         let [provider, adapter, model] = [tariff.provider(), tariff.adapter(), tariff.model()].map(Arc::clone);
-        let (named, region) = (tariff.served().cloned(), tariff.region().cloned());
-        Self { provider, adapter, model, named, region, tokens, is_estimated: estimated != [0; 2], cost: None }
+        let (named, region, service_tier) = (tariff.served().cloned(), tariff.region().cloned(), None);
+        let is_estimated = estimated != [0; 2];
+        Self { provider, adapter, model, named, region, service_tier, tokens, is_estimated, cost: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Forfeited;
 use super::access::Used;
-use super::charges::Charges;
+use super::charges::{Charges, estimated};
 use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use super::unmetered;
@@ -50,6 +50,8 @@ pub(super) struct TokenBill {
     pub(super) tariff: Option<Tariff>,
     /// The cost that the answer reports, until it is charged for.
     pub(super) reported_cost: Option<Nano>,
+    /// The service tier that the answer names, if it reports no usage.
+    pub(super) tier: Option<String>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
     pub(super) sent: Option<SentInput>,
     /// Estimated output tokens of an answer that could not be read, until the request is charged for.
@@ -101,10 +103,10 @@ impl TokenBill {
         let without_units = reported.map(|usage| Usage { units: Vec::new(), ..usage.clone() });
         self.charge(without_units.as_ref(), unreported, book);
         let cost = self.charges.since(mark);
-        let region = self.region(reported);
-        self.parts.extend(part.map(|part| ChargedPart { region, cost, ..part }));
+        let (region, service_tier) = (self.region(reported), self.tier(reported).map(Arc::from));
+        self.parts.extend(part.map(|part| ChargedPart { region, service_tier, cost, ..part }));
         self.charged_before = Some(self.charged);
-        self.forecast = None;
+        (self.forecast, self.tier) = (None, None);
         self.tariff = tariff;
     }
 
@@ -261,7 +263,11 @@ impl TokenBill {
         });
         let booked = self.booked_cost();
         self.reported_cost = None;
-        let Some(facts) = facts else { return self.charges.add_estimate(missing, self.tariff.as_ref(), booked, book) };
+        let Some(facts) = facts else {
+            // What is not reported was served in the same tier.
+            let facts = Facts { service_tier: self.tier.clone(), ..estimated(missing) };
+            return self.charges.add(&facts, self.tariff.as_ref(), booked, book);
+        };
         let known = booked.or_else(|| self.forecast.take().and_then(|forecast| forecast.of(&facts)));
         self.charges.add(&facts, self.tariff.as_ref(), known, book);
     }
@@ -270,6 +276,11 @@ impl TokenBill {
     fn booked_cost(&self) -> Option<Cost> {
         let is_taken = self.tariff.as_ref().is_some_and(Tariff::takes_told);
         self.reported_cost.filter(|_| is_taken).map(Cost::reported)
+    }
+
+    /// The service tier that served the last part, as its usage names it, or its answer without a usage.
+    pub(super) fn tier<'a>(&'a self, reported: Option<&'a Usage>) -> Option<&'a str> {
+        reported.and_then(|usage| usage.service_tier.as_deref()).or(self.tier.as_deref())
     }
 
     /// The region by whose prices the last part is charged for: the one that its usage names, else the target's.

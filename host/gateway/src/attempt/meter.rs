@@ -52,6 +52,8 @@ enum Frames {
 pub(super) struct Metered {
     /// The usage that the provider reported.
     pub(super) usage: Option<Usage>,
+    /// The service tier that the answer names, if it reports no usage.
+    pub(super) service_tier: Option<String>,
     /// The estimated tokens of the content; 0 for a whole answer that reports them.
     pub(super) content: u32,
     /// Whether the end of the answer has been read.
@@ -298,19 +300,24 @@ impl Meter {
         let each = self.list.take().and_then(|list| list.finish()).filter(|_| is_read);
         let is_reported = each.is_some() || reading.usage.total().is_some() || !reading.units.is_empty();
         let progress = if is_whole { Progress::of_whole(&reading, is_reported) } else { Progress::of_stream(&reading) };
-        let usage = is_reported.then(|| Usage {
-            units: reading.units,
-            service_tier: reading.service_tier,
-            batch: reading.batch,
-            region: reading.region,
-            ..Usage::from(reading.usage)
-        });
+        let (usage, service_tier) = if is_reported {
+            let usage = Usage {
+                units: reading.units,
+                service_tier: reading.service_tier,
+                batch: reading.batch,
+                region: reading.region,
+                ..Usage::from(reading.usage)
+            };
+            (Some(usage), None)
+        } else {
+            (None, reading.service_tier)
+        };
         // An output of 0 may have to be estimated.
         let is_complete = reading.ended && reading.usage.output().is_some_and(|output| output > 0);
         let cost = self.cost.take().and_then(|cost| cost.finish());
         let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
         let (has_ended, model) = (reading.ended, reading.model);
-        Metered { usage, content, has_ended, model, progress, each, cost, is_partial }
+        Metered { usage, service_tier, content, has_ended, model, progress, each, cost, is_partial }
     }
 }
 
@@ -326,8 +333,8 @@ impl Metered {
     /// What was read of many answers; `None` if not all of them came.
     fn of_each(each: Option<Vec<ModelUse>>) -> Self {
         let progress = if each.is_some() { Progress::Finished } else { Progress::Unknown };
-        let has_ended = each.is_some();
-        Self { usage: None, content: 0, has_ended, model: None, progress, each, cost: None, is_partial: false }
+        let (has_ended, usage, service_tier, model, cost) = (each.is_some(), None, None, None, None);
+        Self { usage, service_tier, content: 0, has_ended, model, progress, each, cost, is_partial: false }
     }
 
     /// What is to be booked of an answer that its provider has stored, if that has finished it.

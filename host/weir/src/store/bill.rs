@@ -59,9 +59,10 @@ pub fn parts(fact: &Fact) -> Result<Vec<Part>, BillError> {
         plain
     };
     let others = others.into_iter().map(|other| {
-        let region = Some(other.region).filter(|region| !region.is_empty());
+        let [region, tier] = [other.region, other.service_tier].map(|one| Some(one).filter(|one| !one.is_empty()));
         let (tokens, estimated) = (tokens(&other.tokens), other.estimated);
-        let counts = Facts { tokens, region, estimated, ..shared.clone() };
+        let service_tier = tier.or_else(|| shared.service_tier.clone());
+        let counts = Facts { tokens, region, service_tier, estimated, ..shared.clone() };
         Part { provider: other.provider, adapter: other.adapter, model: other.model, named: other.named, counts }
     });
     Ok(others.chain([last]).filter(|part| !part.counts.is_empty()).collect())

@@ -28,6 +28,9 @@ pub(crate) struct Charged {
     /// The region by whose prices it was charged for; empty where none is known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) region: String,
+    /// The service tier that served it; empty where its answer names none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) service_tier: String,
     /// Tokens by bucket.
     pub(crate) tokens: TokenCounts,
     /// Whether any of them are estimated.
@@ -51,14 +54,15 @@ impl Charged {
 
     fn of(part: &ChargedPart) -> Self {
         let [provider, adapter, model] = [&part.provider, &part.adapter, &part.model].map(ToString::to_string);
-        let [named, region] = [&part.named, &part.region].map(|one| one.as_deref().unwrap_or_default().to_owned());
-        let (tokens, cost_nano) = (counts(&part.tokens), part.cost.map(Nano::get));
-        Self { provider, adapter, model, named, region, tokens, estimated: part.is_estimated, cost_nano }
+        let [named, region, service_tier] =
+            [&part.named, &part.region, &part.service_tier].map(|one| one.as_deref().unwrap_or_default().to_owned());
+        let (tokens, estimated, cost_nano) = (counts(&part.tokens), part.is_estimated, part.cost.map(Nano::get));
+        Self { provider, adapter, model, named, region, service_tier, tokens, estimated, cost_nano }
     }
 
     fn is_alike(&self, other: &Self) -> bool {
-        [&self.provider, &self.model, &self.named, &self.region]
-            == [&other.provider, &other.model, &other.named, &other.region]
+        [&self.provider, &self.model, &self.named, &self.region, &self.service_tier]
+            == [&other.provider, &other.model, &other.named, &other.region, &other.service_tier]
     }
 
     fn add(&mut self, other: &Self) {
@@ -143,6 +147,7 @@ mod tests {
             model: model.into(),
             named: None,
             region: None,
+            service_tier: None,
             tokens,
             is_estimated: output == 0,
             cost: Nano::new(i64::from(input)).ok().filter(|_| provider != "unpriced"),

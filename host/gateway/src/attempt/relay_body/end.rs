@@ -117,14 +117,15 @@ pub(super) fn record(account: &mut Account, metered: Option<Metered>) {
         }
         return;
     }
-    let Metered { usage, content, has_ended, model, progress, cost, is_partial, .. } = metered;
+    let Metered { usage, service_tier, content, has_ended, model, progress, cost, is_partial, .. } = metered;
     if progress == Progress::UnderWay && account.note_under_way() {
         return;
     }
     account.content(content);
     account.served_by(model.as_deref().unwrap_or_default());
-    if let Some(usage) = usage {
-        account.set_usage(usage);
+    match usage {
+        Some(usage) => account.set_usage(usage),
+        None => account.served_in(service_tier),
     }
     if let Some(cost) = cost {
         account.cost_is_told(&cost);

@@ -66,8 +66,10 @@ impl Run<'_> {
             self.context.reasoning_cache.keep(&self.source(), chat);
             self.note(losses);
         }
-        if let Some(usage) = answer.billed() {
-            account.set_usage(usage);
+        match (answer.billed(), &*answer) {
+            (Some(usage), _) => account.set_usage(usage),
+            (None, Answer::Chat(chat)) => account.served_in(chat.service_tier.clone()),
+            (None, _) => {}
         }
         // Dialects use the context's model as the answer's model.
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {

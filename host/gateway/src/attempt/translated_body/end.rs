@@ -81,7 +81,7 @@ fn record(account: &mut Account, mut seen: Observed) {
     account.ended_because(seen.reason);
     account.content(seen.weight.tokens());
     account.served_by(seen.model.as_deref().unwrap_or_default());
-    let Some(usage) = seen.usage else { return };
+    let Some(usage) = seen.usage else { return account.served_in(seen.service_tier) };
     if seen.finished && Tokens::from(&usage).output().is_some() {
         account.usage_is_final();
     }

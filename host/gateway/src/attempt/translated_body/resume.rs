@@ -34,6 +34,7 @@ impl Translated {
         let taken = found.and_then(|found| {
             account.served_by(pipeline.seen.model.as_deref().unwrap_or_default());
             self.may_be_kept &= !found.stands_in && !found.account.has_trial();
+            account.served_in(pipeline.seen.service_tier.clone());
             account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
             let target = &found.stream.successor.target;
             account.answered_on_by(target);
