@@ -50,6 +50,7 @@ use weir_types::in_place::boxed;
 use weir_upstream::HandOver;
 
 pub(crate) use self::arriving::ArrivingBody;
+pub(crate) use self::reported_cost::believed;
 pub(crate) use self::stored::{StoredAnswer, StoredRead, StoredUse};
 pub use self::unbooked::{KeptWork, WorkName, WorkSearch, WorkStore, WorkTerms};
 pub(crate) use self::unbooked::{OldDebt, Unbooked, Unread};

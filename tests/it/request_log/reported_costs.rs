@@ -4,8 +4,13 @@ use super::*;
 
 /// An answer that tells this as its cost, in JSON.
 async fn telling(cost: &'static str) -> Upstream {
+    telling_as("cost", cost).await
+}
+
+/// The same in a member of this name.
+async fn telling_as(member: &'static str, cost: &'static str) -> Upstream {
     Upstream::scripted(move |request| {
-        let usage = format!(r#"{{"prompt_tokens":30,"completion_tokens":7,"total_tokens":37,"cost":{cost}}}"#);
+        let usage = format!(r#"{{"prompt_tokens":30,"completion_tokens":7,"total_tokens":37,"{member}":{cost}}}"#);
         let head = r#""id":"c","created":1,"model":"reporting-model""#;
         if request.json()["stream"] != true {
             let choice = r#"{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Grue"}}"#;
@@ -126,5 +131,27 @@ async fn an_answer_that_tells_no_cost_is_priced_by_its_tokens() {
     let kept = open(&upstream, NO_PRICES);
     for fact in asked(&kept, None).await {
         assert_eq!(fact["cost_usd"], Value::Null, "{fact}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_translated_stream_shows_its_client_the_cost_that_is_booked_reported_or_not() {
+    let upstream = telling_as("price", "0.00014").await;
+    let model = "[[models]]\nalias = \"small\"\ntranslate = true\n\
+                 target = { provider = \"openai\", model = \"gpt-4o-mini\" }\n";
+    // Dollars for a million tokens by the bundled prices: 0.15 for input, 0.6 for output.
+    for (place, version, cost) in [("cost_place = \"/usage/price\"\n", "told", 0.00014), ("", "", 0.000_008_7)] {
+        let providers = config_of(&[OPENAI], &upstream).replace("timeouts =", &format!("{place}timeouts ="));
+        let kept = Kept::start_in(Folder::with(&["openai"]), &format!("{providers}{model}"));
+        let reply = kept.ask(&OPENAI.request("small", true).header("x-request-id", "shown")).await;
+        assert_eq!((reply.status(), reply.header("x-weir-lane")), (200, Some("translate")), "{}", reply.text());
+        let frames = reply.text();
+        let frames = frames.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+        let shown: Vec<f64> = frames.filter_map(|frame| frame.pointer("/usage/cost")?.as_f64()).collect();
+        let fact = kept.of("shown").await;
+        let booked: f64 = text(&fact, "cost_usd").parse().unwrap();
+        assert!((booked - cost).abs() < 1e-12, "{fact}");
+        assert!(version.is_empty() || text(&fact, "price_version") == version, "{fact}");
+        assert!(matches!(shown[..], [one] if (one - booked).abs() < 1e-12), "{shown:?}, and {booked} is booked");
     }
 }

@@ -8,7 +8,7 @@ use weir_wire::tap::CostPlace;
 const MOST: i64 = 10_000 * 1_000_000_000;
 
 /// An amount that may be the cost of an answer.
-fn believed(text: &str) -> Result<Nano, MoneyError> {
+pub(crate) fn believed(text: &str) -> Result<Nano, MoneyError> {
     let cost = Nano::nearest(text)?;
     if cost.get() > MOST { Err(MoneyError::TooLarge) } else { Ok(cost) }
 }

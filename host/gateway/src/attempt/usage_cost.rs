@@ -4,6 +4,7 @@ use weir_ledger::{Facts, Nano, Timestamp};
 use weir_types::contract::types::{Extension, Usage};
 use weir_types::tokens::Tokens;
 
+use crate::accounting::believed;
 use crate::pricing::Tariff;
 
 /// The member's name. It is written as an extension of the client's format.
@@ -30,23 +31,34 @@ impl UsageCost {
         self.tariff = self.tariff.served_by(named);
     }
 
-    /// Adds the cost of everything reported so far to a report. A report that has a cost of its own keeps it, and one
-    /// for which a price or a count is missing gets none.
+    /// Adds the cost of everything reported so far to a report: the amount that is booked if nothing more comes. A
+    /// report that has a cost of its own keeps it, and one for which a price or a count is missing gets none.
     pub(super) fn add_to(&self, report: &mut Usage, so_far: &Usage) {
         let is_ours = |kept: &Extension| kept.format == self.format && kept.key == MEMBER;
         if report.extensions.iter().any(is_ours) {
             return;
         }
-        let tokens = Tokens::from(so_far);
-        if tokens.input().is_none() || tokens.output().is_none() || tokens.is_impossible() {
-            // The rest will be estimated, once the answer has ended.
-            return;
-        }
-        let facts = Facts::of(so_far, Timestamp::now()).ok();
-        let cost = facts.and_then(|facts| self.tariff.cost(&facts).total()?.plus(self.before).ok());
-        if let Some(cost) = cost {
+        let cost = self.reported(so_far).or_else(|| self.priced(so_far));
+        if let Some(cost) = cost.and_then(|cost| cost.plus(self.before).ok()) {
             let (format, key) = (self.format.clone(), MEMBER.to_owned());
             report.extensions.push(Extension { format, key, json: cost.to_string() });
         }
+    }
+
+    /// The cost that the answer reports at the provider's place for it, where that is booked.
+    fn reported(&self, so_far: &Usage) -> Option<Nano> {
+        let place = self.tariff.cost_place().filter(|_| self.tariff.takes_told())?;
+        believed(&place.reported_in(so_far)?).ok()
+    }
+
+    /// The cost of the tokens. A count that is missing, or is 0 and may not be believed, will be estimated once the
+    /// answer has ended.
+    fn priced(&self, so_far: &Usage) -> Option<Nano> {
+        let tokens = Tokens::from(so_far);
+        let is_counted = [tokens.input(), tokens.output()].iter().all(|count| count.is_some_and(|count| count > 0));
+        if !is_counted || tokens.is_impossible() {
+            return None;
+        }
+        self.tariff.cost(&Facts::of(so_far, Timestamp::now()).ok()?).total()
     }
 }
