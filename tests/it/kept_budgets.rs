@@ -10,7 +10,7 @@ use std::time::Duration;
 use weir_test_postgres::Database;
 use weir_tests::plugins::{root, target};
 use weir_tests::program::{self, ask, file};
-use weir_tests::{Answer, Folder, Program, Request, Upstream};
+use weir_tests::{Answer, Folder, Program, Request, Trouble, Upstream};
 
 use crate::wire_format::{OPENAI, config_of};
 
@@ -227,4 +227,115 @@ async fn a_damaged_file_of_budgets_is_told_at_the_start_with_what_helps() {
     fs::rename(&file, folder.path().join("aside")).unwrap();
     let (_program, address) = start(&folder, &config(&upstream), &[]);
     until_settled(address, 0).await;
+}
+
+/// Runs a statement in a database; returns what it prints.
+fn sql(database: &Database, statement: &str) -> String {
+    let words = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, &database.url()];
+    let output = Command::new("psql").args(words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Waits until each budget has so much booked, and nothing reserved.
+async fn until_all_settled(address: SocketAddr, tokens: u64) {
+    let mut page = String::new();
+    for _ in 0..1_000 {
+        let reply = ask(address, &budgets()).await;
+        page = reply.text();
+        let all = reply.json()["budgets"].take();
+        let is_so = |budget: &serde_json::Value| budget["settled"] == tokens && budget["reserved"] == 0;
+        if all.as_array().unwrap().len() == 2 && all.as_array().unwrap().iter().all(is_so) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not {tokens}: {page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_earlier_versions_have_counted_in_a_database_goes_on() {
+    let Some(database) = Database::start() else { return };
+    if Command::new("psql").arg("--version").output().is_err() {
+        println!("SKIPPED: psql is not installed, so this test shows nothing");
+        return;
+    }
+    let upstream = provider().await;
+    let config = with_database(&upstream, &database);
+    let folder = Folder::with(&["openai"]);
+    let (first, address) = start(&folder, &config, &[]);
+    let own = r#"{"id": "own", "for": "all", "tokens": 1000000, "per": "total"}"#;
+    let made = Request::post("/admin/v1/budgets", own).header("authorization", "Bearer TOKEN");
+    assert_eq!(ask(address, &made).await.status(), 201);
+    assert_eq!(ask(address, &by_client()).await.status(), 200);
+    until_all_settled(address, TOKENS).await;
+    first.stop();
+    assert!(first.has_succeeded());
+    // Budgets of the store were counted without when they were made, and all of them without whose use it is.
+    for (at, former) in
+        ["regexp_replace(shape, ' made [0-9]+$', '')", "split_part(shape, ' of ', 1)"].iter().enumerate()
+    {
+        let rows = sql(&database, &format!("select count(*) from weir.budget_counts where shape <> {former}"));
+        assert_eq!(rows, (at + 1).to_string(), "{former}");
+        sql(&database, &format!("update weir.budget_counts set shape = {former}"));
+        let (next, address) = start(&folder, &config, &[]);
+        let used = (at as u64 + 1) * TOKENS;
+        until_all_settled(address, used).await;
+        assert_eq!(ask(address, &by_client()).await.status(), 200);
+        until_all_settled(address, used + TOKENS).await;
+        next.stop();
+        assert!(next.has_succeeded());
+        assert_eq!(sql(&database, "select count(*) from weir.budget_counts"), "2", "each is counted under one shape");
+    }
+}
+
+/// Half past an hour, from the machine's clock on: no test is so slow that the hour ends meanwhile.
+fn half_past() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    1_800 - now % 3_600
+}
+
+/// A budget with room for two requests an hour, and a client whose requests need no database.
+async fn a_clock_that_is_set_back_gives_nothing_back(upstream: &Upstream, store: &str) {
+    let client = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\n[admin]\ntoken = \"TOKEN\"\n";
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nrequests = 2\nper = \"hour\"\n";
+    let config = format!("{}{budget}{client}{store}", config_of(&[OPENAI], upstream));
+    let (mut clock, folder, base) = (Trouble::none(), Folder::with(&["openai"]), half_past());
+    let begin = |clock: &Trouble| {
+        let program = Program::start_as(clock.command(), &folder, &target().join("test-cache"), &config);
+        let address = program.address();
+        (program, address)
+    };
+    clock.set_clock(base);
+    let (first, address) = begin(&clock);
+    let status = async |address| ask(address, &by_client()).await.status();
+    for ahead in [0, 3_600] {
+        clock.set_clock(base + ahead);
+        for expected in [200, 200, 429] {
+            assert_eq!(status(address).await, expected, "{ahead} seconds ahead");
+        }
+        program::until_budgets_are_kept(address, Some("TOKEN")).await;
+    }
+    clock.set_clock(base);
+    assert_eq!(status(address).await, 429, "an hour back");
+    first.stop();
+    assert!(first.has_succeeded());
+    let (_second, address) = begin(&clock);
+    assert_eq!(status(address).await, 429, "and after a restart");
+    clock.set_clock(base + 3_600);
+    assert_eq!(status(address).await, 429, "and where it had been");
+    clock.set_clock(base + 7_200);
+    assert_eq!(status(address).await, 200, "a new hour");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_an_hour_gives_nothing_of_a_budget_back() {
+    a_clock_that_is_set_back_gives_nothing_back(&provider().await, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_an_hour_gives_nothing_of_a_budget_in_a_database_back() {
+    let Some(database) = Database::start() else { return };
+    a_clock_that_is_set_back_gives_nothing_back(&provider().await, &format!("[store]\nurl = \"{}\"\n", database.url()))
+        .await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, WireFormat, config_of};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, TOKENS as ANSWER, WireFormat, config_of};
 
 /// A budget that books nothing but what it is told.
 const TOKENS: &str = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000000\nper = \"total\"\n";
@@ -133,6 +133,11 @@ async fn no_tokens_beside_a_long_answer_are_estimated_in_both_lanes() {
             let reply = gateway.ask(&OPENAI.request(model, stream)).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             assert!(reply.text().contains(&words), "{}", reply.text());
+            assert!(
+                !reply.text().contains("\"cost\""),
+                "what is estimated costs more than was reported: {}",
+                reply.text()
+            );
             let sum = settled(&gateway).await.as_u64().unwrap();
             assert!((booked + 200..booked + 1_000).contains(&sum), "{model}, stream {stream}: {booked} to {sum}");
             booked = sum;
@@ -203,6 +208,92 @@ async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
         booked.push(settled(&gateway).await.as_u64().unwrap() - before);
     }
     assert_eq!(booked, [60, 60]);
+}
+
+/// A stream that reports its usage so often: each time what was used so far, and at the end all of it once more.
+fn repeated(wire_format: WireFormat) -> Answer {
+    let told = |piece: String| match wire_format {
+        OPENAI => {
+            let chunk =
+                piece.strip_prefix("data: ").filter(|data| data.starts_with('{') && !data.contains("\"usage\""));
+            let Some(chunk) = chunk else { return piece.repeat(1 + usize::from(piece.contains("\"usage\""))) };
+            let usage = r#""usage":{"prompt_tokens":10,"completion_tokens":1,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4}}"#;
+            format!("data: {{{usage},{}", &chunk[1..])
+        }
+        ANTHROPIC => piece.repeat(1 + usize::from(piece.contains("message_delta"))),
+        _ => piece.repeat(1 + usize::from(piece.contains("usageMetadata"))),
+    };
+    wire_format.stream().into_iter().fold(wire_format.begin(), |answer, piece| answer.piece(told(piece))).end()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_that_is_reported_over_and_over_is_booked_once_in_both_lanes() {
+    for provider in [OPENAI, ANTHROPIC, GEMINI] {
+        let upstream = Upstream::always(repeated(provider)).await;
+        let models = config_of(&[provider], &upstream);
+        let priced = models.replace("target = {", "price = { input = 1000000, output = 1000000 }\ntarget = {");
+        let folder = Folder::with(&["openai", "anthropic", "gemini"]);
+        let gateway = Gateway::with(folder, &(priced + DOLLARS)).await;
+        for (count, (client, model)) in [
+            (provider, provider.name.to_owned()),
+            (provider, provider.translated()),
+            (if provider == OPENAI { ANTHROPIC } else { OPENAI }, provider.name.to_owned()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let reply = gateway.ask(&client.request(&model, true)).await;
+            let case = format!("{} by {}: {}", provider.name, client.name, reply.text());
+            assert_eq!(reply.status(), 200, "{case}");
+            // What is relayed is the provider's own, over and over.
+            if model != client.name {
+                assert_eq!(client.parsed(&reply, true).tokens, Some(ANSWER), "{case}");
+            }
+            assert_eq!(settled(&gateway).await, json!(format!("{}", 17 * (count + 1))), "{case}");
+        }
+    }
+}
+
+/// Readers of JSON take the last of two members of one name.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_usages_in_one_answer_the_last_is_booked_in_both_lanes() {
+    let first = r#""usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2},"#;
+    let upstream = Upstream::always(Answer::json(200, OPENAI.whole().replacen('{', &format!("{{{first}"), 1))).await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    for (count, (client, model)) in
+        [(OPENAI, "openai"), (OPENAI, "openai-t"), (ANTHROPIC, "openai")].into_iter().enumerate()
+    {
+        let reply = gateway.ask(&client.request(model, false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, Some("17")), "{model}: {}", reply.text());
+        assert_eq!(settled(&gateway).await, 17 * (count + 1), "{model} by {}", client.name);
+    }
+}
+
+/// An answer without a word about what it used is not free.
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_report_no_usage_are_estimated_in_both_lanes_whole_and_streamed() {
+    let upstream = Upstream::scripted(|request| {
+        if OPENAI.wants_stream(request) {
+            let pieces = OPENAI.stream().into_iter().filter(|piece| !piece.contains("\"usage\""));
+            return pieces.fold(Answer::sse(), Answer::piece).end();
+        }
+        let whole = OPENAI.whole();
+        let (before, _) = whole.split_once(",\"usage\":").unwrap();
+        Answer::json(200, format!("{before}}}"))
+    })
+    .await;
+    let gateway = gateway(&upstream, TOKENS).await;
+    let mut booked = 0;
+    for stream in [false, true] {
+        for (client, model) in [(OPENAI, "openai"), (OPENAI, "openai-t"), (ANTHROPIC, "openai")] {
+            let reply = gateway.ask(&client.request(model, stream)).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            let sum = settled(&gateway).await.as_u64().unwrap();
+            let case = format!("{model} by {}, stream {stream}: {booked} to {sum}", client.name);
+            assert!((booked + 8..booked + 100).contains(&sum), "{case}");
+            booked = sum;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

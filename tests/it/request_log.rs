@@ -281,6 +281,8 @@ async fn streams_that_break_and_clients_that_leave_are_logged_with_what_came() {
                 let (outcome, kind) = if breaks { ("cut", "broken") } else { ("cancelled", "") };
                 assert_eq!((text(&fact, "outcome"), text(&fact, "error_kind")), (outcome, kind), "{fact}");
                 assert!(number(&fact, "bytes_out") > 0 && number(&fact, "status") == 200, "{fact}");
+                assert_eq!(fact["estimated"], true, "the provider did not come to tell its usage: {fact}");
+                assert!(number(&fact["tokens"], "input") > 0, "{fact}");
             }
         }
     }

@@ -138,6 +138,7 @@ async fn whatever_a_price_depends_on_is_charged_to_the_nano_dollar_in_both_lanes
     std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();
     let config = format!("price_file = \"prices.json\"\n{}", config_of(&[OPENAI, ANTHROPIC], &upstream));
     let kept = Kept::start_in(folder, &config);
+    let (mut requests, mut sum) = (0_u64, 0);
     for (at, case) in cases().into_iter().enumerate() {
         let of = case.clone();
         upstream.script(move |request| of.answer(request.json()["stream"] == true));
@@ -162,7 +163,22 @@ async fn whatever_a_price_depends_on_is_charged_to_the_nano_dollar_in_both_lanes
                 let fact = kept.of(&id).await;
                 assert_eq!(number(&fact, "cost_nano"), case.nano, "{what}: {fact}");
                 assert_eq!(text(&fact, "cost_usd"), dollars(case.nano), "{what}");
+                let shown = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+                let explained = &shown["explained"];
+                assert_eq!(
+                    (text(explained, "total_usd"), &explained["note"]),
+                    (&*dollars(case.nano), &Value::Null),
+                    "{what}"
+                );
+                (requests, sum) = (requests + 1, sum + case.nano);
             }
         }
     }
+    // The log has all that it depends on: priced again by the same file, everything costs what it did.
+    let file = kept.folder.path().join("prices.json");
+    let (is_well, output) = command(&kept, &["ledger", "reprice", "--prices", file.to_str().unwrap()]).await;
+    let all = output.lines().find(|line| line.starts_with("all, by prices")).unwrap_or_default();
+    let words: Vec<&str> = all.split_whitespace().collect();
+    let expected = [&*requests.to_string(), &*dollars(sum), &*dollars(sum), "0"];
+    assert!(is_well && words.ends_with(&expected), "{output}");
 }

@@ -76,6 +76,24 @@ fn acceptance_10_a_missing_or_unknown_unit_names_its_place() {
 }
 
 #[test]
+fn a_file_that_nests_deeply_is_a_mistake_wherever_it_does() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
+        for member in ["input", "when", "valid_from", "gaps", "replace", "anything"] {
+            let found = offer(&format!("\"{member}\": {deep}"));
+            assert!(found[0].starts_with(&format!("prices.json:3: `providers.p.m[0].{member}` ")), "{member}");
+            assert!(found.iter().all(|problem| problem.len() < 1_000), "{member}");
+        }
+        let amount = offer(&format!("\"input\": {{\"amount\": {deep}}}"));
+        assert!(amount[0].contains("`providers.p.m[0].input` is not a decimal number"), "{amount:?}");
+        for place in ["version", "about", "tiers", "providers", "rules", "anything"] {
+            assert!(!problems(&format!("{{\n\"{place}\": {deep}}}")).is_empty(), "{place}");
+        }
+        assert_eq!(problems(&deep).len(), 1);
+    }
+}
+
+#[test]
 fn all_mistakes_of_a_file_are_reported_at_once() {
     let text = r#"{"providers": {
         "p": {"m": [{"input": "1"}, {"input": "2"}, {"when": {"hours": ["noon"]}, "output": "1"}]},

@@ -52,6 +52,7 @@ suite! {
     suite::a_key_sum_is_the_sum_of_its_facts
     suite::no_fact_is_lost_between_days
     suite::days_end_as_a_whole
+    suite::days_that_end_while_a_reader_pages_cost_it_nothing_else
     suite::everything_is_there_after_a_restart
     suite::bodies_come_back_and_messages_are_stored_once
     suite::texts_of_any_kind_can_be_stored_and_found

@@ -208,6 +208,25 @@ pub(crate) fn days_end_as_a_whole(place: &dyn Place) {
     assert_eq!(all(&*store, Query::default()).len(), 21);
 }
 
+pub(crate) fn days_that_end_while_a_reader_pages_cost_it_nothing_else(place: &dyn Place) {
+    let store = place.open();
+    let mut seed = Seed(18);
+    let facts: Vec<Fact> = (0..6).flat_map(|day| seed.facts(20, NOON - day * DAY, HOUR)).collect();
+    store.append(&batch(facts.clone())).unwrap();
+    let expected = newest_first(facts);
+    // The reader stands at a day's first fact, within it, and at its last one, when that day and those before end.
+    for (read, days) in [(100, 4), (70, 3), (60, 2), (39, 0)] {
+        let first = store.search(&Query { limit: read, ..Query::default() }).unwrap();
+        assert_eq!(first.facts, expected[..read], "{read}");
+        store.retain(NOON, &Retention { days, bytes: u64::MAX }).unwrap();
+        let kept = (usize::try_from(days).unwrap() + 1) * 20;
+        let rest = first.next.map(|next| all(&*store, Query { after: Some(next), limit: 7, ..Query::default() }));
+        assert_eq!(rest.unwrap_or_default(), expected[read.min(kept)..kept], "{read} read, and {kept} left");
+        let mut exported = Vec::new();
+        assert_eq!(export_json_lines(&*store, &Query::default(), &mut exported).unwrap(), kept as u64);
+    }
+}
+
 pub(crate) fn everything_is_there_after_a_restart(place: &dyn Place) {
     let facts = Seed(9).facts(50, NOON, 2 * DAY);
     let body = |side| Body { id: facts[0].id, side, bytes: "what was said".repeat(30).into(), cuts: Vec::new() };

@@ -92,6 +92,15 @@ fn sizes_and_forms_are_bounded() {
         let refusal = refusal(&signer, parts);
         assert!(matches!(refusal, Refusal::Malformed(_)), "{parts}: {refusal}");
     }
+    // No set of keys, and nothing that an issuer says of itself, is read deeper than a claim.
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
+        for set in [deep.clone(), format!(r#"{{"keys":{deep}}}"#), format!(r#"{{"keys":[{{"kty":"EC","x":{deep}}}]}}"#)]
+        {
+            assert_eq!(KeySet::parse(set.as_bytes()).unwrap_err(), KeySetError::Form);
+            assert!(matches!(Discovery::parse(set.as_bytes(), ISSUER, false), Err(DiscoveryError::Form)));
+        }
+    }
     let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
     let deep = signer.token_with(&header(""), &format!(r#"{{"a":{deep}}}"#));
     assert_eq!(refusal(&signer, &deep), Refusal::Malformed(MalformedToken::Claims));
