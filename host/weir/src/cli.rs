@@ -53,9 +53,9 @@ const USUAL_FILE: &str = "weir.toml";
     long_about = "A gateway for large language models: clients use the API that they already know, Weir answers from \
                   whatever provider the configuration names. Every wire format is a sandboxed WebAssembly component in \
                   the plugins folder, which never sees a key.",
-    after_help = "Without a command weir serves. Without --config it takes weir.toml from the working directory if there \
-                  is one, and else the bundled providers whose usual key variables are set. `weir init` writes a first file.\n\n\
-                  Every key can be overridden from the environment: WEIR_SERVER__PORT=9000.\n\n\
+    after_help = "Without a command, weir serves. Without --config, it reads weir.toml in the working directory; if there is \
+                  none, it serves the bundled providers whose usual key variables are set. `weir init` writes a first file.\n\n\
+                  Every key of the file can be overridden by a variable: WEIR_SERVER__PORT=9000.\n\n\
                   Exit codes of all commands: 0 done; 1 not done, or what was checked is wrong; 2 a mistake in the command \
                   line or the configuration.",
     args_conflicts_with_subcommands = true
@@ -133,12 +133,12 @@ enum Command {
         #[command(subcommand)]
         command: identity::teams::Command,
     },
-    /// Lists what may be spent and has been in a running Weir, and makes and changes budgets that stand in its store.
+    /// Lists the budgets of a running Weir and their use; makes, changes and deletes those in its store.
     Budgets {
         #[command(subcommand)]
         command: identity::budgets::Command,
     },
-    /// Lists what models cost in a running Weir, and makes and changes prices that stand in its store.
+    /// Lists the prices of models in a running Weir; makes, changes and deletes those in its store.
     Prices {
         #[command(subcommand)]
         command: identity::prices::Command,
@@ -148,7 +148,7 @@ enum Command {
         #[command(subcommand)]
         command: plugin::Command,
     },
-    /// Prints the script by which a shell completes `weir`'s commands.
+    /// Prints a completion script for a shell.
     Completions(completions::Completions),
     /// Prints the manual as a page for `man`, or writes the pages of all commands.
     Man(man::Man),
@@ -259,12 +259,12 @@ fn compiling(mut config: Config) -> Config {
     config
 }
 
-/// The line that says how a command is called, as it stands below a mistake in its arguments.
+/// The usage line of a command, to be printed below a mistake in its arguments.
 fn usage(command: &str) -> String {
     usage_of([command.into()]).to_string()
 }
 
-/// The same for the command that these words begin with.
+/// The usage line of the command that these words begin with.
 fn usage_of(words: impl IntoIterator<Item = OsString>) -> StyledStr {
     let mut all = Cli::command();
     all.build();

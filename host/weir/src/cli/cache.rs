@@ -41,16 +41,16 @@ pub(super) struct Purge {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct RemovalArgs {
-    /// The answer with this `x-weir-cache-key`, in all its forms.
+    /// Removes the answer with this `x-weir-cache-key`, in all formats.
     #[arg(long)]
     key: Option<String>,
-    /// The answers of this model.
+    /// Removes the answers of this model.
     #[arg(long, value_name = "ALIAS")]
     model: Option<String>,
-    /// All answers up to this generation: none, if all were removed since.
+    /// Removes all answers, unless all were removed since `weir cache show` printed this generation.
     #[arg(long, value_name = "NUMBER")]
     generation: Option<u64>,
-    /// All answers.
+    /// Removes all answers.
     #[arg(long)]
     all: bool,
 }

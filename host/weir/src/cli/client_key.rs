@@ -19,7 +19,7 @@ pub(super) struct ClientKey {
     /// The client's name in the configuration.
     #[arg(long, value_name = "NAME", default_value = "team-a")]
     name: String,
-    /// Reads the key from standard input instead of creating one, and prints only its hash.
+    /// Reads the key from standard input instead of creating one, and does not print it.
     #[arg(long)]
     stdin: bool,
 }
@@ -47,7 +47,7 @@ enum NoKey {
     /// Nothing stands on standard input.
     #[error("standard input is empty")]
     Empty,
-    /// The system has none.
+    /// The system has no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(getrandom::Error),
 }

@@ -37,7 +37,7 @@ pub(super) struct Explain {
     /// An option of the provider's adapter, with a value in JSON or plain text. May be repeated.
     #[arg(long = "option", value_name = "KEY=VALUE")]
     options: Vec<String>,
-    /// Requests a stream, for formats that do so in the path.
+    /// Asks for a stream, in formats whose path says so and not the body.
     #[arg(long)]
     stream: bool,
     /// Shows the translation even if the request would be relayed unchanged.
@@ -109,7 +109,7 @@ fn answer(asked: Explain) -> Result<Explained, Failure> {
     Ok(runtime.block_on(explain(&serving, &question)).map_err(ExplainError::Refused)?)
 }
 
-/// The file of a request is none.
+/// A request's file is not JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {mistake}", file.display())]
 pub(super) struct NoRequest {

@@ -1,4 +1,5 @@
-//! `weir ledger …`: explains a request's cost, prices past use anew, and compares it with a provider's own figures.
+//! `weir ledger …`: explains a request's cost, computes past costs with other prices, and compares the log with a
+//! provider's own figures.
 
 mod explain;
 mod reconcile;
@@ -17,7 +18,7 @@ use weir_store::Fact;
 pub(super) enum Command {
     /// Explains a request's cost: adapter, counts, prices, amounts.
     Explain(explain::Explain),
-    /// Prices past requests with another price file, by the counts in the log.
+    /// Computes what past requests would have cost with another price file, from the counts in the log.
     Reprice(reprice::Reprice),
     /// Compares the log with a provider's own export of use, by day and model.
     Reconcile(reconcile::Reconcile),

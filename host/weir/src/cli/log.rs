@@ -31,9 +31,9 @@ pub(super) enum Command {
     Search(Find),
     /// Shows everything about one request.
     Show(Show),
-    /// Writes all requests that meet a search, as lines of JSON or a Parquet file.
+    /// Writes all requests that match the options, as lines of JSON or as a Parquet file.
     Export(Export),
-    /// Shows how many requests of a day the log lacks: those that a crash or a full queue took, and erased ones.
+    /// Shows how many requests of a day the log lacks: lost in a crash, dropped from a full queue, or erased.
     Gaps(Gaps),
     /// Removes everything about the requests of a user or a key. Sums of use stay.
     Erase(Erase),
@@ -54,7 +54,7 @@ pub(super) struct Tail {
 pub(super) struct Find {
     #[command(flatten)]
     search: Search,
-    /// The most requests.
+    /// The maximum number of requests to print.
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u32,
     /// Prints JSON lines.
@@ -68,7 +68,7 @@ pub(super) struct Find {
 pub(super) struct Show {
     /// The request's id, as in the header x-weir-request-id.
     id: String,
-    /// Shows its content too, if that was kept.
+    /// Shows the request's content too, if it was kept.
     #[arg(long)]
     bodies: bool,
     #[command(flatten)]
@@ -82,7 +82,8 @@ pub(super) struct Export {
     /// The file to write; standard output by default.
     #[arg(short, long, alias = "output", value_name = "FILE")]
     out: Option<PathBuf>,
-    /// A request a line, many a line as OpenTelemetry's `LogsData`, or a Parquet file.
+    /// `json`: a line for each request. `otlp`: lines of OpenTelemetry's `LogsData`, each with many requests. `parquet`: a
+    /// Parquet file.
     #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
     format: ExportFormat,
     #[command(flatten)]
@@ -287,7 +288,7 @@ pub(super) fn one(running: &Running, id: &str) -> Result<Value, Failure> {
 /// What is wrong with the arguments.
 #[derive(Debug, thiserror::Error)]
 enum LogError {
-    /// Such an id no request has.
+    /// The text is not a request's id.
     #[error("`{0}` is not the id of a request; `weir log search --client-id` finds a client's own ids")]
     Id(String),
     /// What is exported is no text.

@@ -11,7 +11,7 @@ use super::Cli;
 const MARK: &str = "UPDATE_DOCS=1 cargo test -p weir. -->\n\n";
 /// An option that so many commands have is explained once.
 const MANY: usize = 5;
-const MANY_TITLE: &str = "Options of many commands";
+const MANY_TITLE: &str = "Common options";
 
 #[test]
 fn the_page_of_commands_is_made_from_their_definitions() {
@@ -90,7 +90,7 @@ fn section(command: &Command, shared: &[&Arg], level: usize) -> String {
     if !of_many.is_empty() {
         let names: Vec<String> = of_many.iter().filter_map(|one| Some(format!("`--{}`", one.get_long()?))).collect();
         let anchor = MANY_TITLE.to_lowercase().replace(' ', "-");
-        parts.push(format!("[As of many commands](#{anchor}): {}.\n\n", names.join(", ")));
+        parts.push(format!("[Common options](#{anchor}): {}.\n\n", names.join(", ")));
     }
     parts.extend(commands(command).map(|one| section(one, shared, level + 1)));
     parts.concat()

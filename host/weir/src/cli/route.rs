@@ -30,7 +30,7 @@ pub(super) struct Explain {
     /// The format of the request: openai.chat, anthropic.messages, ...
     #[arg(long, value_name = "FORMAT")]
     from: Option<String>,
-    /// The request asks for a stream, for formats that do so in the path.
+    /// Asks for a stream, in formats whose path says so and not the body.
     #[arg(long)]
     stream: bool,
     /// The value of the header that identifies a session.

@@ -12,14 +12,14 @@ use weir_upstream::{AdminClient, AdminError};
 /// Which Weir is asked.
 #[derive(Debug, Args)]
 pub(super) struct Running {
-    /// The address of its admin endpoints, such as `https://weir.internal:9090`. By default that of the configuration.
+    /// The address of the admin endpoints, such as `https://weir.internal:9090`. By default the one in the configuration.
     #[arg(long = "admin", value_name = "URL")]
     url: Option<String>,
     /// The configuration, for the address and the admin token.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// The admin token, in place of the configuration's. Other users of the machine see what stands on a command line, so
-    /// better set `WEIR_ADMIN_TOKEN`.
+    /// The admin token, in place of the one in the configuration. Other users of the machine can read command lines: set
+    /// `WEIR_ADMIN_TOKEN` instead.
     #[arg(long = "admin-token", value_name = "TOKEN", env = "WEIR_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
@@ -40,7 +40,7 @@ impl Running {
 /// Why no running Weir can be asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoClient {
-    /// The address is none, or no secret may go there.
+    /// The address is not valid, or no secret may be sent there.
     #[error("{url}: {source}")]
     Address {
         /// The address.

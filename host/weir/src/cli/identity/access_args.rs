@@ -11,35 +11,35 @@ use crate::cli::running::Running;
 /// What a key or a team may do and use.
 #[derive(Debug, Default, Args)]
 pub(super) struct AccessArgs {
-    /// A model that may be used: an alias, or a pattern with `*`. Repeat it for several; all, if none is set.
+    /// A model that may be used: an alias, or a pattern with `*`. May be repeated. By default all models.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// An operation that may be used, such as `chat` or `files-*`. Repeat it for several; as for
-    /// `[[clients]]`, if none is set.
+    /// An operation that may be used, such as `chat` or `files-*`. May be repeated. By default as for `[[clients]]`: all, or
+    /// with `--model` those that name a model.
     #[arg(long = "operation", value_name = "OPERATION")]
     operations: Vec<String>,
-    /// The most requests that may begin in a minute.
+    /// The maximum number of requests that may begin in a minute.
     #[arg(long, value_name = "NUMBER")]
     requests_per_minute: Option<u64>,
-    /// Input and output tokens per minute.
+    /// The maximum number of tokens per minute, input and output together.
     #[arg(long, value_name = "NUMBER")]
     tokens_per_minute: Option<u64>,
-    /// Concurrent streams.
+    /// The maximum number of concurrent streams.
     #[arg(long, value_name = "NUMBER")]
     streams: Option<u64>,
     /// A budget: dollars in a window, such as `50/month` or `2.50/day`.
     #[arg(long, value_name = "USD/WINDOW")]
     budget: Option<String>,
-    /// A tag of all requests, for budgets and the request log. Repeat it for several.
+    /// A tag of all requests, for budgets and the request log. May be repeated.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// A name for a model, such as `fast=gpt-4o-mini`. Repeat it for several.
+    /// A name for a model, such as `fast=gpt-4o-mini`. May be repeated.
     #[arg(long = "alias", value_name = "NAME=MODEL")]
     aliases: Vec<String>,
-    /// The order in queues: high, normal or low.
+    /// The priority in queues, where requests have to wait.
     #[arg(long, value_name = "ORDER", value_parser = ["high", "normal", "low"])]
     priority: Option<String>,
-    /// Requests may name their target.
+    /// Lets requests choose their target, with the header x-weir-target.
     #[arg(long)]
     may_choose: bool,
 }

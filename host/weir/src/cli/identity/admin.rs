@@ -29,7 +29,7 @@ pub(super) fn named(list: &str, name: &str) -> Result<String, NoName> {
 pub(in crate::cli) struct Endpoints(AdminClient);
 
 impl Endpoints {
-    /// Those of this Weir.
+    /// The endpoints of this Weir.
     pub(in crate::cli) fn of(running: &Running) -> Result<Self, Failure> {
         running.client().map(Self)
     }

@@ -19,13 +19,13 @@ const SCOPES: [&str; 6] = ["key", "team", "org", "tag", "model", "provider"];
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Lists all budgets: name, whose use counts, limit, what is used and left, when it resets, where it stands.
+    /// Lists all budgets: name, whose use counts, limit, used and left, when the window resets, where it is defined.
     List(List),
     /// Shows a budget as JSON.
     Show(Named),
     /// Makes a budget.
     Create(Box<Create>),
-    /// Changes what is given of a budget. What is used stays counted while unit, window and time zone stay the same.
+    /// Changes the fields of a budget that are given. What was used stays counted while unit, window and time zone stay the same.
     Set(Box<Set>),
     /// Deletes a budget.
     Delete(Named),
@@ -65,13 +65,13 @@ pub(in crate::cli) struct Set {
 /// What a budget says besides its name and whose use counts.
 #[derive(Debug, Default, Args)]
 struct Fields {
-    /// US dollars in a window.
+    /// The limit in US dollars per window.
     #[arg(long, value_name = "DOLLARS")]
     usd: Option<String>,
-    /// Input and output tokens in a window, in place of dollars.
+    /// The limit in tokens per window, input and output together, in place of dollars.
     #[arg(long, value_name = "NUMBER", conflicts_with = "usd")]
     tokens: Option<u64>,
-    /// Requests in a window, in place of dollars.
+    /// The limit in requests per window, in place of dollars.
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["usd", "tokens"])]
     requests: Option<u64>,
     /// The window: minute, hour, day, week, month, total, or a number of days such as 30d.
@@ -80,13 +80,13 @@ struct Fields {
     /// The time zone in which days begin, such as Europe/Berlin.
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
-    /// The share from which on answers carry a warning, such as 0.8.
+    /// The share of the limit from which on answers carry a warning, such as 0.8.
     #[arg(long, value_name = "SHARE")]
     soft: Option<String>,
-    /// The share at which a running stream is ended, such as 1.2.
+    /// The share of the limit at which a running stream is ended, such as 1.2.
     #[arg(long, value_name = "SHARE")]
     abort_at: Option<String>,
-    /// What happens to requests without room: refuse, notify, or downgrade=MODEL.
+    /// What happens to requests that no longer fit: refuse, notify (send them and warn), or downgrade=MODEL.
     #[arg(long, value_name = "WHAT")]
     when_over: Option<String>,
     /// What happens to requests without a price: refuse, allow, or assume=DOLLARS for a million tokens.

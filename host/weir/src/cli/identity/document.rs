@@ -20,7 +20,7 @@ pub(super) struct Kind {
 /// A document by its name.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Named {
-    /// Its name, as `list` prints it.
+    /// The name, as `list` prints it.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) running: Running,

@@ -20,18 +20,18 @@ use weir_identity::KeyId;
 pub(in crate::cli) enum Command {
     /// Makes a key and prints its text, which nothing shows again.
     ///
-    /// The text stands alone on standard output, the rest on standard error: `KEY=$(weir keys create build --team red)`.
+    /// Standard output has the text and nothing else, so that a script can take it: `KEY=$(weir keys create build --team red)`.
     Create(Box<Create>),
     /// Lists keys: id, name, team, status, expiry.
     List(List),
     /// Shows a key as JSON. Its text and hashes are not part of it.
     Show(One),
-    /// Changes what is given of a key; the rest stays.
+    /// Changes the fields of a key that are given; the others stay.
     ///
-    /// A list (models, operations, tags) replaces the one before. A budget sets the amount of the one in dollars for the same
-    /// window, or is added. `PATCH /admin/v1/keys/ID` with `null` removes what the key has: docs/keys.md.
+    /// A list (models, operations, tags) replaces the former one. `--budget` changes the amount of the key's budget in dollars
+    /// for the same window, or adds one. To remove a field, send `null` for it by `PATCH /admin/v1/keys/ID`: docs/keys.md.
     Set(Box<Set>),
-    /// Gives a key a new text under the same id, and prints it. The text before stays valid for a while.
+    /// Gives a key a new text under the same id, and prints it. The former text stays valid for the time of `--grace`.
     Rotate(Rotate),
     /// Refuses a key from now on, until it is enabled.
     Disable(One),
@@ -111,10 +111,10 @@ pub(in crate::cli) struct Set {
 pub(in crate::cli) struct Rotate {
     /// The key's id: the part of its text after `sk-weir-`.
     id: String,
-    /// How long the text before stays valid: 0s to 30d.
+    /// How long the former text stays valid: 0s to 30d.
     #[arg(long, value_name = "TIME", default_value = "24h")]
     grace: String,
-    /// Replaces the text of a rotation whose grace still runs, since it was lost.
+    /// Rotates again while the grace of the last rotation still runs, for a new text that was lost.
     #[arg(long)]
     again: bool,
     #[command(flatten)]

@@ -14,13 +14,13 @@ const PRICE: Kind = Kind { one: "price", all: "prices" };
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
-    /// Lists the prices that stand in the store; with --all, those in force of each model at each of its targets.
+    /// Lists the prices in the store; with `--all`, the price in force for each model at each of its targets.
     List(List),
     /// Shows a price as JSON.
     Show(Named),
-    /// Makes a price, over the bundled ones and below the operator's price file.
+    /// Makes a price. It overrides the bundled one, and the operator's price file overrides it.
     Create(Box<Create>),
-    /// Changes what is given of a price; other amounts and conditions stay.
+    /// Changes the fields of a price that are given; other amounts and conditions stay.
     Set(Box<Set>),
     /// Deletes a price. What was billed by it stays billed.
     Delete(Named),
@@ -28,7 +28,7 @@ pub(in crate::cli) enum Command {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
-    /// The prices in force, wherever they stand.
+    /// Lists the prices in force, wherever they are defined.
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -61,14 +61,14 @@ struct Fields {
     /// The provider's name for the model, or a pattern with `*`.
     #[arg(long)]
     model: Option<String>,
-    /// Dollars for a million tokens or for one piece, such as input=2.5, or for so many pieces, such as search=10/1000.
-    /// Repeat it for several.
+    /// Dollars for a million tokens or for one piece, such as input=2.5, or for a number of pieces, such as search=10/1000.
+    /// May be repeated.
     #[arg(long = "rate", value_name = "MEASURE=DOLLARS")]
     rates: Vec<String>,
-    /// A condition, such as `context_over=200000`, `service_tier=flex`, `batch=true` or `region=eu`. Repeat it for several.
+    /// A condition, such as `context_over=200000`, `service_tier=flex`, `batch=true` or `region=eu`. May be repeated.
     #[arg(long = "when", value_name = "CONDITION=VALUE")]
     when: Vec<String>,
-    /// From when on it holds: a date or a time.
+    /// The date or time from which on the price holds.
     #[arg(long = "from", value_name = "TIME")]
     valid_from: Option<String>,
 }

@@ -24,16 +24,16 @@ pub(in crate::cli) enum Command {
     List(Listing),
     /// Shows a team as JSON.
     Show(One),
-    /// Changes what is given of a team; the rest stays.
+    /// Changes the fields of a team that are given; the others stay.
     ///
-    /// A list (models, operations, tags) replaces the one before. A budget sets the amount of the one in dollars for the same
-    /// window, or is added. `PATCH /admin/v1/teams/ID` with `null` removes what the team has: docs/keys.md.
+    /// A list (models, operations, tags) replaces the former one. `--budget` changes the amount of the team's budget in dollars
+    /// for the same window, or adds one. To remove a field, send `null` for it by `PATCH /admin/v1/teams/ID`: docs/keys.md.
     Set(Box<Set>),
     /// Refuses all keys of a team from now on, until it is enabled.
     Disable(One),
     /// Accepts the keys of a disabled team again.
     Enable(One),
-    /// Deletes a team without keys, or with them.
+    /// Deletes a team; one that has keys only with `--with-keys`.
     Delete(Delete),
 }
 
@@ -41,7 +41,7 @@ pub(in crate::cli) enum Command {
 pub(in crate::cli) struct Create {
     /// The id: letters, digits, and any of . _ - @ : + =
     id: String,
-    /// A name for people; the id without it.
+    /// A name for people. By default the id.
     #[arg(long)]
     name: Option<String>,
     /// The organisation whose rights, limits and budgets apply too.
@@ -79,7 +79,7 @@ pub(in crate::cli) struct Set {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Delete {
-    /// Deletes its keys too. Without this, a team with keys is not deleted.
+    /// Deletes the team's keys too. Without this option, a team that has keys stays.
     #[arg(long)]
     with_keys: bool,
     #[command(flatten)]
@@ -108,7 +108,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 
 /// A text is no team's id.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a team's id")]
+#[error("`{0}` is not a team's id: it has letters, digits, and any of . _ - @ : + =")]
 struct NoTeamId(String);
 
 impl CommandError for NoTeamId {

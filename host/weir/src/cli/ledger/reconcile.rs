@@ -19,7 +19,7 @@ pub(in crate::cli) struct Reconcile {
     /// The provider's export of use, as CSV or JSON; docs/request-log.md lists the columns.
     #[arg(long, value_name = "FILE")]
     export: PathBuf,
-    /// The share by which figures may differ.
+    /// The share by which figures may differ: 0.001 is a thousandth.
     #[arg(long, value_name = "SHARE", default_value_t = 0.001, value_parser = share)]
     tolerance: f64,
     #[command(flatten)]
@@ -34,7 +34,7 @@ enum ReconcileError {
     /// It is larger than any export.
     #[error("{} is larger than {MAX_EXPORT_BYTES} bytes", .0.display())]
     TooLarge(PathBuf),
-    /// It is none.
+    /// It cannot be read as an export.
     #[error("{}: {source}", path.display())]
     Export { path: PathBuf, source: ExportError },
 }
@@ -80,8 +80,8 @@ fn share(text: &str) -> Result<f64, NoShare> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or(NoShare)
 }
 
-/// Adds what providers charged for a request; only this one, if it is given. What used nothing and cost nothing, such as a refused
-/// attempt or a question about a batch, is in no provider's figures.
+/// Adds what providers charged for a request; only this one, if it is given. What used nothing and cost nothing, such
+/// as a refused attempt or a question about a batch, is in no provider's figures.
 fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact, provider: Option<&str>) {
     let used = |tokens: &TokenCounts, cost_nano: Option<i64>| Used {
         requests: Some(1),
@@ -107,7 +107,7 @@ fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact, provider: Option<&str>) {
     }
 }
 
-/// The same with the tokens that the provider bills, where these are others than it reports: its own figures are of them.
+/// The use in tokens as the provider bills them, where it reports others: its own figures count what it bills.
 fn as_billed(used: Used, fact: &Fact) -> Used {
     match bill::billed_tokens(fact) {
         Some([input, output]) => Used { input: Some(input), output: Some(output), ..used },

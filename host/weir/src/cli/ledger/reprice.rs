@@ -15,7 +15,7 @@ use weir_store::{Fact, RequestId};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reprice {
-    /// The price file; docs/budgets.md describes the format. The bundled prices hold for what it does not name.
+    /// The price file; docs/budgets.md describes the format. Models that it does not name keep the bundled prices.
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
     #[command(flatten)]
@@ -82,7 +82,7 @@ enum Unpriced {
     /// Its counts cannot be.
     #[error("{id}: {source}")]
     Counts { id: RequestId, source: BillError },
-    /// The amount is none.
+    /// The amount is not valid.
     #[error("{id}: {source}")]
     Amount { id: RequestId, source: MoneyError },
 }

@@ -75,10 +75,10 @@ pub(super) enum RowError {
     /// It lacks a column.
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    /// A number that is none, or negative.
+    /// A text is not a number, or the number is negative.
     #[error("`{0}` is not a count")]
     Count(&'static str),
-    /// An amount that is none.
+    /// A text is not an amount.
     #[error("`cost_usd`: {0}")]
     Cost(#[from] MoneyError),
     /// A text that begins with no date.

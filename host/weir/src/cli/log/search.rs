@@ -8,40 +8,40 @@ use weir_ledger::Timestamp;
 /// Which requests are wanted. All conditions have to hold.
 #[derive(Debug, Clone, Args, Default)]
 pub(in crate::cli) struct Search {
-    /// The id that the client gave: its x-request-id.
+    /// Only the request with this id of its client: the header x-request-id.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// The key's id, or the client's name; `weir log search` finds a key of the store by its name too.
+    /// Only requests of this key (its id) or client (its name); `weir log search` also takes the name of a key of the store.
     #[arg(long)]
     pub(super) key: Option<String>,
     /// Only requests of this team.
     #[arg(long)]
     team: Option<String>,
-    /// The model that was asked for or that answered.
+    /// Only requests that asked for this model, or that it answered.
     #[arg(long)]
     model: Option<String>,
     /// Only requests that this provider answered.
     #[arg(long)]
     pub(in crate::cli) provider: Option<String>,
-    /// The status: 429, 4xx, or 400-499.
+    /// Only requests with this status: 429, 4xx, or 400-499.
     #[arg(long)]
     status: Option<String>,
-    /// How they ended.
+    /// Only requests with this outcome.
     #[arg(long, value_parser = ["ok", "refused", "failed", "cut", "cancelled"])]
     outcome: Option<String>,
     /// Only requests that failed.
     #[arg(long)]
     failed: bool,
-    /// A text that the error has.
+    /// Only requests whose error contains this text.
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
-    /// The least cost in dollars.
+    /// Only requests that cost at least so much, in US dollars.
     #[arg(long, value_name = "USD")]
     min_cost: Option<String>,
-    /// From then on: 2026-11-21, 2026-11-21T08:00:00Z, or 90m, 2h, 7d ago.
+    /// Only requests from this time on: 2026-11-21, 2026-11-21T08:00:00Z, or 90m, 2h, 7d ago.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Until then.
+    /// Only requests before this time.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
 }

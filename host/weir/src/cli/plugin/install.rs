@@ -26,14 +26,14 @@ pub(in crate::cli) struct Install {
     /// The component (`.wasm`), with `FILE.sig` next to it if one is required; `-` for standard input; or an adapter in a
     /// registry: `oci://REGISTRY/NAME:TAG` or `oci://REGISTRY/NAME@sha256:...`.
     file: PathBuf,
-    /// The folder, instead of the configuration's.
+    /// The folder to install in, instead of the one in the configuration.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// The configuration that names folder, lock file and cache.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// A folder, an archive (`.tar`) or a file of fixtures to prove it with and to install with it, instead of those
-    /// next to it or of its project.
+    /// The fixtures that prove the adapter and are installed with it: a folder, an archive (`.tar`) or a file. By default
+    /// those next to the component, or those of its project.
     #[arg(long, value_name = "PLACE")]
     fixtures: Option<PathBuf>,
     /// Accepts a signed file of an older version than the present one, or than the one pinned last.
@@ -49,10 +49,10 @@ pub(in crate::cli) struct Install {
 /// What counts for an adapter in a registry.
 #[derive(Debug, Args)]
 struct FromRegistry {
-    /// Takes an adapter from a registry although no trusted key signed it.
+    /// Installs an adapter from a registry although no trusted key signed it.
     #[arg(long)]
     unsigned: bool,
-    /// Takes what a registry's tag means now, although it meant another adapter when that was installed.
+    /// Installs what the registry's tag names now, although it named another adapter at the last installation.
     #[arg(long)]
     update: bool,
     #[command(flatten)]

@@ -24,8 +24,8 @@ pub(super) struct Access {
     /// The name to log in to the registry with.
     #[arg(long = "registry-user", value_name = "NAME", env = "WEIR_REGISTRY_USER", requires = "password")]
     user: Option<String>,
-    /// The password, or a token in its place. Other users of the machine see what stands on a command line, so better set
-    /// `WEIR_REGISTRY_PASSWORD`.
+    /// The password, or a token in its place. Other users of the machine can read command lines: set
+    /// `WEIR_REGISTRY_PASSWORD` instead.
     #[arg(
         long = "registry-password",
         value_name = "PASSWORD",
@@ -39,7 +39,7 @@ pub(super) struct Access {
 /// Why an adapter cannot be fetched from a registry.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReferenceFailure {
-    /// The text means none.
+    /// The text is not a reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// The registry fails, or has something else.

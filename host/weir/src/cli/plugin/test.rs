@@ -21,7 +21,7 @@ pub(in super::super) struct Test {
     /// Only fixtures of this name or id.
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
-    /// Writes the adapter's present results into the fixtures, as their new expectations.
+    /// Writes what the adapter returns now into the fixtures, as what they expect from then on.
     #[arg(long)]
     update: bool,
     /// Format of the report.
@@ -58,7 +58,7 @@ enum TestError {
     /// There is no sandbox.
     #[error(transparent)]
     Loader(#[from] EngineError),
-    /// The component is none that Weir loads.
+    /// Weir does not load the component.
     #[error(transparent)]
     Component(#[from] Unloadable),
     /// The fixtures cannot be read.
@@ -67,10 +67,10 @@ enum TestError {
     /// None of them has this name.
     #[error("no fixture is called `{0}`")]
     NoSuchFixture(String),
-    /// The place that was named has none.
+    /// The place that was named has no fixtures.
     #[error("no fixtures in {}", .0.display())]
     NoFixtures(PathBuf),
-    /// No place was named, and the component has none.
+    /// No place was named, and the component has no fixtures.
     #[error("no fixtures beside {} and none in it; name a folder", .0.display())]
     NoneBeside(PathBuf),
     /// A fixture cannot be given its new expectation.
