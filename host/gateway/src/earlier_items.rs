@@ -51,8 +51,8 @@ pub struct EarlierItems {
 /// A request is too large with the items that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the request has more than {0} bytes with the items of earlier answers that it names (`server.max_body_bytes`): begin anew, or \
-     name fewer"
+    "the request has more than {0} bytes with the items of earlier answers that it names (`server.max_body_bytes`): begin a \
+     new conversation, or name fewer items"
 )]
 pub(crate) struct TooMany(usize);
 

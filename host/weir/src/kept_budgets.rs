@@ -123,8 +123,8 @@ fn log_failure(error: &KeepError) {
     match error {
         KeepError::File(error @ BudgetFileError::Io { .. }) => tracing::error!(
             %error,
-            "the counts of budgets are not kept: after a restart they begin anew. `store.state_dir` names a folder that can \
-             be written"
+            "the counts of budgets are not kept: after a restart they start from zero. Set `store.state_dir` to a folder that \
+             Weir can write to"
         ),
         KeepError::File(error) => {
             tracing::error!(%error, "the counts of budgets are not kept: after a restart they are those of before");
@@ -172,7 +172,7 @@ impl KeptBudgets {
             return self.figures.note(flushed.as_ref());
         }
         tracing::error!(
-            "the counts of budgets are not kept: the store's database does not answer. Until it does, they begin anew"
+            "the counts of budgets are not kept: the store's database does not answer. Until it does, they start from zero"
         );
         self.figures.state.set(1);
     }

@@ -43,7 +43,7 @@ pub enum BudgetFileError {
     /// The file cannot be read.
     #[error(
         "{path}, which has what budgets have counted, cannot be read: {cause}. Let Weir's user read and write it, or move it \
-         away: then every budget begins anew"
+         away: then every budget starts from zero"
     )]
     Unreadable {
         /// The file.
@@ -54,7 +54,7 @@ pub enum BudgetFileError {
     /// The file holds something else.
     #[error(
         "{path}, which has what budgets have counted, is damaged: {reason}. Put it back from a backup, or move it away: then \
-         every budget begins anew"
+         every budget starts from zero"
     )]
     Content {
         /// The file.
@@ -65,7 +65,7 @@ pub enum BudgetFileError {
     /// Another version of the program wrote the file.
     #[error(
         "{path}, which has what budgets have counted, has version {version}, and this program reads {VERSION}: start the version \
-         of Weir that wrote it, or move it away: then every budget begins anew"
+         of Weir that wrote it, or move it away: then every budget starts from zero"
     )]
     Version {
         /// The file.

@@ -29,7 +29,7 @@ pub(super) fn lost_keys(mark: Option<&Path>) {
     tracing::error!(
         mark,
         "the store has no keys, although this node knew some: requests still need one. Restore the store from a backup, or \
-         if it was meant to begin anew, stop weir, remove the file that `mark` names, and start it"
+         if it was emptied on purpose, stop weir, remove the file that `mark` names, and start it"
     );
 }
 

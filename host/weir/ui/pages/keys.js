@@ -209,7 +209,7 @@ export function meter(budget, title) {
     h("div", { class: "title" }, h("h3", null, name(title, 60)), h("span", { class: "number" }, `${amount(spent)} of ${amount(limit)}`)),
     h("span", { class: `bar ${kind}`, role: "img", "aria-label": `${Math.round(100 * part)} % used` }, bar),
     h("p", { class: "hint" }, `${Math.round(100 * part)} % used`, reserved > 0 && `, ${amount(reserved)} of it reserved`,
-      end && `, begins anew ${format.whole_time(budget.resets)}`,
+      end && `, resets ${format.whole_time(budget.resets)}`,
       forecast !== null && [", ", h("span", { class: forecast > limit ? "worse" : "" }, `at this pace ${amount(budget.unit === "usd" ? forecast.toFixed(9) : Math.round(forecast))} by then`)]));
 }
 

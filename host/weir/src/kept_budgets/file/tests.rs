@@ -32,9 +32,9 @@ fn rows_are_read_as_they_were_written_and_other_content_is_refused() {
     fs::write(&file.path, "{\"version\":2,\"shapes\":{},\"rows\":[]}").unwrap();
     assert!(file.take().unwrap_err().to_string().contains("has version 2"));
     fs::write(&file.path, "no").unwrap();
-    assert!(file.take().unwrap_err().to_string().contains("every budget begins anew"));
+    assert!(file.take().unwrap_err().to_string().contains("every budget starts from zero"));
     fs::write(&file.path, b"\xff").unwrap();
-    assert!(file.take().unwrap_err().to_string().contains("every budget begins anew"));
+    assert!(file.take().unwrap_err().to_string().contains("every budget starts from zero"));
     assert!(file.exchange(true, || rows.clone()).is_err(), "what cannot be read is not written over");
 }
 
