@@ -1,5 +1,5 @@
-//! What the models of a target cost: the bundled prices, those of the store and the operator's price file over them, or the price that the
-//! configuration sets for a model or target.
+//! What the models of a target cost: the bundled prices, those of the store and the operator's price file over them, or
+//! the price that the configuration sets for a model or target.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,9 +99,9 @@ impl Pricing {
         Self { book, provider, kind, region: None, cost_place: None, first: Arc::default() }
     }
 
-    /// The same for answers that report their cost at this place.
+    /// These prices for answers that report their cost at this place.
     #[must_use]
-    pub(crate) fn told_at(self, place: Option<&CostPointer>) -> Self {
+    pub(crate) fn with_cost_place(self, place: Option<&CostPointer>) -> Self {
         let compiled = |place: &CostPointer| {
             let compiled = CostPlace::new(place.as_str());
             compiled.inspect_err(|error| tracing::error!(%error, "the place of a cost cannot be used")).ok()
@@ -182,7 +182,7 @@ struct ModelTariff {
     other: OnceLock<Tariff>,
 }
 
-/// A longer name than this is none of a model, in bytes.
+/// The longest name of a model, in bytes.
 const MAX_MODEL_NAME: usize = 512;
 
 impl Tariff {

@@ -23,7 +23,7 @@
 //! | `sent_words` | keeps the words of a body that may be ids |
 //! | `short_strings` | finds the strings of a request that may name objects |
 //! | `others_objects` | looks for other clients' objects in a request |
-//! | `told_ids` | finds ids at the places that a manifest names |
+//! | `work_ids` | finds ids at the places that a manifest names |
 //! | `words` | finds the words of texts that may be ids |
 
 mod carried;
@@ -37,8 +37,8 @@ mod recorder;
 mod request_file;
 mod sent_words;
 mod short_strings;
-mod told_ids;
 mod words;
+mod work_ids;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -58,10 +58,10 @@ pub(crate) use recorder::may_be_owned;
 pub use recorder::{Claim, ProvenanceRecorder, RecordScope, is_object};
 pub(crate) use request_file::{Asks, FileMistake, NamedModel, ReadRequests, RequestFile};
 pub(crate) use sent_words::SentWords;
-pub use told_ids::ToldPlaces;
-pub(crate) use told_ids::last_segment;
 pub(crate) use weir_wire::opaque::{Scanner, WORD, Word};
 pub(crate) use words::Words;
+pub use work_ids::WorkIdPlaces;
+pub(crate) use work_ids::last_segment;
 
 /// The approximate memory of one word, in bytes.
 const ENTRY: usize = 128;

@@ -119,7 +119,7 @@ impl Target {
     #[must_use]
     pub fn priced(mut self, book: &Arc<PriceBook>, set: Option<Price>) -> Self {
         let pricing = Pricing::new(book, &self.label, &self.adapter.name, set);
-        let pricing = pricing.within(self.region.clone()).told_at(self.provider.cost_place.as_ref());
+        let pricing = pricing.within(self.region.clone()).with_cost_place(self.provider.cost_place.as_ref());
         let priced = |spare: &Arc<Self>| Arc::new(Self { pricing: pricing.clone(), ..Self::clone(spare) });
         self.spares = self.spares.iter().map(priced).collect();
         self.pricing = pricing;

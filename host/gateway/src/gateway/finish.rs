@@ -49,7 +49,7 @@ impl Gateway {
                 target,
                 priced: target,
                 acceptance: target.accepts(asked.endpoint.format(), asked.operation()),
-                told_at: serving.told_places(asked.endpoint.index),
+                work_id_places: serving.work_id_places(asked.endpoint.index),
                 peek: Some(&asked.peek),
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);

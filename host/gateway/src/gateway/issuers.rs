@@ -72,26 +72,27 @@ impl Gateway {
         };
         let claim = if is_success { claim() } else { None };
         let claim = claim.map(|claim| Claim { requests: Arc::clone(&asked.requests), ..claim });
-        let told_at = serving.told_places(asked.endpoint.index);
+        let work_id_places = serving.work_id_places(asked.endpoint.index);
         let making = if is_program {
             self.making_of_program(serving, asked, may_differ)
         } else {
             self.making(serving, &asked.endpoint, &asked.peek, may_differ, || asked.named_objects())
         };
-        let finds = claim.is_some() || is_stored || told_at.is_some() || making.is_some();
+        let finds = claim.is_some() || is_stored || work_id_places.is_some() || making.is_some();
         if !is_success || !(scope.values || scope.objects || finds) {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), asked.caller.tenant.clone());
         let recorder = ProvenanceRecorder::new(provenance, tenant, target.issuer(), scope, models).claiming(claim);
-        let recorder = recorder.finding_own_id(is_stored.then(|| depth(response))).told_at(told_at).making(making);
+        let recorder =
+            recorder.finding_own_id(is_stored.then(|| depth(response))).finding_work_ids(work_id_places).making(making);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }
 
-    /// What finds the objects that the answer to a request makes beside itself; `None` if it makes none, or if neither their owners
-    /// nor their places matter.
+    /// What finds the objects that the answer to a request makes beside itself; `None` if it makes none, or if neither
+    /// their owners nor their places matter.
     pub(super) fn making(
         &self,
         serving: &Serving,
@@ -111,7 +112,7 @@ impl Gateway {
     }
 }
 
-/// The same of programs and of clients that use the unified model.
+/// The same steps for programs, and for clients that use the unified model.
 impl Gateway {
     /// The claim of a client to the answer of a target that stores it.
     fn claim_of_program(&self, serving: &Serving, asked: &InboundRequest, target: &Target) -> Option<Claim> {

@@ -251,7 +251,8 @@ impl Gateway {
         Ok(joined(permit, self.admission.admit_to_model(&serving.config, caller, &demand).await?))
     }
 
-    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work that it begins.
+    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work
+    /// that it begins.
     async fn reserve_passed(
         &self,
         serving: &Serving,
@@ -297,7 +298,7 @@ impl Gateway {
             target,
             priced,
             acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
-            told_at: asked.known.as_ref().and_then(|(known, _)| serving.told_places(known.endpoint.index)),
+            work_id_places: asked.known.as_ref().and_then(|(known, _)| serving.work_id_places(known.endpoint.index)),
             peek,
         };
         let sent = SentPass::of(&asked);

@@ -59,7 +59,7 @@ pub(super) fn names_in_passed(method: &Method, is_known: bool, path: &str, in_qu
 }
 
 impl Gateway {
-    /// The same for a request at an endpoint that an adapter declares.
+    /// Books what a request is about to remove, at an endpoint that an adapter declares.
     pub(super) async fn book_removed(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         let names = asked.path_params.get("id").into_iter().map(str::to_owned).collect();
         let adapter = Some(&*asked.endpoint.adapter);
@@ -149,7 +149,7 @@ impl Gateway {
         removal: &Removal<'_>,
         adapter: &str,
     ) -> Result<(), Fault> {
-        let tells = |endpoint: &Arc<Endpoint>| serving.told_places(endpoint.index).is_some();
+        let tells = |endpoint: &Arc<Endpoint>| serving.work_id_places(endpoint.index).is_some();
         if !serving.endpoints.all().iter().any(|endpoint| *endpoint.adapter == *adapter && tells(endpoint)) {
             return Ok(());
         }

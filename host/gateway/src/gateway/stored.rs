@@ -12,7 +12,7 @@ use crate::accounting::{Account, StoredAnswer, StoredRead};
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
-use crate::provenance::{Claim, Making, ProvenanceRecorder, RecordScope, ToldPlaces};
+use crate::provenance::{Claim, Making, ProvenanceRecorder, RecordScope, WorkIdPlaces};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 use weir_types::contract::types::ErrorKind;
@@ -29,12 +29,12 @@ pub(super) struct StoringRequest<'a> {
     pub(super) model: &'a str,
     /// The target that answers.
     pub(super) target: &'a Target,
-    /// The same with the prices of the model, if those are another's.
+    /// The target with the prices of the model, if those differ from its own.
     pub(super) priced: &'a Target,
     /// The acceptance by which the target takes the request unchanged; `None` if it is translated.
     pub(super) acceptance: Option<&'a Acceptance>,
     /// Where the answer has the ids of work and of its results, if the manifest says so.
-    pub(super) told_at: Option<&'a ToldPlaces>,
+    pub(super) work_id_places: Option<&'a WorkIdPlaces>,
     /// What was read of it.
     pub(super) peek: Option<&'a RequestPeek>,
 }
@@ -106,7 +106,7 @@ impl Gateway {
         true
     }
 
-    /// The same for an answer that passes through, whose id is looked for as well, and those of objects that it makes.
+    /// Notes an answer that passes through: its own id, and the ids of objects that it makes, are looked for.
     pub(super) fn note_passed_answer(
         &self,
         response: &mut Response<ReplyBody>,
@@ -116,14 +116,14 @@ impl Gateway {
         account: &mut Account,
     ) {
         let is_stored = response.status().is_success() && self.note_stored_answer(response, serving, making, account);
-        if !is_stored && claim.is_none() && beside.is_none() && making.told_at.is_none() {
+        if !is_stored && claim.is_none() && beside.is_none() && making.work_id_places.is_none() {
             return;
         }
         let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), Arc::clone(&making.caller.tenant));
         let nothing = RecordScope { values: false, objects: false };
         let recorder = ProvenanceRecorder::new(provenance, tenant, making.target.issuer(), nothing, Vec::new());
         let recorder = recorder.claiming(claim).finding_own_id(is_stored.then(|| depth(response)));
-        let recorder = recorder.told_at(making.told_at).making(beside);
+        let recorder = recorder.finding_work_ids(making.work_id_places).making(beside);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(recorder), is_plain);
     }

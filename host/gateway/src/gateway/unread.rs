@@ -76,9 +76,9 @@ impl Gateway {
             self.unbooked.note_results(&unread.caller.tenant, &unread.id, results);
         }
         // Results may have an id of their own, which the work names.
-        let told_at = serving.told_places(way.endpoint.index);
+        let work_id_places = serving.work_id_places(way.endpoint.index);
         let results_id =
-            if told_at.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
+            if work_id_places.is_some() { recorder.results_id().map(str::to_owned) } else { Some(unread.id.clone()) };
         let read = match (read, &results, results_id) {
             // It says that it is finished, and its results have the rest.
             (Ok(StoredState::Unreported | StoredState::Failed), Some(results), Some(id)) => {
@@ -147,11 +147,11 @@ impl Gateway {
             sent: None,
             requests: ReadRequests::default(),
         });
-        let told_at = serving.told_places(way.endpoint.index);
+        let work_id_places = serving.work_id_places(way.endpoint.index);
         let nothing = RecordScope { values: false, objects: false };
         let provenance = self.reasoning_cache.provenance().clone();
         let recorder = ProvenanceRecorder::new(provenance, tenant, unread.issuer.clone(), nothing, Vec::new());
-        recorder.claiming(claim.filter(|_| told_at.is_some())).told_at(told_at)
+        recorder.claiming(claim.filter(|_| work_id_places.is_some())).finding_work_ids(work_id_places)
     }
 
     /// Books a finished answer as a read by its client would, to whom it counts.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::made::{MadeScanner, Wanted};
 use super::making::Making;
-use super::told_ids::{ToldIds, ToldPlaces};
+use super::work_ids::{WorkIdPlaces, WorkIds};
 use super::{Issuer, KeptFile, Kind, ObjectKind, Owners, Provenance, ReadRequests, Scanner, SentWords, Word};
 
 /// The most opaque values recorded from one answer.
@@ -142,8 +142,8 @@ pub struct ProvenanceRecorder {
     left: RemainingLimits,
     claimant: Option<Claimant>,
     own_id: Option<Box<OwnId>>,
-    /// Finds them where a manifest names their places, in place of both.
-    told: Option<Box<ToldIds>>,
+    /// Finds ids where a manifest names their places; `claimant` and `own_id` then look for none.
+    work_ids: Option<Box<WorkIds>>,
     /// Finds what the answer makes beside itself.
     making: Option<Box<Making>>,
     /// Names of models, which look like ids of objects but are not.
@@ -181,7 +181,7 @@ impl ProvenanceRecorder {
             left,
             claimant: None,
             own_id: None,
-            told: None,
+            work_ids: None,
             making: None,
             models,
         }
@@ -205,8 +205,8 @@ impl ProvenanceRecorder {
 
     /// Looks for ids of objects at these places, and at no others.
     #[must_use]
-    pub(crate) fn told_at(mut self, places: Option<&ToldPlaces>) -> Self {
-        self.told = places.map(|places| Box::new(ToldIds::new(places)));
+    pub(crate) fn finding_work_ids(mut self, places: Option<&WorkIdPlaces>) -> Self {
+        self.work_ids = places.map(|places| Box::new(WorkIds::new(places)));
         self
     }
 
@@ -231,15 +231,15 @@ impl ProvenanceRecorder {
 
     /// The answer's own id, if it was looked for and has passed.
     pub(crate) fn own_id(&self) -> Option<&[u8]> {
-        match &self.told {
-            Some(told) => told.own.as_ref().map(String::as_bytes),
+        match &self.work_ids {
+            Some(work_ids) => work_ids.own.as_ref().map(String::as_bytes),
             None => self.own_id.as_ref().and_then(|own_id| own_id.found.as_deref()),
         }
     }
 
     /// The id of the results of the work that the answer tells of, if it has passed.
     pub(crate) fn results_id(&self) -> Option<&str> {
-        self.told.as_ref().and_then(|told| told.results.as_deref())
+        self.work_ids.as_ref().and_then(|work_ids| work_ids.results.as_deref())
     }
 
     /// Another issuer continues the answer.
@@ -249,8 +249,8 @@ impl ProvenanceRecorder {
 
     /// Scans the next piece. The client's next request finds all words that the client has read.
     pub fn see(&mut self, bytes: &[u8]) {
-        if self.told.is_some() {
-            self.see_told(bytes);
+        if self.work_ids.is_some() {
+            self.see_work_ids(bytes);
         } else {
             if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
                 claimant.see(bytes, &self.tenant, &self.issuer);
@@ -274,10 +274,10 @@ impl ProvenanceRecorder {
     }
 
     /// Records the issuer and the owner of objects whose ids stand at their places.
-    fn see_told(&mut self, bytes: &[u8]) {
-        let Self { provenance, tenant, issuer, claimant, told, .. } = self;
-        let Some(told) = told else { return };
-        told.push(bytes, |id| {
+    fn see_work_ids(&mut self, bytes: &[u8]) {
+        let Self { provenance, tenant, issuer, claimant, work_ids, .. } = self;
+        let Some(work_ids) = work_ids else { return };
+        work_ids.push(bytes, |id| {
             if is_object(id) {
                 provenance.learn(Kind::Object, tenant, id, issuer);
             }

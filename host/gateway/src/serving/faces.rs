@@ -14,7 +14,7 @@ use crate::dialect::request_lines::LinePlaces;
 use crate::dialect::request_peek::PeekPlan;
 use crate::method::reads_as;
 use crate::passthrough::path::{decoded, plainest};
-use crate::provenance::{MadePlaces, ToldPlaces};
+use crate::provenance::{MadePlaces, WorkIdPlaces};
 use crate::route::{Routes, Target};
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 
@@ -38,7 +38,7 @@ pub(super) struct PreparedFace {
     /// Whether its answers are about work on stored objects.
     tells_of_work: bool,
     /// Where its answers have the ids of work and of its results.
-    told_places: Option<ToldPlaces>,
+    work_id_places: Option<WorkIdPlaces>,
     /// Where its answers have the ids of objects that they make beside themselves.
     made_places: Option<MadePlaces>,
 }
@@ -53,14 +53,14 @@ pub(super) fn prepare(
     let stored = objects::stored(endpoints, &created);
     let lines: Vec<_> = endpoints.all().iter().map(|endpoint| LinePlaces::new(&endpoint.face).map(Arc::new)).collect();
     let on_files = objects::begin_on_files(endpoints, &stored, &lines);
-    let work = objects::tell_of_work(endpoints, &stored).into_iter().zip(objects::told_places(endpoints, &stored));
+    let work = objects::tell_of_work(endpoints, &stored).into_iter().zip(objects::work_id_places(endpoints, &stored));
     let work = on_files.into_iter().zip(work);
     let scans = objects::makes(endpoints, routes, &created);
     let about_objects = scans.into_iter().zip(created).zip(stored.into_iter().zip(lines));
     let faces = endpoints.all().iter().zip(about_objects).zip(work);
     let prepared = faces.map(|((endpoint, about_objects), work)| {
         let ((scans, creates), (stored, request_lines)) = about_objects;
-        let (begins_on_files, (tells_of_work, told_places)) = work;
+        let (begins_on_files, (tells_of_work, work_id_places)) = work;
         let has_requests = stored == Stored::Begun;
         PreparedFace {
             peek_plan: Arc::new(peek_plan(endpoint)),
@@ -71,7 +71,7 @@ pub(super) fn prepare(
             inline_requests: has_requests.then(|| InlinePlaces::new(&endpoint.face)).flatten().map(Arc::new),
             begins_on_files,
             tells_of_work,
-            told_places,
+            work_id_places,
             made_places: MadePlaces::of(&endpoint.face),
         }
     });
@@ -147,8 +147,8 @@ impl Serving {
     }
 
     /// Where a face's answers have the ids of work and of its results, if the manifest says so.
-    pub(crate) fn told_places(&self, face: usize) -> Option<&ToldPlaces> {
-        self.face(face)?.told_places.as_ref()
+    pub(crate) fn work_id_places(&self, face: usize) -> Option<&WorkIdPlaces> {
+        self.face(face)?.work_id_places.as_ref()
     }
 
     /// Where a face's answers have the ids of objects that they make beside themselves, if the manifest says so.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::dialect::request_lines::LinePlaces;
-use crate::provenance::ToldPlaces;
+use crate::provenance::WorkIdPlaces;
 use crate::route::{Routes, keys};
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 use weir_types::contract::about::{BodyKind, Face, Operation};
@@ -72,7 +72,7 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
         |endpoint: &&Arc<Endpoint>| is_without_model(endpoint) && endpoint.face.own_object_ids().next().is_some();
     let keeping: BTreeSet<&str> =
         endpoints.all().iter().filter(asks_by_id).map(|endpoint| &*endpoint.adapter).collect();
-    let (stored, told) = (stored_chats(endpoints), readers_of_told_work(endpoints));
+    let (stored, readers) = (stored_chats(endpoints), work_readers(endpoints));
     // Work, such as a batch, is named by no request but those about itself.
     let uploads: BTreeSet<&str> =
         endpoints.all().iter().filter(|endpoint| is_upload(endpoint)).map(|endpoint| &*endpoint.adapter).collect();
@@ -82,7 +82,7 @@ pub(super) fn created_objects(endpoints: &Endpoints) -> Vec<CreatedObject> {
         _ if !keeping.contains(&*endpoint.adapter) => other(endpoint),
         Operation::Chat if stored.contains(&(&*endpoint.adapter, endpoint.format())) => CreatedObject::Answer,
         operation if operation.is_relayed_only() && is_without_model(endpoint) => CreatedObject::Object,
-        _ if begins_told_work(endpoint, &told) => CreatedObject::Object,
+        _ if begins_work_for(endpoint, &readers) => CreatedObject::Object,
         _ if stored.iter().any(|(adapter, _)| *adapter == &*endpoint.adapter) => CreatedObject::Named,
         _ if uploads.contains(&*endpoint.adapter) => CreatedObject::Named,
         _ => other(endpoint),
@@ -146,19 +146,19 @@ pub(super) fn stored(endpoints: &Endpoints, created: &[CreatedObject]) -> Vec<St
     let chats: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| is_chat_with_objects(endpoint)).collect();
     let by_id: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| is_by_id(endpoint)).collect();
     let begins: Vec<&Arc<Endpoint>> = endpoints.all().iter().filter(|endpoint| begins_work(endpoint)).collect();
-    let told = readers_of_told_work(endpoints);
+    let readers = work_readers(endpoints);
     let of_one = |(endpoint, created): (&Arc<Endpoint>, &CreatedObject)| {
         if *created == CreatedObject::Answer {
             Stored::Made
         } else if reads_what_was_made(endpoint, &chats) {
             Stored::Answer
-        } else if begins_work(endpoint) || begins_told_work(endpoint, &told) {
+        } else if begins_work(endpoint) || begins_work_for(endpoint, &readers) {
             Stored::Begun
         } else if reads_what_was_made(endpoint, &begins) {
             if has_lines(endpoint) { Stored::Results } else { Stored::Work }
-        } else if reads_told_results(endpoint) {
+        } else if reads_results_by_id(endpoint) {
             Stored::Results
-        } else if is_about_told_work(endpoint, &told) {
+        } else if is_about_work_of(endpoint, &readers) {
             Stored::Work
         } else if is_by_id(endpoint) || lists(endpoint, &by_id) {
             Stored::Object
@@ -257,26 +257,26 @@ fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
 
 /// Where earlier answers have the id that a face's path names, as the manifest says: for a face that reads without a body, the
 /// pointers among its object ids.
-fn told_at(endpoint: &Endpoint) -> impl Iterator<Item = &String> {
+fn id_pointers(endpoint: &Endpoint) -> impl Iterator<Item = &String> {
     let Face { method, body, object_ids, .. } = &endpoint.face;
     let reads = method == "GET" && *body == BodyKind::Empty && is_by_id(endpoint);
     object_ids.iter().filter(move |place| reads && place.starts_with('/'))
 }
 
 /// Whether a face reads the results of work, which have an id of their own.
-fn reads_told_results(endpoint: &Endpoint) -> bool {
-    has_lines(endpoint) && told_at(endpoint).next().is_some()
+fn reads_results_by_id(endpoint: &Endpoint) -> bool {
+    has_lines(endpoint) && id_pointers(endpoint).next().is_some()
 }
 
 /// The faces that read work by the id at the places that they declare.
-fn readers_of_told_work(endpoints: &Endpoints) -> Vec<&Arc<Endpoint>> {
-    let reads = |endpoint: &&Arc<Endpoint>| told_at(endpoint).next().is_some() && !has_lines(endpoint);
+fn work_readers(endpoints: &Endpoints) -> Vec<&Arc<Endpoint>> {
+    let reads = |endpoint: &&Arc<Endpoint>| id_pointers(endpoint).next().is_some() && !has_lines(endpoint);
     endpoints.all().iter().filter(reads).collect()
 }
 
 /// Whether a face's requests begin work that one of these reads: they are of the same format and name no such work. They may
 /// name a model, which is that of the whole work.
-fn begins_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
+fn begins_work_for(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
     let is_of = |reader: &&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.format() == reader.format();
     let Face { method, operation, object_ids, .. } = &endpoint.face;
     let begins = method == "POST" && operation.is_relayed_only() && !object_ids.iter().any(|place| place == ID);
@@ -284,7 +284,7 @@ fn begins_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
 }
 
 /// Whether a face is one of these, or its path continues one's, as that of a request to cancel work does.
-fn is_about_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
+fn is_about_work_of(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
     let continues = |reader: &&Arc<Endpoint>| {
         endpoint.adapter == reader.adapter && endpoint.face.path.starts_with(&reader.face.path)
     };
@@ -292,19 +292,19 @@ fn is_about_told_work(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
 }
 
 /// Where the answers of each face have the ids of work and of its results, if manifests say so.
-pub(super) fn told_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Option<ToldPlaces>> {
-    let readers = readers_of_told_work(endpoints);
+pub(super) fn work_id_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Option<WorkIdPlaces>> {
+    let readers = work_readers(endpoints);
     let of_one = |(endpoint, stored): (&Arc<Endpoint>, &Stored)| {
         let is_of =
             |reader: &&&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.format() == reader.format();
         if !matches!(stored, Stored::Begun | Stored::Work) {
             return None;
         }
-        let own: BTreeSet<String> = readers.iter().filter(is_of).flat_map(|one| told_at(one)).cloned().collect();
-        let results = endpoints.all().iter().filter(|one| one.adapter == endpoint.adapter && reads_told_results(one));
-        let results: BTreeSet<String> = results.flat_map(|one| told_at(one)).cloned().collect();
+        let own: BTreeSet<String> = readers.iter().filter(is_of).flat_map(|one| id_pointers(one)).cloned().collect();
+        let results = endpoints.all().iter().filter(|one| one.adapter == endpoint.adapter && reads_results_by_id(one));
+        let results: BTreeSet<String> = results.flat_map(|one| id_pointers(one)).cloned().collect();
         let [own, results] = [own, results].map(|places| places.into_iter().collect::<Vec<_>>());
-        (!own.is_empty()).then(|| ToldPlaces::new(&own, &results).ok()).flatten()
+        (!own.is_empty()).then(|| WorkIdPlaces::new(&own, &results).ok()).flatten()
     };
     endpoints.all().iter().zip(stored).map(of_one).collect()
 }

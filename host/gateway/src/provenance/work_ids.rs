@@ -6,15 +6,15 @@ use weir_wire::peek::{Limits, Peek, PointerError, Pointers};
 /// Limits of a scan. What is beyond them is dropped, since an answer must never fail by it.
 const LIMITS: Limits = Limits { depth: 512, hits: 4, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
 
-/// Where the answers of a face have ids of objects.
+/// Where the answers of a face have the ids of work and of its results.
 #[derive(Debug, Clone)]
-pub struct ToldPlaces {
+pub struct WorkIdPlaces {
     pointers: Pointers,
     /// How many of the pointers are at the id of the work itself. The others are at those of its results.
     own: usize,
 }
 
-impl ToldPlaces {
+impl WorkIdPlaces {
     /// The places of the work's own id, and those of its results.
     ///
     /// # Errors
@@ -25,9 +25,9 @@ impl ToldPlaces {
     }
 }
 
-/// The ids that an answer tells so far.
+/// The ids of work and of its results that an answer has so far.
 #[derive(Debug)]
-pub(super) struct ToldIds {
+pub(super) struct WorkIds {
     peek: Peek,
     own_places: usize,
     seen: usize,
@@ -35,8 +35,8 @@ pub(super) struct ToldIds {
     pub(super) results: Option<String>,
 }
 
-impl ToldIds {
-    pub(super) fn new(places: &ToldPlaces) -> Self {
+impl WorkIds {
+    pub(super) fn new(places: &WorkIdPlaces) -> Self {
         let peek = Peek::new(&places.pointers, LIMITS);
         Self { peek, own_places: places.own, seen: 0, own: None, results: None }
     }
@@ -66,11 +66,11 @@ mod tests {
 
     #[test]
     fn ids_are_found_at_their_places_wherever_the_answer_is_cut() {
-        let places = ToldPlaces::new(&["/name".into()], &["/response/file".into(), "/out/file".into()]).unwrap();
+        let places = WorkIdPlaces::new(&["/name".into()], &["/response/file".into(), "/out/file".into()]).unwrap();
         let text = r#"{"x":{"name":"batches/no"},"name":"batches/b-1","response":{"text":"\"file\":\"no\"","file":"files/f-1"},
             "out":{"file":"files/f-1","name":["no"]}}"#;
         for size in [1, 7, text.len()] {
-            let (mut ids, mut found) = (ToldIds::new(&places), Vec::new());
+            let (mut ids, mut found) = (WorkIds::new(&places), Vec::new());
             for piece in text.as_bytes().chunks(size) {
                 ids.push(piece, |id| found.push(String::from_utf8_lossy(id).into_owned()));
             }
