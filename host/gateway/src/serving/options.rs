@@ -1,5 +1,7 @@
 //! Checks the options of providers, targets and guards against what their adapters say they take.
 
+use std::sync::Arc;
+
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, OptionRules, Options, Problem};
 use weir_sandbox::Adapter;
@@ -8,38 +10,48 @@ use weir_types::contract::about::{AuthScheme, Manifest};
 /// Options that the host reads itself, whether or not the schema of an adapter lists them.
 const OF_HOST: [&str; 3] = ["region", "token_url", "location"];
 
+/// Whether options are all that an adapter gets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// They are: a required option that is missing is a mistake.
+    Whole,
+    /// Others may be added, such as by a target to those of its provider.
+    Part,
+}
+
 /// The mistakes in options, each with its place. Options for adapters that are not loaded are not checked, nor those of
 /// guards that are services.
 pub fn option_mistakes(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    let mut check = |options: &Options, adapter: &Adapter, kind: &str, whole: bool| {
-        if options.values.is_empty() && !whole {
+    let mut check = |options: &Options, adapter: &Adapter, extent: Extent| {
+        if options.values.is_empty() && extent == Extent::Part {
             return;
         }
-        for problem in mistakes(options, adapter, kind, whole) {
+        for problem in mistakes(options, adapter, extent) {
             // Targets repeat the options of their provider.
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
         }
     };
-    let loaded = |name: &str, guard: bool| adapters.adapters.get(name).filter(|one| one.guard.is_some() == guard);
+    let is_adapter = |one: &&Arc<Adapter>| one.guard.is_none();
+    let is_guard = |one: &&Arc<Adapter>| one.guard.is_some();
     for provider in &config.providers {
-        if let Some(adapter) = loaded(&provider.adapter, false) {
-            check(&provider.options, adapter, "adapter", false);
+        if let Some(adapter) = adapters.adapters.get(provider.adapter.as_str()).filter(is_adapter) {
+            check(&provider.options, adapter, Extent::Part);
         }
     }
     for target in config.models.iter().flat_map(|model| &model.targets) {
-        if let Some(adapter) = loaded(&target.provider.adapter, false) {
-            check(&target.options, adapter, "adapter", true);
+        if let Some(adapter) = adapters.adapters.get(target.provider.adapter.as_str()).filter(is_adapter) {
+            check(&target.options, adapter, Extent::Whole);
         }
     }
     for guard in config.guards.iter().filter(|guard| guard.webhook.is_none()) {
-        if let Some(adapter) = loaded(guard.plugin(), true) {
+        if let Some(component) = adapters.adapters.get(guard.plugin()).filter(is_guard) {
             let place = guard.options.place.or(&guard.place);
             let mut options = guard.options.clone();
             options.place = place;
-            check(&options, adapter, "guard", true);
+            check(&options, component, Extent::Whole);
         }
     }
     problems
@@ -47,14 +59,16 @@ pub fn option_mistakes(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
 
 /// The mistakes in options that a command gives an adapter, as far as they go.
 pub(crate) fn given_option_mistakes(options: &Options, adapter: &Adapter) -> Vec<Problem> {
-    mistakes(options, adapter, "adapter", false)
+    mistakes(options, adapter, Extent::Part)
 }
 
 /// The mistakes in options of one adapter or guard.
-fn mistakes(options: &Options, adapter: &Adapter, kind: &str, whole: bool) -> Vec<Problem> {
+fn mistakes(options: &Options, adapter: &Adapter, extent: Extent) -> Vec<Problem> {
+    let kind = if adapter.guard.is_some() { "guard" } else { "adapter" };
     let owner = format!("the {kind} `{}`", adapter.name);
     let placeholders = placeholders(&adapter.manifest);
     let host: Vec<&str> = OF_HOST.into_iter().chain(placeholders.iter().map(String::as_str)).collect();
+    let whole = extent == Extent::Whole;
     options.mistakes(OptionRules { owner: &owner, schema: &adapter.manifest.settings, host: &host, whole })
 }
 

@@ -1,8 +1,8 @@
 //! The providers whose own endpoints are passed through.
 
 use super::credential::Credentials;
+use super::targets::ModelPart;
 use super::{Compiled, targets};
-use crate::model_catalog::Facts;
 use crate::passthrough::{Passage, Passages};
 use crate::pricing::Prices;
 use weir_adapters::catalog::Snapshot;
@@ -27,7 +27,7 @@ pub(super) fn passages(
     let headers: Vec<&str> = endpoints.credential_headers().chain(named).collect();
     let made = open.filter_map(|provider| {
         let target = Target::of(provider);
-        match targets::make(&target, false, Facts::default(), None, adapters, known, &credentials) {
+        match targets::make(&target, ModelPart::default(), adapters, known, &credentials) {
             Ok(made) => Some(Passage::new(made.priced(&prices.book, None), endpoints.all(), &headers)),
             Err(problem) => {
                 if problems.iter().all(|known| known.message != problem.message) {

@@ -38,7 +38,8 @@ pub(super) fn routes(
                 }
             }
             let strict = model.strict.unwrap_or(config.server.strict);
-            let made = make(target, strict, facts, before_star(model, target), adapters, known, &credentials);
+            let of_model = ModelPart { strict, facts, before_star: before_star(model, target) };
+            let made = make(target, of_model, adapters, known, &credentials);
             let made = made.map_err(|problem| telling_of_no_lock(problem, &config.plugins.lock));
             let made = made.map(|made| made.priced(&prices.book, set_price(model, target)));
             let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
@@ -67,16 +68,23 @@ fn before_star(model: &Model, target: &weir_config::Target) -> Option<Arc<str>> 
     }
 }
 
-/// A target that can be attempted, with all of the provider's keys.
-pub(super) fn make(
-    target: &weir_config::Target,
+/// What a target has from the model that it is a target of. The default is for a target of no model.
+#[derive(Default)]
+pub(super) struct ModelPart {
     strict: bool,
     facts: Facts,
     before_star: Option<Arc<str>>,
+}
+
+/// A target that can be attempted, with all of the provider's keys.
+pub(super) fn make(
+    target: &weir_config::Target,
+    of_model: ModelPart,
     adapters: &Snapshot,
     known: &Compiled,
     credentials: &Credentials<'_>,
 ) -> Result<Target, Problem> {
+    let ModelPart { strict, facts, before_star } = of_model;
     let provider = &target.provider;
     let adapter = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.guard.is_none());
     let adapter = adapter.ok_or_else(|| not_loaded(provider, adapters))?;
