@@ -1,33 +1,34 @@
-//! The places of callers that watch: some for all together, and of these a part for one address, so that no caller takes all.
+//! The slots of callers that watch: a number for all addresses, and a smaller one for each, so that no caller takes all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The places of all callers.
-const PLACES: usize = 256;
-/// Those of one address.
-const PLACES_OF_ONE: usize = 32;
+/// The most watchers of all addresses together.
+const MAX_WATCHERS: usize = 256;
+/// The most watchers of one address.
+const MAX_OF_ADDRESS: usize = 32;
 
 /// The callers that watch now, counted by address.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watchers(Arc<Mutex<HashMap<Arc<str>, usize>>>);
 
-/// A caller's place, until it is dropped.
+/// A caller's slot, free again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct WatcherSlot {
     watchers: Watchers,
     address: Arc<str>,
 }
 
 impl Watchers {
-    /// Takes a place for a caller at this address; none if all are taken, or all of that address.
-    pub(crate) fn take(&self, address: &Arc<str>) -> Option<Place> {
+    /// Takes a slot for a caller at this address; `None` if all are taken, or all that one address may have.
+    pub(crate) fn take(&self, address: &Arc<str>) -> Option<WatcherSlot> {
         let mut all = self.all();
-        if all.values().sum::<usize>() >= PLACES || all.get(address).is_some_and(|taken| *taken >= PLACES_OF_ONE) {
+        if all.values().sum::<usize>() >= MAX_WATCHERS || all.get(address).is_some_and(|taken| *taken >= MAX_OF_ADDRESS)
+        {
             return None;
         }
         *all.entry(Arc::clone(address)).or_default() += 1;
-        Some(Place { watchers: self.clone(), address: Arc::clone(address) })
+        Some(WatcherSlot { watchers: self.clone(), address: Arc::clone(address) })
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
@@ -35,7 +36,7 @@ impl Watchers {
     }
 }
 
-impl Drop for Place {
+impl Drop for WatcherSlot {
     fn drop(&mut self) {
         let mut all = self.watchers.all();
         let Some(taken) = all.get_mut(&self.address) else { return };
@@ -55,7 +56,7 @@ mod tests {
         let watchers = Watchers::default();
         let [one, other]: [Arc<str>; 2] = ["192.0.2.1", "192.0.2.2"].map(Arc::from);
         let mut places: Vec<_> = std::iter::from_fn(|| watchers.take(&one)).collect();
-        assert_eq!(places.len(), PLACES_OF_ONE);
+        assert_eq!(places.len(), MAX_OF_ADDRESS);
         assert!(watchers.take(&other).is_some());
         places.pop();
         assert!(watchers.take(&one).is_some());
@@ -67,7 +68,7 @@ mod tests {
     fn all_addresses_together_have_so_many_places() {
         let watchers = Watchers::default();
         let of = |at: usize| Arc::from(format!("192.0.2.{at}"));
-        let places: Vec<_> = (0..2 * PLACES).filter_map(|at| watchers.take(&of(at))).collect();
-        assert_eq!(places.len(), PLACES);
+        let places: Vec<_> = (0..2 * MAX_WATCHERS).filter_map(|at| watchers.take(&of(at))).collect();
+        assert_eq!(places.len(), MAX_WATCHERS);
     }
 }
