@@ -160,7 +160,7 @@ async fn without_the_setting_no_provider_is_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_house_that_closes_gives_checks_up() {
+async fn a_gateway_that_closes_gives_checks_up() {
     let upstream = Upstream::always(Answer::silence()).await;
     let mut upstream = upstream;
     let gateway = Gateway::open(&config(&upstream, "zeta", "check = { every = \"10ms\", timeout = \"10m\" }")).await;

@@ -149,7 +149,7 @@ async fn the_playground_needs_no_key_where_this_machine_needs_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_house_that_closes_lets_streams_end() {
+async fn a_gateway_that_closes_lets_streams_end() {
     let gate = Gate::default();
     let pieces = ZETA.stream();
     let begun = Answer::lines().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
@@ -184,7 +184,7 @@ async fn a_house_that_closes_lets_streams_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_house_that_closes_is_not_ready() {
+async fn a_gateway_that_closes_is_not_ready() {
     let gate = Gate::default();
     let upstream = Upstream::always(Answer::lines().piece("{\"k\":\"bit\",\"says\":\"Gr\"}\n").gate(&gate).end()).await;
     let gateway = Gateway::open(&config(&upstream)).await;
@@ -206,7 +206,7 @@ async fn a_house_that_closes_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_house_waits_for_no_stream_for_ever() {
+async fn a_gateway_waits_for_no_stream_for_ever() {
     let upstream = Upstream::always(Answer::lines().piece("{\"k\":\"bit\",\"says\":\"Gr\"}\n").hang()).await;
     let gateway = Gateway::open(&format!("[server]\nshutdown_timeout = \"50ms\"\n{}", config(&upstream))).await;
     let mut client = gateway.connect().await;

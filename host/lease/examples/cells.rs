@@ -8,7 +8,7 @@ use std::time::Duration;
 use weir_lease::{Kind, Link, NodeStatus, Pool, Report, Share};
 
 const NODES: usize = 50;
-/// A journey to the server and back.
+/// A round trip to the server.
 const TRIP: u64 = 1;
 /// How often a node reports, in milliseconds.
 const INTERVAL: u64 = 1_000;
@@ -61,7 +61,7 @@ struct Cell {
     nodes: Vec<Node>,
     pools: HashMap<u32, Pool>,
     kind: Kind,
-    /// Of each pool.
+    /// The limit of each pool.
     limit: u64,
     reports: u64,
     rounds: u64,
@@ -238,7 +238,7 @@ fn keys(seed: u64, is_pinned: bool) {
 struct Lease {
     share: Share,
     granted: u64,
-    /// What the server could not grant to the last report of each node since the last journey.
+    /// What the server could not grant to the last report of each node since the last round trip.
     lacking: BTreeMap<usize, u64>,
 }
 
