@@ -112,8 +112,7 @@ impl<'a> Writer<'a> {
 
     /// Lets the user speak last, for models that do not continue their own turn. Calls must wait for their results.
     fn answerable(&mut self, messages: usize) {
-        let ends = self.turns.speaker() == Some(Speaker::Assistant) && !self.turns.ends_with_calls();
-        if self.target.generation.prefill || !ends {
+        if self.target.generation.prefill || !self.turns.ends_with_model() {
             return;
         }
         let place = format!("messages[{}]", messages.saturating_sub(1));

@@ -1,15 +1,19 @@
 //! Renders the request for the service.
 
+use std::borrow::Cow;
+
 use weir_sdk::json::{Object, object};
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::tier;
 use weir_sdk::turns::Conversation;
-use weir_sdk::types::{ChatRequest, Context, Error, Framing, Header, HttpRequest, RenderedRequest};
+use weir_sdk::turns::media::shown_by_users;
+use weir_sdk::types::{ChatRequest, Context, Error, Framing, Header, HttpRequest, MediaPart, RenderedRequest};
 
 use super::config::Config;
 use super::contents;
 use super::tools::{self, Choice};
 use crate::generation::Generation;
+use crate::read::SIGNATURE;
 use crate::{FORMAT, path};
 use weir_sdk::names::Names;
 
@@ -51,6 +55,7 @@ impl<'a> Target<'a> {
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let target = Target::of(ctx, request);
     let mut losses = Losses::default();
+    let request = &*shown(target, request, &mut losses);
     let prompt = Prompt::read(target, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| prompt.write(o, request, &mut losses));
@@ -68,6 +73,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let target = Target::of(ctx, request);
     let mut losses = Losses::default();
+    let request = &*shown(target, request, &mut losses);
     let prompt = Prompt::read(target, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
@@ -78,6 +84,19 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
     });
     let http = HttpRequest::post(path::method(target.model, "countTokens"), body);
     Ok(prompt.rendered(http, losses))
+}
+
+/// The request whose users show the images that the model has made, where the signatures of these are gone: models of
+/// the third generation refuse them in the model's turns ("Image part is missing a `thought_signature`").
+fn shown<'r>(target: Target<'_>, request: &'r ChatRequest, losses: &mut Losses) -> Cow<'r, ChatRequest> {
+    if !target.generation.third {
+        return Cow::Borrowed(request);
+    }
+    let is_signed = |media: &MediaPart| extension(&media.extensions, FORMAT, SIGNATURE).is_some();
+    match shown_by_users(&request.messages, is_signed, losses) {
+        Some(messages) => Cow::Owned(ChatRequest { messages, ..request.clone() }),
+        None => Cow::Borrowed(request),
+    }
 }
 
 /// Decisions made before anything is written.

@@ -37,6 +37,28 @@ fn function(name: &str, parameters: &str) -> Tool {
 }
 
 #[test]
+fn c43_images_of_the_model_without_their_signature_are_shown_by_the_user_where_models_refuse_them() {
+    let image = || MediaPart::new(MediaKind::Image, MediaSource::Base64("iVBORw0KGgo=".into()));
+    let painted = |media: MediaPart| {
+        let turn = Message::new(Role::Assistant, vec![Part::text("Here."), Part::Media(media)]);
+        request(vec![user("Paint."), turn, user("Make it blue.")])
+    };
+    let own = Extension { format: "gemini.generate".into(), key: "thoughtSignature".into(), json: "\"AAAA\"".into() };
+    let part = json!({"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}});
+    let signed = json!({"inlineData": part["inlineData"], "thoughtSignature": "AAAA"});
+    for (model, media, turn, stands) in [
+        ("gemini-3-pro-image-preview", image(), 2, &part),
+        ("gemini-3-pro-image-preview", MediaPart { extensions: vec![own], ..image() }, 1, &signed),
+        ("gemini-2.5-flash-image", image(), 1, &part),
+    ] {
+        let (body, losses) = sent(model, painted(media)).unwrap();
+        assert_eq!(&body["contents"][turn]["parts"][1], stands, "{model}: {body}");
+        assert_eq!(body["contents"][3 - turn]["parts"].as_array().map(Vec::len), Some(1), "{model}: {body}");
+        assert_eq!(losses.len(), turn - 1, "{model}: {losses:?}");
+    }
+}
+
+#[test]
 fn c38_parallel_results_share_a_turn_and_come_first() {
     let history = vec![
         user("go"),
