@@ -42,38 +42,46 @@ use workspace::Workspace;
 const HELP: &str = "\
 usage: cargo xtask VERB
 
-  run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
-                       quick profile; the other adapters come while it serves
+to use Weir
+  run [-- ARGS]        builds the program (profile `quick`) and the adapters that config.example.toml needs, and serves it;
+                       the other adapters are built while it serves. With ARGS: runs `weir ARGS`
   dist [--target TARGET]... [--profile PROFILE] [--pgo]
-                       what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz),
-                       with digests, a bill of materials and the licences of all crates; with --pgo built twice, the second time by
-                       what the first counted while it served (needs `rustup component add llvm-tools`)
-  install PREFIX       the same with `cargo install`: PREFIX/bin/weir, PREFIX/lib/weir/plugins
-  reproduce [NAME]     builds an adapter in two places, and compares the digests
-  deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, the image, which is made and booted
+                       makes target/dist/weir-VERSION-TARGET and its .tar.gz: the optimised program, its adapters,
+                       digests, a bill of materials, the licences of all crates. With --pgo the program is built twice, and
+                       optimised by what the first one counted (needs `rustup component add llvm-tools`)
+  install PREFIX       installs the same by `cargo install`: PREFIX/bin/weir, PREFIX/lib/weir/plugins
+  plugins [NAME...]    builds adapters and guards as components: plugins/NAME.wasm and plugins.lock
+
+to check a change
   test [--quick] [STEP...]
-                       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing; or single steps
-  plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
-  tidy                 the rules that can be counted: the order of crates, circles, lengths, names, paths, licences, the contract
-  contract [--freeze]  docs/contract.md and gRPC's messages from wit/; with --freeze the frozen copy of a contract that is released,
-                       with --bindings what wit-bindgen makes of it for the templates in C and Go
-  clients [TEST...]    the official clients (Python, Node, gRPC) against a running Weir
-  fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
-  dashboard [TEST...]  the dashboard at /ui in a real Chromium, with axe-core (tests/ui)
-  screenshots          docs/ui/*.png: pictures of the dashboard's pages
-  prices FILE          host/ledger/prices/bundled.json from a price list, as sources.json beside it says
-  fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
-  allocs [--update]    how often a request allocates, and what adapters execute, compared with docs/performance.md
+                       runs every check, or the steps that are named: format, rules, lints, tests, official clients, some
+                       fuzzing; --quick leaves out the slow ones. CI runs the same (`ci`)
+  tidy                 checks rules: order of crates, circles, lengths, names, comments, paths, licences, contract, docs
+  clients [TEST...]    runs the official clients (Python, Node, gRPC) against a running Weir
+  dashboard [TEST...]  opens the dashboard in Chromium, with axe-core (tests/ui)
+  fidelity [ID...]     reads recordings of every provider with the official clients, and writes docs/fidelity.md
+  fuzz [TARGET] [SECS] runs all fuzz targets, or one (60 s each)
+  languages [LANG...]  makes, tests and serves an adapter and a guard from each language's template, as docs/authors.md
+                       describes it (with --all also JavaScript on StarlingMonkey, which takes long)
+  deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, and the image, which is built and booted
+  reproduce [NAME]     builds an adapter in two places, and compares the digests
+
+to write files that are generated
+  contract [--freeze]  writes docs/contract.md and the messages of gRPC from wit/; --freeze writes the frozen copy of a
+                       released contract, --bindings the bindings of the templates in C and Go
+  prices FILE          writes host/ledger/prices/bundled.json from a price list, as sources.json beside it describes
+  screenshots          writes docs/ui/*.png, pictures of the dashboard's pages
+
+to measure
+  allocs [--update]    counts allocations and guest instructions of a request, and compares them with docs/performance.md
   profile [LANE] [PROGRAM]
-                       the instructions of a request and where they run, with perf, in a build of the profile `profiling`
-  swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
-  badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
+                       counts the instructions of a request by function, with perf (profile `profiling`)
+  swaps [COUNT]        replaces adapters under load, 1,000 times by default: no request may fail, no memory may leak
+  badday [SEED]        plays an hour of outages at three providers within a minute: 99.9 % of requests must be answered
   simulate-leases [SEED]
-                       many nodes with shared limits: how exact they are, and what that costs, as docs/scale.md shows
-  soak BENCH [MINUTES] mixed load with faults and departing clients: memory and descriptors stay (needs a release build)
-  languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
-                       (with --all, JavaScript on StarlingMonkey too, which takes long)
-  ci                   what CI runs: test
+                       simulates many nodes with shared limits: how exact they are and what that costs (docs/scale.md)
+  soak BENCH [MINUTES] runs a mixed load with faults and leaving clients: memory and descriptors must not grow (needs a
+                       release build)
 ";
 
 fn main() -> ExitCode {

@@ -8,14 +8,21 @@ use super::source::Tree;
 
 /// Pages for projects of authors, which cite the files of those projects.
 const TEMPLATES: &str = "sdk/templates/";
+/// Pages that shorten paths, such as `attempt/policy.rs`, beside the folder that these are in.
+const MAPS: [&str; 2] = ["ARCHITECTURE.md", "CONTRIBUTING.md"];
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     let known = known(tree);
     for page in tree.files.iter().filter(|file| file.is_a("md") && !file.path.starts_with(TEMPLATES)) {
         for (at, line) in page.text.lines().enumerate() {
-            for path in cited(line).flat_map(spelled_out).filter(|path| is_own(path, &known)) {
+            for path in cited(line).flat_map(spelled_out) {
                 // Pictures and components are no text, so that the tree does not have them.
-                if !known.contains(path.trim_end_matches('/')) && !tree.root.join(&path).exists() {
+                let is_gone = if is_own(&path, &known) {
+                    !known.contains(path.trim_end_matches('/')) && !tree.root.join(&path).exists()
+                } else {
+                    MAPS.contains(&&*page.path) && is_shortened(&path) && !is_end_of_one(&path, &known)
+                };
+                if is_gone {
                     findings.problem(format!("{}:{}: there is no `{path}`", page.path, at + 1));
                 }
             }
@@ -59,13 +66,28 @@ fn is_own(path: &str, known: &HashSet<&str>) -> bool {
         && Path::new(path).extension().is_none_or(|ending| ending != "wasm")
 }
 
+/// Whether a text is a file of Rust without the folders that it is in.
+fn is_shortened(path: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-./".contains(&byte);
+    Path::new(path).extension().is_some_and(|ending| ending == "rs") && path.bytes().all(is_plain)
+}
+
+/// Whether a file of the repository has this end.
+fn is_end_of_one(path: &str, known: &HashSet<&str>) -> bool {
+    known.iter().any(|file| file.strip_suffix(path).is_some_and(|folder| folder.ends_with('/')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::source::File;
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
-        let files = vec![File::new("host/wire/src/tap.rs", ""), File::new("MAP.md", text)];
+        problems_of("PAGE.md", text)
+    }
+
+    fn problems_of(page: &str, text: &str) -> Vec<String> {
+        let files = vec![File::new("host/wire/src/tap.rs", ""), File::new(page, text)];
         let mut findings = Findings::default();
         check(&Tree { root: ".".into(), files }, &mut findings);
         findings.problems
@@ -81,7 +103,15 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_a_problem_also_between_braces() {
-        assert_eq!(problems("line\nsee `host/wire/src/pat.rs`"), ["MAP.md:2: there is no `host/wire/src/pat.rs`"]);
+        assert_eq!(problems("line\nsee `host/wire/src/pat.rs`"), ["PAGE.md:2: there is no `host/wire/src/pat.rs`"]);
         assert_eq!(problems("`host/wire/src/{tap,pat}.rs`").len(), 1);
+    }
+
+    #[test]
+    fn a_map_may_shorten_paths_of_files_that_exist() {
+        let shortened = "`src/tap.rs`, `wire/src/tap.rs`, `NAME/x.rs`, `rc/tap.rs`, `src/{tap,pat}.rs`";
+        let gone = ["rc/tap.rs", "src/pat.rs"].map(|path| format!("ARCHITECTURE.md:1: there is no `{path}`"));
+        assert_eq!(problems_of("ARCHITECTURE.md", shortened), gone);
+        assert!(problems(shortened).is_empty());
     }
 }
