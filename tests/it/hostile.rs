@@ -1,5 +1,6 @@
 //! An adapter that misbehaves costs one request, which gets a clean error.
 
+mod every_function;
 mod withdrawn;
 
 use std::fmt::Write as _;

@@ -137,12 +137,7 @@ impl Gateway {
 
     /// What `/metrics` prints, in Prometheus's text format.
     pub async fn metrics(&self) -> String {
-        let request = Request::get("/metrics");
-        let request = match &self.token {
-            Some(token) => request.header("authorization", &format!("Bearer {}", token.expose())),
-            None => request,
-        };
-        self.ask(&request).await.text()
+        self.operations("/metrics").await.text()
     }
 
     /// The value of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series with
@@ -162,9 +157,19 @@ impl Gateway {
         assert!(is_reached, "{series} is not {expected}:\n{}", self.metrics().await);
     }
 
+    /// Reads a page of the operations side, as the administrator if there is a token.
+    pub async fn operations(&self, path: &str) -> Reply {
+        let request = Request::get(path);
+        let request = match &self.token {
+            Some(token) => request.header("authorization", &format!("Bearer {}", token.expose())),
+            None => request,
+        };
+        self.ask(&request).await
+    }
+
     /// The operations side's entries for an adapter.
     pub async fn adapter(&self, name: &str) -> Vec<Value> {
-        let plugins = self.get("/admin/plugins").await.json();
+        let plugins = self.operations("/admin/plugins").await.json();
         let all = plugins["plugins"].as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|adapter| adapter["name"] == name).collect()
     }

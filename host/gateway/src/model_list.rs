@@ -1,6 +1,6 @@
 //! Lists of models: the configured names and, for patterns, the models that providers list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -137,7 +137,7 @@ pub(crate) fn list_for(serving: &Serving, asked: &InboundRequest) -> String {
     own.unwrap_or_else(|| list_at(serving, &asked.endpoint.adapter, &asked.path))
 }
 
-/// The same for the client that has called this path of an adapter's face.
+/// The list's path for a client that has called this path of an adapter's face.
 pub(crate) fn list_at(serving: &Serving, adapter: &str, called: &str) -> String {
     let path = serving.endpoints.list_of_models(adapter, called);
     path.map_or_else(|| USUAL_LIST.to_owned(), |path| format!("GET {path}"))
@@ -161,19 +161,18 @@ pub(crate) async fn known(
             (Some(_), _) | (None, None) => {}
         }
     }
+    let mut names: HashSet<String> = all.iter().map(|known| known.id.clone()).collect();
     let listed = patterns.iter().map(|(_, target)| list(context, lists, asked, target));
     for ((alias, target), models) in patterns.iter().zip(join_all(listed).await) {
         for model in models.iter().filter(|model| alias.matches(&model.id)) {
             // A target with a fixed model serves only that one, whatever the provider lists.
-            let is_known = all.iter().any(|known| known.id == model.id);
-            if !is_known && target.model.is_none() && asked.caller.may_use(&model.id) {
+            let is_served = target.model.is_none() && asked.caller.may_use(&model.id);
+            if is_served && names.insert(model.id.clone()) {
                 all.push(model.clone());
             }
         }
     }
-    let aliases: Vec<ModelInfo> =
-        aliases(serving, asked).filter(|alias| all.iter().all(|known| known.id != alias.id)).collect();
-    all.extend(aliases);
+    all.extend(aliases(serving, asked).filter(|alias| names.insert(alias.id.clone())));
     all
 }
 

@@ -17,6 +17,8 @@ use weir_types::fault::{Fault, Side};
 /// The most bytes of a page, and the most pages.
 const MAX_BYTES: usize = 8 << 20;
 const MAX_PAGES: usize = 10;
+/// The most models of a list: more than any provider has, and few enough to be kept and compared.
+const MAX_MODELS: usize = 20_000;
 
 /// The request on whose behalf a list is fetched.
 #[derive(Debug, Clone, Copy)]
@@ -96,8 +98,14 @@ async fn pages(
         else {
             return Err(Fault::adapter("a list of models was read as something else"));
         };
-        all.extend(page.models);
+        let room = MAX_MODELS - all.len();
+        let is_full = page.models.len() > room;
+        all.extend(page.models.into_iter().take(room));
         match page.cursor {
+            _ if is_full => {
+                tracing::info!(provider = %target.label, "provider lists more than {MAX_MODELS} models: others are left out");
+                break;
+            }
             Some(next) => cursor = Some(next),
             None => break,
         }
