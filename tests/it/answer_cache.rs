@@ -140,29 +140,41 @@ async fn it_is_off_unless_a_model_has_it() {
     assert_eq!(requests(&mut upstream), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_differs_in_a_request_makes_it_another() {
-    let mut upstream = provider().await;
-    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+/// Requests of which each differs from the first one in something, with these members besides.
+fn others(more: &Value) -> Vec<Request> {
     let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": {"type": "object"}}});
     let image = |data: &str| {
         let url = format!("data:image/png;base64,{data}");
         json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]})
     };
-    let others = [
-        chat(&json!({})),
-        chat(&json!({"temperature": 0.5})),
-        chat(&json!({"temperature": 0.25})),
-        chat(&json!({"seed": 1})),
-        chat(&json!({"a_member_of_tomorrow": true})),
-        chat(&json!({"tools": [tool("a"), tool("b")]})),
-        chat(&json!({"tools": [tool("b"), tool("a")]})),
-        chat(&image("iVBORw0KGgo=")),
-        chat(&image("iVBORw0KGgA=")),
-        chat(&json!({"user": "someone"})),
-        chat(&json!({})).header("openai-beta", "x=1"),
-        chat(&json!({})).header("x-weir-strict", "true"),
-    ];
+    let chat = |own: Value| {
+        let mut all = more.clone();
+        all.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        chat(&all)
+    };
+    vec![
+        chat(json!({})),
+        chat(json!({"temperature": 0.5})),
+        chat(json!({"temperature": 0.25})),
+        chat(json!({"seed": 1})),
+        chat(json!({"a_member_of_tomorrow": true})),
+        chat(json!({"a_member_of_tomorrow": {"deep": [1, {"er": null}]}})),
+        chat(json!({"a_member_of_tomorrow": {"deep": [1, {"er": 0}]}})),
+        chat(json!({"tools": [tool("a"), tool("b")]})),
+        chat(json!({"tools": [tool("b"), tool("a")]})),
+        chat(image("iVBORw0KGgo=")),
+        chat(image("iVBORw0KGgA=")),
+        chat(json!({"user": "someone"})),
+        chat(json!({})).header("openai-beta", "x=1"),
+        chat(json!({})).header("x-weir-strict", "true"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_differs_in_a_request_makes_it_another() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let others = others(&json!({}));
     for (at, request) in others.iter().enumerate() {
         let reply = gateway.ask(request).await;
         assert_eq!(result(&reply), Some("miss"), "number {at}: {}", reply.text());
@@ -174,6 +186,29 @@ async fn whatever_differs_in_a_request_makes_it_another() {
     // What the answer means is the same in another coding.
     assert_eq!(result(&gateway.ask(&chat(&json!({})).header("accept-encoding", "gzip")).await), Some("hit"));
     assert_eq!(requests(&mut upstream), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_differs_makes_it_another_where_it_is_translated_or_streamed_too() {
+    let mut upstream = provider().await;
+    let mut keys = std::collections::BTreeSet::new();
+    let mut asked = 0;
+    for (model, stream) in [("openai", true), ("openai-t", false), ("openai-t", true)] {
+        // What is kept of one form would do for the other.
+        let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+        for request in others(&json!({"model": model, "stream": stream})) {
+            let reply = gateway.ask(&request).await;
+            // A loss is a refusal for those that allow none.
+            if reply.status() == 400 {
+                continue;
+            }
+            assert_eq!((reply.status(), result(&reply)), (200, Some("miss")), "{model} {stream}: {}", reply.text());
+            asked += 1;
+            assert!(keys.insert(reply.header("x-weir-cache-key").unwrap().to_owned()), "{model} {stream}: its own key");
+        }
+    }
+    assert_eq!(requests(&mut upstream), asked);
+    assert!(asked > 36, "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

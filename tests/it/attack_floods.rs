@@ -76,7 +76,10 @@ async fn an_answer_of_bytes_that_are_always_there_is_ended_after_its_total_timeo
     let head = |kind: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n{CHUNKED}");
     let event = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":null}]}\n\n";
     let events = format!("{:x}\r\n{event}\r\n", event.len()).repeat(400);
+    let interim = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n";
     for (what, stream, piece) in [
+        ("interim answers", false, interim.repeat(1_000)),
+        ("interim answers", true, interim.repeat(1_000)),
         ("no chunk", false, "0".repeat(PIECE)),
         ("no chunk", true, "0".repeat(PIECE)),
         ("chunks of a byte", false, "1\r\n \r\n".repeat(10_000)),
@@ -85,7 +88,8 @@ async fn an_answer_of_bytes_that_are_always_there_is_ended_after_its_total_timeo
         ("events without content", true, events),
     ] {
         let kind = if stream { "text/event-stream" } else { "application/json" };
-        let address = endless(head(kind), piece.into_bytes()).await;
+        let begin = if piece.starts_with("HTTP") { String::new() } else { head(kind) };
+        let address = endless(begin, piece.into_bytes()).await;
         let gateway = Gateway::open(&config(&address)).await;
         for model in ["openai", "openai-t"] {
             let mut client = gateway.connect().await;

@@ -9,6 +9,7 @@ mod ends;
 mod evasion;
 pub(crate) mod everywhere;
 mod gathered;
+mod hostile;
 mod invisible;
 mod over_grpc;
 mod proof;

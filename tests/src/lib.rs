@@ -13,6 +13,7 @@
 pub mod client;
 pub mod code;
 pub mod gateway;
+pub mod http2;
 pub mod log;
 pub mod metrics;
 pub mod parsed_answer;

@@ -1,35 +1,23 @@
 //! One connection of HTTP/2 that sends what would cost much: headers that unpack to gigabytes, thousands of calls at once, and
 //! calls that are taken back at once, or that the server has to take back. It costs itself, and others are served.
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use std::net::SocketAddr;
+
+use tokio::io::AsyncWriteExt as _;
+use weir_tests::http2::{END_HEADERS, END_STREAM, GO_AWAY, HEADERS, RESET, WINDOW, connect, frame, next, post};
 use weir_tests::plugins::target;
 use weir_tests::{Client, Folder, Program, soon};
 
 use crate::wire_format::{OPENAI, config_of, provider};
 
-const HEADERS: u8 = 1;
-const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
-const GO_AWAY: u8 = 7;
-const WINDOW: u8 = 8;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 /// The calls that a connection may have at the same time.
 const CALLS: usize = 200;
 /// The most memory that a flood may take beyond what the program had before.
 const MAX_MEMORY: usize = 48 << 20;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// The head of a call, whose names are the numbers of a table: method, scheme, path, host and content type.
+/// The head of a call.
 fn head() -> Vec<u8> {
-    let text = |name: &[u8], value: &str| [name, &[u8::try_from(value.len()).unwrap()], value.as_bytes()].concat();
-    let path = text(&[4], "/weir.v1.Inference/Generate");
-    [vec![0x83, 0x86], path, text(&[1], "localhost"), text(&[0x0f, 0x10], "application/grpc")].concat()
+    post("/weir.v1.Inference/Generate", "application/grpc")
 }
 
 /// A head with one header that stands in it twelve thousand times, a byte each: fifty million bytes.
@@ -40,27 +28,9 @@ fn bomb() -> Vec<u8> {
     [head(), header, vec![0xbe; 12_000]].concat()
 }
 
-/// A connection on which a test writes frames itself.
-async fn connect(address: std::net::SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
-    stream
-}
-
-/// The kind, stream and payload of the next frame; `None` at the end of the connection.
-async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, u32, Vec<u8>)> {
-    let mut head = [0; 9];
-    soon("a frame", stream.read_exact(&mut head)).await.ok()?;
-    let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-    let mut payload = vec![0; length];
-    soon("a frame's rest", stream.read_exact(&mut payload)).await.ok()?;
-    Some((head[3], u32::from_be_bytes(head[5..].try_into().unwrap()), payload))
-}
-
 /// Why the gateway ends a connection on which ten thousand calls come at once, each with a frame that ends it: in the words
 /// of its last frame.
-async fn end_of(address: std::net::SocketAddr, kind: u8, payload: [u8; 4]) -> String {
+async fn end_of(address: SocketAddr, kind: u8, payload: [u8; 4]) -> String {
     let (mut read, mut write) = connect(address).await.into_split();
     let ended = |number: u32| {
         let call = frame(HEADERS, END_HEADERS, number * 2 + 1, &head());
@@ -72,8 +42,8 @@ async fn end_of(address: std::net::SocketAddr, kind: u8, payload: [u8; 4]) -> St
         write
     });
     let reason = loop {
-        match next(&mut read).await {
-            Some((GO_AWAY, _, payload)) => break String::from_utf8_lossy(&payload[8..]).into_owned(),
+        match soon("a frame", next(&mut read)).await {
+            Some((GO_AWAY, _, _, payload)) => break String::from_utf8_lossy(&payload[8..]).into_owned(),
             Some(_) => {}
             None => break String::new(),
         }
@@ -105,8 +75,8 @@ async fn a_connection_that_floods_costs_itself_and_others_are_served() {
     }
     let mut answered = 0;
     while answered < 50 {
-        match next(&mut stream).await {
-            Some((HEADERS, _, head)) => {
+        match soon("a frame", next(&mut stream)).await {
+            Some((HEADERS, _, _, head)) => {
                 // The status: 431, by its letters or packed.
                 assert!(!head.contains(&0x88), "no head like that is answered with 200");
                 answered += 1;
@@ -127,9 +97,9 @@ async fn a_connection_that_floods_costs_itself_and_others_are_served() {
     }
     let mut refused = 0;
     while refused < 1_000 - CALLS {
-        match next(&mut stream).await {
+        match soon("a frame", next(&mut stream)).await {
             // Refused: it may be tried again elsewhere.
-            Some((RESET, _, reason)) if reason == [0, 0, 0, 7] => refused += 1,
+            Some((RESET, _, _, reason)) if reason == [0, 0, 0, 7] => refused += 1,
             Some((GO_AWAY, ..)) | None => break,
             Some(_) => {}
         }
