@@ -1,7 +1,7 @@
 //! Reads a whole answer.
 
 use weir_sdk::json::{RawValue, Str, parse};
-use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
+use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part, ReasoningPart};
 
 use super::error;
 use crate::grounding::Grounded;
@@ -92,6 +92,7 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
         own_members.push(own(GROUNDING, raw.get()));
         cite(&mut parts, raw, grounding::read);
     }
+    let parts = joined(parts);
     Ok(Candidate {
         index,
         finish: wire.finish.map(|word| finish::read(&word, calls)),
@@ -99,6 +100,36 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
         parts,
         extensions: own_members,
     })
+}
+
+/// Neighbouring texts, and neighbouring thoughts, as one, as a stream has them: where the service splits a text means nothing, and
+/// clients of other formats show each part as a paragraph or read the first alone. A signature ends a part. Texts with sources
+/// stay as they are, since these say in which part they are.
+fn joined(parts: Vec<Part>) -> Vec<Part> {
+    if parts.iter().any(|part| matches!(part, Part::Text(text) if !text.citations.is_empty())) {
+        return parts;
+    }
+    let mut out = Vec::<Part>::with_capacity(parts.len());
+    for part in parts {
+        match (out.last_mut(), part) {
+            (Some(Part::Text(before)), Part::Text(text)) if before.signature.is_none() => {
+                before.text.push_str(&text.text);
+                before.signature = text.signature;
+                before.extensions.extend(text.extensions);
+            }
+            (Some(Part::Reasoning(before)), Part::Reasoning(thought)) if is_unsigned(before) => {
+                before.text = [before.text.take(), thought.text].into_iter().flatten().reduce(|all, next| all + &next);
+                (before.signature, before.encrypted) = (thought.signature, thought.encrypted);
+                before.extensions.extend(thought.extensions);
+            }
+            (_, part) => out.push(part),
+        }
+    }
+    out
+}
+
+fn is_unsigned(thought: &ReasoningPart) -> bool {
+    thought.signature.is_none() && thought.encrypted.is_none()
 }
 
 fn cite(parts: &mut [Part], raw: &RawValue, read: fn(&RawValue, &[Option<&str>]) -> Vec<Grounded>) {

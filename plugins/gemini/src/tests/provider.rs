@@ -1,6 +1,6 @@
 //! The service's side: requests from other formats, whole answers.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_sdk::types::{
     ChatRequest, Citation, ErrorKind, Extension, FinishReason, FunctionTool, JsonSchema, MediaKind, MediaPart,
     MediaSource, Message, Opaque, OutputFormat, Part, ReasoningPart, ResultPart, Role, Sampling, Signature, TextPart,
@@ -434,6 +434,32 @@ fn sources_become_citations_of_the_text_that_they_support() {
     assert_eq!((url.as_deref(), *start, *end), (Some("https://a.example"), Some(5), Some(8)));
     let (back, _) = written(&context(MODEL), answer);
     assert_eq!(back["candidates"][0]["groundingMetadata"], body["candidates"][0]["groundingMetadata"]);
+}
+
+#[test]
+fn a_whole_answers_texts_are_split_where_a_streams_are() {
+    let parts = |own: Value, grounding: Option<Value>| {
+        let mut candidate = json!({"finishReason": "STOP", "content": {"parts": own}});
+        if let Some(grounding) = grounding {
+            candidate["groundingMetadata"] = grounding;
+        }
+        let answer = answered(&context(MODEL), &json!({"candidates": [candidate]})).unwrap();
+        let part = |part: &Part| match part {
+            Part::Text(text) => format!("{}{}", text.text, if text.signature.is_some() { " signed" } else { "" }),
+            Part::Reasoning(thought) => format!("thought {}", thought.text.as_deref().unwrap_or_default()),
+            Part::ToolCall(call) => call.name.clone(),
+            other => format!("{other:?}"),
+        };
+        answer.candidates[0].parts.iter().map(part).collect::<Vec<_>>()
+    };
+    let thought = |text: &str| json!({"text": text, "thought": true});
+    let all = json!([thought("a"), thought("b"), {"text": "{\"n\": "}, {"text": "1}"}, {"functionCall": {"name": "f", "args": {}}}, {"text": "c"}]);
+    assert_eq!(parts(all, None), ["thought ab", "{\"n\": 1}", "f", "c"]);
+    let signed = json!([{"text": "a"}, {"text": "b", "thoughtSignature": "c2ln"}, {"text": "c"}]);
+    assert_eq!(parts(signed, None), ["ab signed", "c"]);
+    let grounding = json!({"groundingChunks": [{"web": {"uri": "https://a.example"}}],
+        "groundingSupports": [{"segment": {"partIndex": 1, "endIndex": 1}, "groundingChunkIndices": [0]}]});
+    assert_eq!(parts(json!([{"text": "a"}, {"text": "b"}]), Some(grounding)), ["a", "b"]);
 }
 
 #[test]
