@@ -102,9 +102,9 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
     })
 }
 
-/// Neighbouring texts, and neighbouring thoughts, as one, as a stream has them: where the service splits a text means nothing, and
-/// clients of other formats show each part as a paragraph or read the first alone. A signature ends a part. Texts with sources
-/// stay as they are, since these say in which part they are.
+/// Makes one of neighbouring texts, and of neighbouring thoughts, as a stream does: where the service splits a text
+/// means nothing, and clients of other formats show each part as a paragraph or read the first alone. A signature ends
+/// a part. Texts with sources stay as they are, since each source says in which part it is.
 fn joined(parts: Vec<Part>) -> Vec<Part> {
     if parts.iter().any(|part| matches!(part, Part::Text(text) if !text.citations.is_empty())) {
         return parts;
