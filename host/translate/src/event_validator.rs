@@ -8,6 +8,11 @@
 //! Finishes are held back until the stream ends. Some providers send one after each parallel call and continue; the
 //! events that follow still belong to the answer.
 
+mod excess;
+mod reason;
+
+use excess::{Excess, MAX_CANDIDATES, MAX_PARTS};
+use reason::{outranks, with_calls};
 use weir_types::contract::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, ChatResponse, Error, Finish, FinishReason, Loss, LossKind, Part,
     PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolCall, ToolStart,
@@ -20,6 +25,8 @@ pub struct EventValidator {
     started: bool,
     failed: bool,
     candidates: Vec<Candidate>,
+    /// Of what the answer has more than may be.
+    excess: Option<Excess>,
     losses: Vec<Loss>,
     /// Whether the encoder takes pieces of arguments by their place.
     takes_arguments: bool,
@@ -50,6 +57,7 @@ impl EventValidator {
             started: false,
             failed: false,
             candidates: Vec::new(),
+            excess: None,
             losses: Vec::new(),
             takes_arguments: false,
         }
@@ -98,6 +106,9 @@ impl EventValidator {
         if self.failed {
             return out;
         }
+        if let Some(excess) = self.excess {
+            return self.fail(excess.into());
+        }
         self.start(&mut out);
         if self.candidates.is_empty() {
             self.candidate(0);
@@ -138,9 +149,15 @@ impl EventValidator {
     /// Checks an event where it is. Returns `false` if it cannot go on alone, or not at all; nothing has changed then.
     fn passes(&mut self, event: &mut ChatEvent) -> bool {
         match event {
+            _ if self.excess.is_some() => false,
             ChatEvent::Start(start) => self.begins(start),
             _ if !self.started => false,
-            ChatEvent::PartStart(start) => self.candidate(start.candidate).opens(start),
+            ChatEvent::PartStart(start) => {
+                let candidate = self.candidate(start.candidate);
+                let (opens, is_full) = (candidate.opens(start), candidate.parts.len() > MAX_PARTS);
+                self.excess = self.excess.or(is_full.then_some(Excess::Parts));
+                opens
+            }
             ChatEvent::Delta(delta) => self.candidate(delta.candidate).renumbers(&mut delta.part),
             ChatEvent::Argument(piece) => {
                 self.takes_arguments && self.candidate(piece.candidate).renumbers(&mut piece.part)
@@ -158,6 +175,9 @@ impl EventValidator {
             ChatEvent::Start(_) => {}
             ChatEvent::Failure(error) => return out.append(&mut self.fail(error)),
             _ => self.start(out),
+        }
+        if let Some(excess) = self.excess {
+            return out.append(&mut self.fail(excess.into()));
         }
         if self.passes(&mut event) {
             return out.push(event);
@@ -188,6 +208,8 @@ impl EventValidator {
             // A second start, of which the pipeline takes the model, and the stop of a part that is not open.
             _ => {}
         }
+        let is_full = self.candidates.iter().any(|candidate| candidate.parts.len() > MAX_PARTS);
+        self.excess = self.excess.or(is_full.then_some(Excess::Parts));
     }
 
     /// Whether this is the first start; without an id it gets one.
@@ -216,6 +238,9 @@ impl EventValidator {
             self.candidates.push(Candidate { number, next: 0, parts: Vec::new(), called: false, finish: None });
             self.candidates.len() - 1
         });
+        if at >= MAX_CANDIDATES {
+            self.excess.get_or_insert(Excess::Candidates);
+        }
         &mut self.candidates[at]
     }
 }
@@ -286,26 +311,6 @@ impl Candidate {
             finish.reason = with_calls(finish.reason);
         }
         out.push(ChatEvent::Finish(CandidateFinish { candidate: self.number, finish }));
-    }
-}
-
-/// Whether a later finish replaces an earlier one. The last known reason counts, except that a natural end does not
-/// replace tool calls.
-fn outranks(later: FinishReason, earlier: FinishReason) -> bool {
-    match later {
-        FinishReason::Other => earlier == FinishReason::Other,
-        later => earlier != FinishReason::ToolCalls || with_calls(later) != FinishReason::ToolCalls,
-    }
-}
-
-/// The finish reason of an answer with tool calls. They outrank the upstream's reason unless the answer was cut off
-/// or blocked, since calls that were cut off cannot be carried out.
-fn with_calls(reason: FinishReason) -> FinishReason {
-    match reason {
-        FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other | FinishReason::Paused => {
-            FinishReason::ToolCalls
-        }
-        other => other,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A whole answer as the events of a stream, and back: its texts replaced by those of the events, part by part.
 
+use std::collections::HashMap;
+
 use crate::event_validator::unfold;
 use weir_types::contract::types::{Candidate, ChatEvent, ChatResponse, Extension, Finish, Part};
 
@@ -17,46 +19,64 @@ pub fn to_events(response: &ChatResponse) -> Vec<ChatEvent> {
 /// Puts the texts that these events have for each part in place of the answer's, and takes out what they no longer have. The
 /// events are those of [`to_events`], changed.
 pub fn replace_texts(response: &mut ChatResponse, events: &[ChatEvent]) {
-    let head =
-        |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::Start(start) if start.extensions.contains(one));
-    let is_left = |one: &Extension| events.iter().any(|event| head(event, one));
+    let (places, mut heads, mut ends, mut counts) = (by_part(events), Vec::new(), HashMap::new(), Vec::new());
+    for event in events {
+        match event {
+            ChatEvent::Start(start) => heads.push(start),
+            ChatEvent::Finish(end) => _ = ends.entry(end.candidate).or_insert(&end.finish),
+            ChatEvent::Usage(usage) => counts.push(usage),
+            _ => {}
+        }
+    }
+    let is_left = |one: &Extension| heads.iter().any(|start| start.extensions.contains(one));
     response.extensions.retain(is_left);
     for candidate in &mut response.candidates {
         candidate.extensions.retain(is_left);
         for (part, number) in candidate.parts.iter_mut().zip(0..) {
-            let place = (candidate.index, number);
-            set_text(part, text_of(events, place.0, place.1), signatures_of(events, place.0, place.1));
-            take_out(part, events, place);
+            let of_part = places.get(&(candidate.index, number)).map_or(&[][..], Vec::as_slice);
+            set_text(part, text_of(of_part), is_signed(of_part));
+            take_out(part, of_part);
         }
         candidate.logprobs = None;
-        take_out_words(candidate, events);
+        take_out_words(candidate, ends.get(&candidate.index).copied());
     }
     if let Some(usage) = &mut response.usage {
-        let told = |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::Usage(told) if told.extensions.contains(one));
-        usage.extensions.retain(|one| events.iter().any(|event| told(event, one)));
+        usage.extensions.retain(|one| counts.iter().any(|told| told.extensions.contains(one)));
     }
 }
 
+/// The events of each part, by candidate and part: an answer may have thousands of parts.
+fn by_part(events: &[ChatEvent]) -> HashMap<(u32, u32), Vec<&ChatEvent>> {
+    let mut places: HashMap<_, Vec<&ChatEvent>> = HashMap::new();
+    for event in events {
+        let place = match event {
+            ChatEvent::Delta(delta) => (delta.candidate, delta.part),
+            ChatEvent::Citation(one) => (one.candidate, one.part),
+            ChatEvent::Signature(one) => (one.candidate, one.part),
+            ChatEvent::PartStop(stop) => (stop.candidate, stop.part),
+            _ => continue,
+        };
+        places.entry(place).or_default().push(event);
+    }
+    places
+}
+
 /// Takes the words out of a candidate's end that its event does not have.
-fn take_out_words(candidate: &mut Candidate, events: &[ChatEvent]) {
-    let left = events.iter().find_map(|event| match event {
-        ChatEvent::Finish(end) if end.candidate == candidate.index => Some(&end.finish),
-        _ => None,
-    });
+fn take_out_words(candidate: &mut Candidate, left: Option<&Finish>) {
     let Some(finish) = &mut candidate.finish else { return };
     finish.raw.take_if(|word| left.is_none_or(|left| left.raw.as_ref() != Some(word)));
     finish.stop_sequence.take_if(|word| left.is_none_or(|left| left.stop_sequence.as_ref() != Some(word)));
 }
 
 /// Takes the members and the citations out of a part that its events do not have.
-fn take_out(part: &mut Part, events: &[ChatEvent], place: (u32, u32)) {
-    let stop = |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::PartStop(stop) if (stop.candidate, stop.part) == place && stop.extensions.contains(one));
+fn take_out(part: &mut Part, events: &[&ChatEvent]) {
+    let stop = |event: &ChatEvent, one: &Extension| matches!(event, ChatEvent::PartStop(stop) if stop.extensions.contains(one));
     let is_left = |one: &Extension| events.iter().any(|event| stop(event, one));
     match part {
         Part::Text(text) => {
             text.extensions.retain(is_left);
-            let cited = |event: &ChatEvent| match event {
-                ChatEvent::Citation(one) if (one.candidate, one.part) == place => Some(one.citation.clone()),
+            let cited = |event: &&ChatEvent| match event {
+                ChatEvent::Citation(one) => Some(one.citation.clone()),
                 _ => None,
             };
             if !text.citations.is_empty() {
@@ -82,19 +102,18 @@ pub fn refuse(response: &mut ChatResponse, finish: &Finish) {
     response.usage.iter_mut().for_each(|usage| usage.extensions.clear());
 }
 
-fn text_of(events: &[ChatEvent], candidate: u32, part: u32) -> String {
+/// The text that the events of a part have.
+fn text_of(events: &[&ChatEvent]) -> String {
     let texts = events.iter().filter_map(|event| match event {
-        ChatEvent::Delta(delta) if (delta.candidate, delta.part) == (candidate, part) => Some(delta.text.as_str()),
+        ChatEvent::Delta(delta) => Some(delta.text.as_str()),
         _ => None,
     });
     texts.collect()
 }
 
-/// Whether the events have a signature of the part.
-fn signatures_of(events: &[ChatEvent], candidate: u32, part: u32) -> bool {
-    events.iter().any(|event| {
-        matches!(event, ChatEvent::Signature(one) if (one.candidate, one.part) == (candidate, part) && !one.encrypted)
-    })
+/// Whether the events of a part have a signature.
+fn is_signed(events: &[&ChatEvent]) -> bool {
+    events.iter().any(|event| matches!(event, ChatEvent::Signature(one) if !one.encrypted))
 }
 
 fn set_text(part: &mut Part, replacement: String, is_signed: bool) {
@@ -160,6 +179,19 @@ mod tests {
         replace_texts(&mut changed, &events);
         assert!(matches!(&changed.candidates[0].parts[1], Part::Text(text) if text.text == "b!"));
         assert!(matches!(&changed.candidates[0].parts[0], Part::Reasoning(part) if part.text.as_deref() == Some("a!")));
+    }
+
+    #[test]
+    fn an_answer_of_very_many_parts_costs_as_much_as_its_parts() {
+        let mut response = answer();
+        response.candidates[0].parts =
+            (0..100_000).map(|number| Part::Text(TextPart::plain(&number.to_string()))).collect();
+        let events = to_events(&response);
+        let whole = response.clone();
+        // Comparing each part with each event would take many minutes.
+        replace_texts(&mut response, &events);
+        assert_eq!(response, whole);
+        assert_eq!(crate::fold::fold(&events).response.candidates[0].parts.len(), 100_000);
     }
 
     #[test]

@@ -163,3 +163,31 @@ fn the_request_id_stands_in_for_a_missing_id() {
     let out = validator.push(vec![delta(0, "a")]);
     assert!(matches!(&out[0], ChatEvent::Start(start) if start.id == "r1"));
 }
+
+#[test]
+fn an_answer_of_more_candidates_or_parts_than_any_model_makes_fails() {
+    type Event<'a> = &'a dyn Fn(u32) -> ChatEvent;
+    let of = |candidate, part| ChatEvent::Delta(PartDelta { candidate, part, text: "x".into() });
+    let start = |candidate, part| ChatEvent::PartStart(PartStart { candidate, part, kind: PartKind::Text });
+    let cases: [(&str, usize, Event<'_>); 4] = [
+        ("candidates", MAX_CANDIDATES, &|number| of(number, 0)),
+        ("candidates that begin", MAX_CANDIDATES, &|number| start(number, 0)),
+        ("parts", MAX_PARTS, &|number| of(0, number)),
+        ("parts that begin", MAX_PARTS, &|number| start(0, number)),
+    ];
+    for (what, most, event) in cases {
+        let many = |count: usize| (0..u32::try_from(count).unwrap()).map(event).collect();
+        let mut validator = EventValidator::new("r1");
+        validator.push(many(most));
+        assert!(matches!(validator.end().last(), Some(ChatEvent::Finish(_))), "{what}: as many as may be");
+        let mut validator = EventValidator::new("r1");
+        validator.push(many(most + 1));
+        assert!(validator.has_failed() || matches!(validator.end().last(), Some(ChatEvent::Failure(_))), "{what}");
+        // What follows is not compared any more: that would take minutes.
+        let mut validator = EventValidator::new("r1");
+        let out = validator.push(many(1_000_000));
+        assert!(matches!(out.last(), Some(ChatEvent::Failure(_))), "{what}");
+        assert!(out.len() < 3 * most, "{what}: {}", out.len());
+        assert!(validator.push(vec![of(0, 0)]).is_empty() && validator.end().is_empty(), "{what}");
+    }
+}
