@@ -294,6 +294,7 @@ async fn answers_that_report_no_usage_are_estimated_in_both_lanes_whole_and_stre
             booked = sum;
         }
     }
+    gateway.until_metric("weir_billing_unknown_total", 6.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

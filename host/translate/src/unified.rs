@@ -109,6 +109,11 @@ impl Answer {
         }
     }
 
+    /// Whether the answer has to say how many tokens it used: each chat, and whatever else says so.
+    pub fn is_metered(&self) -> bool {
+        matches!(self, Self::Chat(_)) || self.usage().is_some()
+    }
+
     /// The usage that the answer is billed by: with the service tier that stands beside it.
     pub fn billed(&self) -> Option<Usage> {
         let mut usage = self.usage()?.clone();

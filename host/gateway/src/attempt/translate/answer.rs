@@ -97,7 +97,7 @@ impl Run<'_> {
         self.note(rendered.losses);
         account.lost(&self.losses);
         let status = status_of(rendered.response.status, &adapter.name)?;
-        account.answering(status.as_u16(), false, answer.usage().is_some());
+        account.answering(status.as_u16(), false, answer.is_metered());
         if let (Some(keeper), Body::Text(written)) = (item_keeper(self.context, self.asked), &rendered.response.body) {
             keeper.keep(written);
         }
@@ -161,15 +161,18 @@ impl Run<'_> {
 
     /// Gives a program the outcome of its request.
     fn hand_over(self, handed: UnifiedReply, account: &mut Account) -> Response<ReplyBody> {
-        let usage = match &handed {
-            UnifiedReply::Answer(answer) => answer.usage().cloned(),
-            UnifiedReply::Events(events) => events.iter().rev().find_map(|event| match event {
-                ChatEvent::Usage(usage) => Some(usage.clone()),
-                _ => None,
-            }),
+        let (usage, is_metered) = match &handed {
+            UnifiedReply::Answer(answer) => (answer.usage().cloned(), answer.is_metered()),
+            UnifiedReply::Events(events) => {
+                let told = events.iter().rev().find_map(|event| match event {
+                    ChatEvent::Usage(usage) => Some(usage.clone()),
+                    _ => None,
+                });
+                (told, true)
+            }
         };
         account.lost(&self.losses);
-        account.answering(200, matches!(handed, UnifiedReply::Events(_)), usage.is_some());
+        account.answering(200, matches!(handed, UnifiedReply::Events(_)), is_metered);
         let closing = Closing { losses: self.losses, usage, cost: account.cost() };
         account.hold(AdmissionPermit::to_hold(self.held));
         self.provider.release();

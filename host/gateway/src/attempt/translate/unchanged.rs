@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
             account.set_lane("translate");
             return self.respond(answer, account);
         }
-        account.answering(status.as_u16(), false, answer.usage().is_some());
+        account.answering(status.as_u16(), false, true);
         self.held.shrink(self.held.bytes().saturating_sub(bytes.len()));
         account.hold(AdmissionPermit::to_hold(self.held));
         let mut response = reply_with(ReplyBody::from(bytes));
