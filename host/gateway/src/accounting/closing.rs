@@ -43,8 +43,9 @@ impl Account {
         self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the client left, or its own time ended, after the head of an answer and before any of its content. Nothing shows
-    /// what the provider made until then: a model may think for minutes before its first word. Leaving must not make that cheaper.
+    /// Whether the client left, or its own time ended, after the head of an answer and before any of its content.
+    /// Nothing shows what the provider made until then: a model may think for minutes before its first word. Leaving
+    /// must not make that cheaper.
     fn was_left_unseen(&self) -> bool {
         let is_answered = (200..300).contains(&self.status);
         let is_unseen = !self.tokens.is_final && self.tokens.content.unwrap_or_default() == 0;

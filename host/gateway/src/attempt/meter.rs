@@ -106,9 +106,9 @@ impl Progress {
 pub(super) enum WholeAnswerCheck {
     /// What it is billed by.
     Bill,
-    /// That, and whether it is finished.
+    /// What it used, and whether it is finished.
     State,
-    /// The same, where its results may be in it, of which each is billed.
+    /// What it used and whether it is finished, of an answer that may hold results, each of which is billed.
     Work,
     /// What each of the answers in it is billed by.
     Each,
@@ -216,7 +216,7 @@ impl Meter {
         self.tap.is_over()
     }
 
-    /// Whether the answer is known to have had no frame so far, nor the beginning of one: blank lines and comments are none.
+    /// Whether the answer is known to have had no frame so far, nor the beginning of one. Blank lines and comments do not count.
     pub(super) fn lacks_frames(&self) -> bool {
         let has_begun = match &self.frames {
             Frames::Here(deframer) => deframer.held() > 0,

@@ -143,7 +143,7 @@ mod tests {
         let refused = FrameTest::below("/seed", 0.0);
         for negative_seeds in [true, false] {
             let paths = Paths { completions: "completions", ..Quirks::COMPATIBLE.paths };
-            let quirks = Quirks { negative_seeds, paths, ..Quirks::COMPATIBLE };
+            let quirks = Quirks { paths, negative_seeds, ..Quirks::COMPATIBLE };
             for accepted in crate::compat::manifest::describe(&quirks).accepts.iter().take(2) {
                 let excludes = accepted.exclusions.iter().any(|one| one.test == refused);
                 assert_eq!(excludes, !negative_seeds, "{}", accepted.format);
