@@ -180,6 +180,20 @@ impl Context {
     }
 }
 
+/// Deletes the document that `find` returns, or one that is stored and cannot be read.
+fn delete(
+    kind: Kind,
+    id: &str,
+    stored: &impl Stored,
+    context: &Context,
+    find: impl FnOnce() -> Result<(Document, Revision), ChangeError>,
+) -> Result<Changed, ChangeError> {
+    match damaged::delete(kind, id, stored, context)? {
+        Some(changed) => Ok(changed),
+        None => Ok(context.change(Action::Delete, Some(find()?), None)),
+    }
+}
+
 /// Checks that a condition which names revisions holds, and that something exists.
 fn existing<T>(found: Option<(T, Revision)>, kind: Kind, context: &Context) -> Result<(T, Revision), ChangeError> {
     context.precondition.check(found.as_ref().map(|(_, revision)| *revision))?;

@@ -1,6 +1,6 @@
 //! Commands on teams and organisations.
 
-use super::{Action, ChangeError, Changed, Context, Expected, Revision, Stored, Write, damaged, existing};
+use super::{Action, ChangeError, Changed, Context, Expected, Revision, Stored, Write, delete, existing};
 use crate::document::{Document, Grant, Kind, Organisation, OrganisationId, Team, TeamId};
 use crate::key_text::KeyId;
 
@@ -35,13 +35,10 @@ impl GroupCommand {
             Self::PutOrganisation(organisation) => put_organisation(*organisation, stored, context),
             Self::DeleteOrganisation(id) => {
                 context.may_write(None)?;
-                let damaged = damaged::delete(Kind::Organisation, id.as_str(), stored, context)?;
-                let changed = if let Some(changed) = damaged {
-                    changed
-                } else {
+                let changed = delete(Kind::Organisation, id.as_str(), stored, context, || {
                     let (found, revision) = existing(stored.organisation(&id), Kind::Organisation, context)?;
-                    context.change(Action::Delete, Some((Document::Organisation(found), revision)), None)
-                };
+                    Ok((Document::Organisation(found), revision))
+                })?;
                 match stored.teams_of(&id) {
                     0 => Ok(changed),
                     count => Err(ChangeError::InUse { kind: Kind::Team, count }),
@@ -81,13 +78,10 @@ fn put_organisation(
 
 fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
     context.may_write(None)?;
-    let damaged = damaged::delete(Kind::Team, id.as_str(), stored, context)?;
-    let mut changed = if let Some(changed) = damaged {
-        changed
-    } else {
+    let mut changed = delete(Kind::Team, id.as_str(), stored, context, || {
         let (team, revision) = existing(stored.team(id), Kind::Team, context)?;
-        context.change(Action::Delete, Some((Document::Team(team), revision)), None)
-    };
+        Ok((Document::Team(team), revision))
+    })?;
     let ids = stored.keys_of_team(id);
     if !ids.is_empty() && keys == KeysOfTeam::Refuse {
         return Err(ChangeError::InUse { kind: Kind::Key, count: ids.len() });

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use weir_config::KeyHash;
 
-use super::{Action, ChangeError, Changed, Context, Revision, Stored, damaged, existing};
+use super::{Action, ChangeError, Changed, Context, Revision, Stored, delete, existing};
 use crate::document::{Document, Grant, Invalid, Key, Kind, Metadata, Owner, Rotation, Schema, TeamId, Terms, UserId};
 use crate::key_text::{KeyId, KeyText};
 
@@ -114,13 +114,10 @@ impl KeyCommand {
                 check_owner(key, stored)?;
                 check_name(key, stored)
             }),
-            Self::Delete(id) => {
-                if let Some(changed) = damaged::delete(Kind::Key, id.as_str(), stored, context)? {
-                    return Ok(changed);
-                }
+            Self::Delete(id) => delete(Kind::Key, id.as_str(), stored, context, || {
                 let (key, revision) = found(id, stored, context)?;
-                Ok(context.change(Action::Delete, Some((Document::Key(key), revision)), None))
-            }
+                Ok((Document::Key(key), revision))
+            }),
         }
     }
 }

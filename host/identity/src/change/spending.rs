@@ -1,6 +1,6 @@
 //! Commands on budgets and prices that stand alone in the store.
 
-use super::{Action, ChangeError, Changed, Context, Stored, damaged, existing};
+use super::{Action, ChangeError, Changed, Context, Stored, delete, existing};
 use crate::document::{BudgetId, BudgetScope, Document, Kind, PriceId, PriceRule, ScopedBudget, TeamId};
 use crate::key_text::KeyId;
 
@@ -21,23 +21,18 @@ impl SpendingCommand {
     pub(super) fn run(self, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
         match self {
             Self::PutBudget(budget) => put_budget(*budget, stored, context),
-            Self::DeleteBudget(id) => {
-                if let Some(changed) = damaged::delete(Kind::Budget, id.as_str(), stored, context)? {
-                    return Ok(changed);
-                }
-                let found = stored.budget(&id);
-                let (budget, revision) =
-                    existing(found.filter(|(one, _)| may(one, stored, context)), Kind::Budget, context)?;
-                Ok(context.change(Action::Delete, Some((Document::Budget(budget), revision)), None))
-            }
+            Self::DeleteBudget(id) => delete(Kind::Budget, id.as_str(), stored, context, || {
+                let found = stored.budget(&id).filter(|(one, _)| may(one, stored, context));
+                let (budget, revision) = existing(found, Kind::Budget, context)?;
+                Ok((Document::Budget(budget), revision))
+            }),
             Self::PutPrice(price) => put_price(*price, stored, context),
             Self::DeletePrice(id) => {
                 context.may_write(None)?;
-                if let Some(changed) = damaged::delete(Kind::Price, id.as_str(), stored, context)? {
-                    return Ok(changed);
-                }
-                let (price, revision) = existing(stored.price(&id), Kind::Price, context)?;
-                Ok(context.change(Action::Delete, Some((Document::Price(price), revision)), None))
+                delete(Kind::Price, id.as_str(), stored, context, || {
+                    let (price, revision) = existing(stored.price(&id), Kind::Price, context)?;
+                    Ok((Document::Price(price), revision))
+                })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Commands on users.
 
 use super::group::action;
-use super::{Action, ChangeError, Changed, Context, Stored, damaged, existing};
+use super::{ChangeError, Changed, Context, Stored, delete, existing};
 use crate::document::{Document, Kind, TeamId, User, UserId};
 
 /// A command on a user.
@@ -19,13 +19,10 @@ impl UserCommand {
         match self {
             Self::Put(user) => put(*user, stored, context),
             Self::Delete(id) => {
-                let damaged = damaged::delete(Kind::User, id.as_str(), stored, context)?;
-                let changed = if let Some(changed) = damaged {
-                    changed
-                } else {
+                let changed = delete(Kind::User, id.as_str(), stored, context, || {
                     let (user, revision) = existing(stored.user(&id), Kind::User, context)?;
-                    context.change(Action::Delete, Some((Document::User(user), revision)), None)
-                };
+                    Ok((Document::User(user), revision))
+                })?;
                 match stored.keys_of_user(&id).len() {
                     0 => Ok(changed),
                     count => Err(ChangeError::InUse { kind: Kind::Key, count }),
