@@ -131,9 +131,6 @@ pub fn blank_end(messages: &[Message]) -> Option<(usize, usize)> {
     (last.role == Role::Assistant && ends_blank).then_some((at, part))
 }
 
-/// What the user says behind the model's last turn, where the model does not go on from that itself.
-pub const GO_ON: &str = "Continue.";
-
 /// A text as it is sent: the one at [`blank_end`] without the white space at its end, which is reported.
 pub fn trimmed<'t>(
     text: &'t TextPart,

@@ -13,6 +13,9 @@ use crate::json::{object, raw_item};
 use crate::losses::{Losses, Place};
 use crate::types::{Error, Message, Opaque, Part, Role};
 
+/// What the user says behind the model's last turn, where the model does not go on from that itself.
+pub const GO_ON: &str = "Continue.";
+
 /// The speaker of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {

@@ -5,11 +5,11 @@ mod parts;
 use std::ops::Range;
 
 use weir_sdk::calls::with_distinct_ids;
-use weir_sdk::claude::{GO_ON, blank_end};
+use weir_sdk::claude::blank_end;
 use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::media::shown_by_users;
-use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
+use weir_sdk::turns::{Conversation, GO_ON, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
 use crate::generation::Generation;

@@ -4,14 +4,11 @@ mod parts;
 
 use weir_sdk::losses::{Losses, Place};
 use weir_sdk::names::Names;
-use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
+use weir_sdk::turns::{Conversation, GO_ON, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Citation, Error, Message, Part, Role, TextPart, ToolCall};
 
 use super::request::Target;
 use crate::{FORMAT, signature, write};
-
-/// What the user says behind the model's last turn, where the model does not continue that itself.
-const GO_ON: &str = "Continue.";
 
 struct Writer<'a> {
     target: Target<'a>,

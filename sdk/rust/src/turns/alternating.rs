@@ -1,12 +1,11 @@
 //! Messages that alternate, for services with a list of messages that refuse two of one speaker in a row.
 
+use super::GO_ON;
 use crate::losses::Losses;
 use crate::types::{Message, Part, Role};
 
 /// What the user says where a conversation wants a turn of the user's and has none.
 const FILLER: &str = ".";
-/// What the user says behind the model's last turn, which the service does not continue.
-const GO_ON: &str = "Continue.";
 
 /// The messages in turns of the user and the model, behind the system text. The user begins, and speaks last.
 pub fn alternating(messages: Vec<Message>, losses: &mut Losses) -> Vec<Message> {
