@@ -6,7 +6,7 @@ use weir_sdk::calls::write_arguments;
 use weir_sdk::citations::to_messages;
 use weir_sdk::json::{Array, Object, Rest, object};
 pub(crate) use weir_sdk::json::{item as block, raw_item as raw_block};
-pub(crate) use weir_sdk::losses::Place;
+pub(crate) use weir_sdk::losses::PartPath;
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
@@ -21,7 +21,7 @@ pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> 
 }
 
 /// Writes the members that only this format has, and reports those of others as lost.
-pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], losses: &mut Losses, place: Place) {
+pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], losses: &mut Losses, place: PartPath) {
     if extensions.is_empty() {
         return;
     }
@@ -53,7 +53,7 @@ pub(crate) fn cache(o: &mut Object<'_>, hint: Option<&CacheHint>, extensions: &[
 }
 
 /// Writes the members of a text block.
-pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, losses: &mut Losses, place: Place) {
+pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, losses: &mut Losses, place: PartPath) {
     o.str("type", "text");
     o.str("text", &part.text);
     let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, losses, place)).collect();
@@ -87,7 +87,7 @@ pub(crate) fn text_blocks(a: &mut Array<'_>, texts: &[String]) {
 /// A citation in this format. One of another format becomes a web page's if it has an address, unless its place in a
 /// document has a name here. A request's history cannot have it, because the service would look for the search behind
 /// it.
-pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
+pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: PartPath) -> Option<Cow<'a, str>> {
     let history = place.message.is_some();
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         if history && is_made_here(&own.json) {
@@ -122,7 +122,7 @@ fn is_made_here(json: &str) -> bool {
 }
 
 /// Writes the members of a tool call, with the given name.
-pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: Place) {
+pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: PartPath) {
     o.str("type", "tool_use");
     o.str("id", &fitting_id(&call.id));
     o.str("name", name);

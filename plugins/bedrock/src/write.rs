@@ -8,7 +8,7 @@ use weir_sdk::calls::write_arguments;
 use weir_sdk::citations::to_converse;
 use weir_sdk::json::{Object, array, object};
 pub(crate) use weir_sdk::json::{item, raw_item};
-pub(crate) use weir_sdk::losses::Place;
+pub(crate) use weir_sdk::losses::PartPath;
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
@@ -23,7 +23,7 @@ pub(crate) fn member(o: &mut Object<'_>, own: &Extension) {
 }
 
 /// Writes the members that only this format has, and reports those of others as lost.
-pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], losses: &mut Losses, place: Place) {
+pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], losses: &mut Losses, place: PartPath) {
     for own in all {
         member(o, own);
     }
@@ -32,7 +32,7 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], losses: &mut Losses
 
 /// Writes a text with its sources. The service refuses blank texts in a history (C-42), but one that only bears a cache
 /// point stays: such a point may not follow a document, so clients put a line break between them.
-pub(crate) fn text(out: &mut String, part: &TextPart, losses: &mut Losses, place: Place) {
+pub(crate) fn text(out: &mut String, part: &TextPart, losses: &mut Losses, place: PartPath) {
     let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, losses, place)).collect();
     losses.foreign_at(place, &part.extensions, FORMAT);
     if let Some(guard) = extension(&part.extensions, FORMAT, GUARD) {
@@ -62,7 +62,7 @@ pub(crate) fn text(out: &mut String, part: &TextPart, losses: &mut Losses, place
 
 /// A citation in this format. A request's history cannot have one of another format, because the service would look for
 /// its document.
-pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
+pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: PartPath) -> Option<Cow<'a, str>> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(Cow::Borrowed(&own.json));
     }
@@ -99,7 +99,7 @@ pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: P
 }
 
 /// Writes a call, with the given id and name.
-pub(crate) fn call(out: &mut String, call: &ToolCall, id: &str, name: &str, losses: &mut Losses, place: Place) {
+pub(crate) fn call(out: &mut String, call: &ToolCall, id: &str, name: &str, losses: &mut Losses, place: PartPath) {
     item(out, |o| {
         o.object("toolUse", |o| {
             o.str("toolUseId", id);
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn c42_blank_texts_are_no_blocks() {
-        let place = Place { message: Some(0), part: 0 };
+        let place = PartPath { message: Some(0), part: 0 };
         for blank in ["", " \n"] {
             let mut out = String::new();
             text(&mut out, &TextPart::new(blank), &mut Losses::default(), place);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn c42_a_line_break_that_bears_a_cache_point_stays() {
         let marked = |text: &str| TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new(text) };
-        let place = Place { message: Some(0), part: 1 };
+        let place = PartPath { message: Some(0), part: 1 };
         for (words, block) in [("\n", r#"{"text":"\n"}"#), ("", "")] {
             let mut out = String::new();
             text(&mut out, &marked(words), &mut Losses::default(), place);

@@ -7,7 +7,7 @@ use weir_sdk::losses::Losses;
 use weir_sdk::types::{Citation, Extension, Opaque, Part};
 
 use crate::wire::{self, Page};
-use crate::write::{Place, mark};
+use crate::write::{PartPath, mark};
 use crate::{CITATIONS, FORMAT};
 
 /// What a citation refers to: the text of this index in the content, any text, or something else.
@@ -111,7 +111,7 @@ pub(crate) fn write<'a>(
     index: u32,
     text: &str,
     losses: &mut Losses,
-    place: Place,
+    place: PartPath,
 ) -> Option<Cow<'a, str>> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(Cow::Borrowed(&own.json));

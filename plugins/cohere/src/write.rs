@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use weir_sdk::calls::object_text;
 use weir_sdk::json::{Object, object};
 use weir_sdk::losses::Losses;
-pub(crate) use weir_sdk::losses::Place;
+pub(crate) use weir_sdk::losses::PartPath;
 use weir_sdk::types::{Extension, ToolCall, ToolKind};
 
 use crate::FORMAT;
@@ -39,7 +39,7 @@ pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], losses: &
 }
 
 /// Writes a call with the given name; its arguments are the text of a JSON object.
-pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: Place) {
+pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: PartPath) {
     o.str("id", &call.id);
     o.str("type", "function");
     o.object("function", |o| {
@@ -51,7 +51,7 @@ pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses:
 }
 
 /// A call's arguments as the text of a JSON object, as clients and the service expect.
-pub(crate) fn arguments<'a>(call: &'a ToolCall, losses: &mut Losses, place: Place) -> Cow<'a, str> {
+pub(crate) fn arguments<'a>(call: &'a ToolCall, losses: &mut Losses, place: PartPath) -> Cow<'a, str> {
     if call.kind == ToolKind::Custom {
         losses.approximated(place.field("input"), "free text becomes the member `input` of an object");
         let mut json = String::new();

@@ -6,7 +6,7 @@ use weir_sdk::calls::write_arguments;
 use weir_sdk::json::{Object, object};
 pub(crate) use weir_sdk::json::{item, raw_item};
 use weir_sdk::losses::Losses;
-pub(crate) use weir_sdk::losses::Place;
+pub(crate) use weir_sdk::losses::PartPath;
 use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ResultPart, ToolCall, ToolResult};
 
 use crate::read::{NAMED, NO_ID, SIGNATURE};
@@ -43,7 +43,7 @@ pub(crate) fn call(
     name: &str,
     signature: Option<&str>,
     losses: &mut Losses,
-    place: Place,
+    place: PartPath,
 ) {
     o.object("functionCall", |o| {
         o.opt_str("id", Some(call.id.as_str()).filter(|id| !id.is_empty() && !is_noted(&call.extensions, NO_ID)));

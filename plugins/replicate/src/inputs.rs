@@ -4,7 +4,7 @@
 use weir_sdk::json::{Rest, Str, text};
 use weir_sdk::types::Context;
 
-use crate::place::Place;
+use crate::model_name::ModelName;
 
 /// How turns are written in one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +151,8 @@ const DEEPSEEK: Names =
 
 impl Inputs {
     /// The inputs of a model, with the operator's corrections.
-    pub(crate) fn of(place: &Place<'_>, ctx: &Context) -> Self {
-        let (owner, name) = place.name();
+    pub(crate) fn of(model: &ModelName<'_>, ctx: &Context) -> Self {
+        let (owner, name) = model.name();
         let is_thinker = ["o1", "o3", "o4", "gpt-5"].iter().any(|kind| name.starts_with(kind));
         let (names, least) = match owner {
             "openai" if name.starts_with("gpt-oss") => (&COMMON, 0),
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn families_call_their_inputs_differently() {
-        let of = |model: &str| Inputs::of(&Place::parse(model).unwrap(), &Context::default());
+        let of = |model: &str| Inputs::of(&ModelName::parse(model).unwrap(), &Context::default());
         assert_eq!(of("meta/meta-llama-3-8b-instruct").turns, Turns::Llama3);
         assert_eq!(of("meta/llama-2-70b-chat").turns, Turns::Llama2);
         assert_eq!(of("openai/gpt-4o").limit.as_deref(), Some("max_completion_tokens"));
@@ -218,7 +218,7 @@ mod tests {
     fn the_operator_knows_better() {
         let json = r#"{"max_tokens":"max_new_tokens","top_k":"","seed":"seed"}"#.to_owned();
         let ctx = Context { options: vec![Setting { key: "inputs".into(), json }], ..Context::default() };
-        let inputs = Inputs::of(&Place::parse("me/it").unwrap(), &ctx);
+        let inputs = Inputs::of(&ModelName::parse("me/it").unwrap(), &ctx);
         assert_eq!(
             (inputs.limit.as_deref(), inputs.top_k, inputs.seed.as_deref()),
             (Some("max_new_tokens"), None, Some("seed"))

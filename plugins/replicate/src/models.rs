@@ -8,7 +8,7 @@ use weir_sdk::types::{
 };
 
 use crate::Replicate;
-use crate::place::{Place, segment};
+use crate::model_name::{ModelName, segment};
 
 const COLLECTION: &str = "language-models";
 /// Memo of a request for one model.
@@ -17,7 +17,7 @@ const ONE: &str = "one";
 impl ProviderModels for Replicate {
     fn render_request(ctx: &Context, request: ModelsRequest) -> Result<RenderedRequest> {
         if let Some(id) = &request.id {
-            let http = HttpRequest::get(entry(&Place::parse(id)?)?);
+            let http = HttpRequest::get(entry(&ModelName::parse(id)?)?);
             return Ok(RenderedRequest { memo: ONE.to_owned(), ..RenderedRequest::new(http) });
         }
         let collection = ctx.option_str("collection").unwrap_or_else(|| COLLECTION.to_owned());
@@ -42,10 +42,10 @@ impl ProviderModels for Replicate {
 }
 
 /// The path of one model's description.
-fn entry(place: &Place<'_>) -> Result<String> {
-    let (owner, name) = place.name();
-    match place {
-        Place::Deployment { .. } => Ok(format!("deployments/{}/{}", segment(owner), segment(name))),
+fn entry(model: &ModelName<'_>) -> Result<String> {
+    let (owner, name) = model.name();
+    match model {
+        ModelName::Deployment { .. } => Ok(format!("deployments/{}/{}", segment(owner), segment(name))),
         _ if owner.is_empty() => Err(Error::invalid("a version's model has to be named").at("model")),
         _ => Ok(format!("models/{}/{}", segment(owner), segment(name))),
     }

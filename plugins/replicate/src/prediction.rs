@@ -9,7 +9,7 @@ use weir_sdk::types::{
 
 use crate::error;
 use crate::memo::{Memo, Phase};
-use crate::place::segment;
+use crate::model_name::segment;
 
 /// The service's domains: streams come from other hosts than the API.
 const DOMAINS: [&str; 2] = [".replicate.com", ".replicate.net"];

@@ -9,16 +9,16 @@ use weir_sdk::types::{
 use crate::FORMAT;
 use crate::inputs::Inputs;
 use crate::memo::{Memo, Phase};
-use crate::place::Place;
+use crate::model_name::ModelName;
 use crate::prompt::{Prompt, append};
 
 const NONE: &str = "the model has no such input";
 const NO_PLACE: &str = "predictions have no place for it";
 
 pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
-    let place = Place::parse(if ctx.model.is_empty() { &request.model } else { &ctx.model })?;
+    let model = ModelName::parse(if ctx.model.is_empty() { &request.model } else { &ctx.model })?;
     refuse_tools(request)?;
-    let inputs = Inputs::of(&place, ctx);
+    let inputs = Inputs::of(&model, ctx);
     let mut losses = Losses::default();
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     if prompt.images.len() > 1 && inputs.images.is_none() {
@@ -30,7 +30,7 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let streams = request.stream && ctx.option_str("stream").as_deref() != Some("poll");
     let mut body = String::new();
     object(&mut body, |o| {
-        if let Some(version) = place.version() {
+        if let Some(version) = model.version() {
             o.str("version", version);
         }
         o.object("input", |o| input(o, ctx, request, &prompt, &inputs, &mut losses));
@@ -39,7 +39,7 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         }
     });
     report_unsupported(request, &mut losses);
-    let mut http = HttpRequest::post(place.path(), body);
+    let mut http = HttpRequest::post(model.path(), body);
     if !streams {
         http.headers.push(Header::new("prefer", prefer(ctx)));
     }

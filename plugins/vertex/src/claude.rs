@@ -3,7 +3,7 @@
 use weir_adapter_anthropic::{Anthropic, BETA, CACHE, FORMAT};
 use weir_sdk::adapter::{ProviderChat, ProviderCountTokens, Result};
 use weir_sdk::json::{Rest, object};
-use weir_sdk::losses::{Losses, Place};
+use weir_sdk::losses::{Losses, PartPath};
 use weir_sdk::types::{Body, ChatRequest, Context, Error, Extension, Part, RenderedRequest, ResultPart, Tool};
 
 use crate::target::{self, Target};
@@ -59,7 +59,7 @@ fn plain_hints(request: &mut ChatRequest, losses: &mut Losses) {
     };
     for (at, message) in request.messages.iter_mut().enumerate() {
         for (number, part) in message.parts.iter_mut().enumerate() {
-            let place = Place { message: Some(at), part: number };
+            let place = PartPath { message: Some(at), part: number };
             for all in part_extensions(part) {
                 strip(all, &|key| place.field(key));
             }

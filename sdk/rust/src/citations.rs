@@ -7,7 +7,7 @@
 pub mod documents;
 
 use crate::json::{Object, Rest, Str, list, object};
-use crate::losses::{Losses, Place};
+use crate::losses::{Losses, PartPath};
 use crate::types::Opaque;
 
 /// The ids of both formats.
@@ -72,7 +72,7 @@ struct Located<'a> {
 
 /// A citation of Messages as Converse has it; `None` if it is none, or its place is another one. The id of a file is
 /// reported as lost.
-pub fn to_converse(source: &Opaque, losses: &mut Losses, place: Place) -> Option<String> {
+pub fn to_converse(source: &Opaque, losses: &mut Losses, place: PartPath) -> Option<String> {
     let mut citation = Rest::parse(&source.json).ok().filter(|_| source.format == MESSAGES)?;
     let located = of_messages(&mut citation)?;
     if citation.str("file_id").is_some() {
@@ -157,7 +157,7 @@ fn nullable(o: &mut Object<'_>, key: &str, value: Option<&str>) {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { message: None, part: 0 };
+    const PLACE: PartPath = PartPath { message: None, part: 0 };
 
     fn citation(format: &str, json: &str) -> Opaque {
         Opaque { format: format.into(), kind: String::new(), json: json.into() }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::losses::{Losses, Place};
+use crate::losses::{Losses, PartPath};
 use crate::schema::Weight;
 use crate::types::{Message, Part, Role, TextPart};
 
@@ -135,7 +135,7 @@ pub fn blank_end(messages: &[Message]) -> Option<(usize, usize)> {
 pub fn trimmed<'t>(
     text: &'t TextPart,
     blank_end: Option<(usize, usize)>,
-    place: Place,
+    place: PartPath,
     losses: &mut Losses,
 ) -> Cow<'t, TextPart> {
     if !blank_end.is_some_and(|(message, part)| place.message == Some(message) && place.part == part) {

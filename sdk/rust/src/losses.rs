@@ -46,7 +46,7 @@ impl Losses {
     }
 
     /// Reports the extensions of a part like [`Self::foreign`].
-    pub fn foreign_at(&mut self, place: Place, extensions: &[Extension], format: &str) {
+    pub fn foreign_at(&mut self, place: PartPath, extensions: &[Extension], format: &str) {
         if extensions.iter().any(|extension| extension.format != format) {
             self.foreign(&place.members(), extensions, format);
         }
@@ -92,16 +92,16 @@ impl Once {
     }
 }
 
-/// The place of a part, as losses name it.
+/// The path of a part within a request or an answer, as losses name it.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct PartPath {
     /// The message's index; `None` in an answer.
     pub message: Option<usize>,
     /// The part's index within the message.
     pub part: usize,
 }
 
-impl Place {
+impl PartPath {
     /// The path of a member of the part; an empty name gives the part itself.
     pub fn field(self, member: &str) -> String {
         let dot = if member.is_empty() { "" } else { "." };

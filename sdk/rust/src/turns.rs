@@ -10,7 +10,7 @@ pub mod media;
 mod tests;
 
 use crate::json::{object, raw_item};
-use crate::losses::{Losses, Place};
+use crate::losses::{Losses, PartPath};
 use crate::types::{Error, Message, Opaque, Part, Role};
 
 /// What the user says behind the model's last turn, where the model does not go on from that itself.
@@ -103,12 +103,12 @@ pub struct Turns {
 }
 
 /// The parts of message number `at`, each with its place.
-pub fn parts_of(message: &Message, at: usize) -> impl Iterator<Item = (&Part, Place)> {
-    message.parts.iter().enumerate().map(move |(number, part)| (part, Place { message: Some(at), part: number }))
+pub fn parts_of(message: &Message, at: usize) -> impl Iterator<Item = (&Part, PartPath)> {
+    message.parts.iter().enumerate().map(move |(number, part)| (part, PartPath { message: Some(at), part: number }))
 }
 
 /// The error for a tool result in a part of another format.
-pub fn refused_result(part: &Opaque, place: Place) -> Error {
+pub fn refused_result(part: &Opaque, place: PartPath) -> Error {
     let message = format!("a tool result of type `{}` cannot be expressed in this format", part.kind);
     Error::unsupported(place.field(""), message)
 }
@@ -171,7 +171,7 @@ impl Turn {
 
     /// Leaves out a part of another format if it is the model's: the conversation goes on without it. Anything else of
     /// another format is an error, since the model would answer without what the client sent.
-    pub fn refuse(&self, part: &Opaque, place: Place, losses: &mut Losses) -> Result<(), Error> {
+    pub fn refuse(&self, part: &Opaque, place: PartPath, losses: &mut Losses) -> Result<(), Error> {
         if self.speaker == Speaker::Assistant {
             losses.dropped(place.field(&part.kind), "it belongs to another format");
             return Ok(());

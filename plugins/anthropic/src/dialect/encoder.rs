@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
 use weir_sdk::json::{object, parse};
-use weir_sdk::losses::{Losses, Place};
+use weir_sdk::losses::{Losses, PartPath};
 use weir_sdk::types::{Citation, Context, Error, Extension, Frame, Opaque, ResponseStart, Signature, ToolStart, Usage};
 
 use crate::names::{fitting_id, fitting_name};
@@ -76,7 +76,7 @@ impl BlockFrames for MessageFrames {
         frames::block_delta(index, "input_json_delta", "partial_json", piece)
     }
 
-    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
+    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: PartPath) -> Option<Cow<'a, str>> {
         write::citation(citation, losses, place)
     }
 

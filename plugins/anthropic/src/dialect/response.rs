@@ -12,7 +12,7 @@ use weir_sdk::types::{
 use crate::finish;
 use crate::names::fitting_name;
 use crate::signature::{self, Use, wrap};
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 use crate::{FORMAT, usage};
 
 /// Renders the answer's first candidate; the format has room for one.
@@ -80,7 +80,7 @@ fn counts(o: &mut Object<'_>, ctx: &Context, response: &ChatResponse, losses: &m
 fn content(parts: &[Part], losses: &mut Losses) -> (String, Seen) {
     let (mut out, mut seen) = (String::new(), Seen::default());
     for (at, part) in parts.iter().enumerate() {
-        let place = Place { message: None, part: at };
+        let place = PartPath { message: None, part: at };
         match part {
             Part::Text(text) => {
                 if !text.text.is_empty() {
@@ -126,7 +126,7 @@ fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Opti
 
 /// Writes a reasoning part: readable thinking becomes a thinking block, signed by either of its values; other thinking
 /// becomes a redacted one.
-fn reasoning(out: &mut String, part: &ReasoningPart, losses: &mut Losses, place: Place) {
+fn reasoning(out: &mut String, part: &ReasoningPart, losses: &mut Losses, place: PartPath) {
     let id = part.id.as_deref();
     let own = |o: &mut Object<'_>, losses: &mut Losses| write::extensions(o, &part.extensions, losses, place);
     let encrypted = part.encrypted.as_ref().map(|value| wrap(value, Use::Encrypted, id));

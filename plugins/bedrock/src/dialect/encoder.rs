@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
 use weir_sdk::json::{Object, RawValue, Rest};
-use weir_sdk::losses::{Losses, Place, extension};
+use weir_sdk::losses::{Losses, PartPath, extension};
 use weir_sdk::types::{
     Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, ResponseStart, Signature, ToolStart, Usage,
 };
@@ -55,7 +55,7 @@ impl BlockFrames for ConverseFrames {
         frames::input_delta(index, piece)
     }
 
-    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
+    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: PartPath) -> Option<Cow<'a, str>> {
         write::citation(citation, losses, place)
     }
 

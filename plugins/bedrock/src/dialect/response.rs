@@ -13,7 +13,7 @@ use crate::read::UNSIGNED;
 use crate::signature::{Use, bytes, is_bare, text};
 use crate::wire::is_noted;
 use crate::write::media::MediaWriter;
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 use crate::{FORMAT, finish, usage};
 
 /// The required member with the answer's latency in milliseconds, which an adapter cannot measure.
@@ -93,11 +93,11 @@ struct Content {
 impl Content {
     fn parts(&mut self, parts: &[Part], losses: &mut Losses) {
         for (at, part) in parts.iter().enumerate() {
-            self.part(part, losses, Place { message: None, part: at });
+            self.part(part, losses, PartPath { message: None, part: at });
         }
     }
 
-    fn part(&mut self, part: &Part, losses: &mut Losses, place: Place) {
+    fn part(&mut self, part: &Part, losses: &mut Losses, place: PartPath) {
         let out = &mut self.blocks;
         match part {
             Part::Text(part) => {
@@ -135,7 +135,7 @@ fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Opti
 }
 
 /// Writes a reasoning part: readable thinking is signed by either of its values; other thinking is a separate block.
-fn reasoning(out: &mut String, part: &ReasoningPart, losses: &mut Losses, place: Place) {
+fn reasoning(out: &mut String, part: &ReasoningPart, losses: &mut Losses, place: PartPath) {
     losses.foreign_at(place, &part.extensions, FORMAT);
     let id = part.id.as_deref();
     let words = part.text.as_deref().unwrap_or_default();

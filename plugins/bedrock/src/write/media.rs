@@ -7,7 +7,7 @@ use weir_sdk::json::{Array, Object, Rest};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{Blob, Error, Extension, MediaKind, MediaPart, MediaSource};
 
-use super::{Place, item, member};
+use super::{PartPath, item, member};
 use crate::model::Model;
 use crate::read::{GUARD, NAMED, SEARCH_RESULT, SOURCE};
 use crate::wire::is_noted;
@@ -46,7 +46,7 @@ impl<'a> MediaWriter<'a> {
         out: &mut String,
         media: &MediaPart,
         losses: &mut Losses,
-        place: Place,
+        place: PartPath,
     ) -> Result<(), Error> {
         self.write_as(&self.cited(media), out, media, losses, place)
     }
@@ -57,7 +57,7 @@ impl<'a> MediaWriter<'a> {
         out: &mut String,
         media: &MediaPart,
         losses: &mut Losses,
-        place: Place,
+        place: PartPath,
     ) -> Result<(), Error> {
         let mut cited = self.cited(media);
         if cited.found_at.is_none() && cited.citations.take().is_some_and(|json| enables(&json)) {
@@ -72,7 +72,7 @@ impl<'a> MediaWriter<'a> {
         out: &mut String,
         media: &MediaPart,
         losses: &mut Losses,
-        place: Place,
+        place: PartPath,
     ) -> Result<(), Error> {
         losses.foreign_at(place, &cited.left, FORMAT);
         for whole in [GUARD, SEARCH_RESULT] {
@@ -108,7 +108,7 @@ impl<'a> MediaWriter<'a> {
     }
 
     /// The source of the bytes. The service takes texts as such only if they shall be cited.
-    fn source<'m>(&self, cited: &'m Document, media: &'m MediaPart, place: Place) -> Result<Source<'m>, Error> {
+    fn source<'m>(&self, cited: &'m Document, media: &'m MediaPart, place: PartPath) -> Result<Source<'m>, Error> {
         let cites = cited.citations.as_deref().is_some_and(enables);
         let is_judged = self.model.is_some_and(|model| !model.is_unjudged());
         Ok(match (&cited.texts, Source::of(media, place)?) {
@@ -132,7 +132,7 @@ impl<'a> MediaWriter<'a> {
     }
 
     /// The format's short name. Text needs none; an unknown one is among the members.
-    fn format(&self, media: &MediaPart, place: Place) -> Result<Option<&'static str>, Error> {
+    fn format(&self, media: &MediaPart, place: PartPath) -> Result<Option<&'static str>, Error> {
         if extension(&media.extensions, FORMAT, "format").is_some() {
             return Ok(None);
         }
@@ -156,7 +156,7 @@ impl<'a> MediaWriter<'a> {
     }
 
     /// A document's name: only documents must have one, and its characters are limited.
-    fn name(&mut self, media: &MediaPart, losses: &mut Losses, place: Place) -> String {
+    fn name(&mut self, media: &MediaPart, losses: &mut Losses, place: PartPath) -> String {
         let given = media.name.as_deref().unwrap_or("document");
         if is_noted(&media.extensions, NAMED) {
             self.names.push(given.to_owned());
@@ -238,7 +238,7 @@ enum Source<'m> {
 }
 
 impl<'m> Source<'m> {
-    fn of(media: &'m MediaPart, place: Place) -> Result<Self, Error> {
+    fn of(media: &'m MediaPart, place: PartPath) -> Result<Self, Error> {
         if let Some(own) = extension(&media.extensions, FORMAT, SOURCE) {
             return Ok(Self::Own(own));
         }
@@ -279,7 +279,7 @@ mod tests {
         let (mut out, mut losses) = (String::new(), Losses::default());
         let mut writer = MediaWriter::new(&[]);
         for (part, media) in all.iter().enumerate() {
-            writer.write(&mut out, media, &mut losses, Place { message: Some(0), part })?;
+            writer.write(&mut out, media, &mut losses, PartPath { message: Some(0), part })?;
         }
         Ok((out, losses.into_losses().len()))
     }

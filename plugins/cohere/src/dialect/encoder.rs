@@ -17,7 +17,7 @@ use weir_sdk::types::{
 
 use self::calls::Waiting;
 use super::response::reason;
-use crate::write::{Place, marked};
+use crate::write::{PartPath, marked};
 use crate::{FORMAT, PLAN, citation, logprobs};
 
 /// Most parts that may be open at once.
@@ -250,7 +250,7 @@ impl ChatEncoder {
 
     /// Writes a citation of the text that has this index.
     fn cite(&mut self, one: &Citation, index: u32, text: &str) {
-        let place = Place { message: None, part: index as usize };
+        let place = PartPath { message: None, part: index as usize };
         if let Some(json) = citation::write(one, index, text, &mut self.losses, place) {
             self.frames.extend(frames::citation(self.citations, &json));
             self.citations += 1;

@@ -6,7 +6,7 @@ use weir_sdk::types::{
     Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, TextPart,
 };
 
-use crate::write::{self, Place, marked, own, tool_call};
+use crate::write::{self, PartPath, marked, own, tool_call};
 use crate::{CITATIONS, FORMAT, PLAN, citation, finish, logprobs, usage};
 
 /// Renders the answer's first candidate; the format has room for one (C-80).
@@ -60,13 +60,13 @@ impl Message {
     fn of(candidate: &Candidate, losses: &mut Losses) -> Self {
         let mut message = Self::default();
         for (at, part) in candidate.parts.iter().enumerate() {
-            message.part(part, losses, Place { message: None, part: at });
+            message.part(part, losses, PartPath { message: None, part: at });
         }
         losses.foreign("message.", &candidate.extensions, FORMAT);
         message
     }
 
-    fn part(&mut self, part: &Part, losses: &mut Losses, place: Place) {
+    fn part(&mut self, part: &Part, losses: &mut Losses, place: PartPath) {
         match part {
             Part::Text(text) => self.text(text, losses, place),
             Part::Refusal(words) => {
@@ -92,7 +92,7 @@ impl Message {
         self.items += 1;
     }
 
-    fn text(&mut self, text: &TextPart, losses: &mut Losses, place: Place) {
+    fn text(&mut self, text: &TextPart, losses: &mut Losses, place: PartPath) {
         losses.dropped_if(text.signature.is_some(), &place.field("signature"), "the format has no place for it");
         for one in text.citations.iter().filter(|one| !citation::is_further(one)) {
             if let Some(json) = citation::write(one, self.items, &text.text, losses, place) {
@@ -108,7 +108,7 @@ impl Message {
         }
     }
 
-    fn thought(&mut self, thought: &ReasoningPart, losses: &mut Losses, place: Place) {
+    fn thought(&mut self, thought: &ReasoningPart, losses: &mut Losses, place: PartPath) {
         let opaque = thought.signature.is_some() || thought.encrypted.is_some();
         losses.dropped_if(opaque, &place.field("signature"), "the format has no place for it");
         let Some(text) = thought.text.as_deref().filter(|text| !text.is_empty()) else { return };

@@ -15,7 +15,7 @@ use weir_sdk::types::{
 
 use super::documents::is_document;
 use crate::generation::never_thinks;
-use crate::write::{Place, marked, own, tool_call};
+use crate::write::{PartPath, marked, own, tool_call};
 use crate::{CITATIONS, FORMAT, PLAN, THINKING};
 
 /// Replaces an image in a tool's result; the image follows in a separate message.
@@ -29,7 +29,7 @@ struct Writer<'a> {
     plans: bool,
     out: String,
     /// Images to be written in a user's message.
-    lifted: Vec<(Place, &'a MediaPart)>,
+    lifted: Vec<(PartPath, &'a MediaPart)>,
 }
 
 /// Renders all messages, as an array.
@@ -59,7 +59,7 @@ impl<'a> Writer<'a> {
         });
         let results: Vec<(usize, &ToolResult)> = results.collect();
         for (part, result) in &results {
-            self.tool(Place { message: Some(at), part: *part }, result)?;
+            self.tool(PartPath { message: Some(at), part: *part }, result)?;
         }
         self.losses.dropped_if(message.name.is_some(), &format!("{field}name"), "turns have no names here");
         self.losses.foreign(&field, &message.extensions, FORMAT);
@@ -85,7 +85,7 @@ impl<'a> Writer<'a> {
     fn speaker(&mut self, at: usize, role: &str, message: &'a Message) -> Result<(), Error> {
         let mut content = Content::default();
         for (number, part) in message.parts.iter().enumerate() {
-            let place = Place { message: Some(at), part: number };
+            let place = PartPath { message: Some(at), part: number };
             match part {
                 Part::Text(text) => {
                     self.lose_cache(text.cache.as_ref(), || place.field("cache_control"));
@@ -121,7 +121,7 @@ impl<'a> Writer<'a> {
         let calling = message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
         let (mut content, mut plan, mut calls) = (Content::default(), String::new(), String::new());
         for (number, part) in message.parts.iter().enumerate() {
-            let place = Place { message: Some(at), part: number };
+            let place = PartPath { message: Some(at), part: number };
             match part {
                 Part::Text(text) => {
                     self.lose_cache(text.cache.as_ref(), || place.field("cache_control"));
@@ -175,7 +175,7 @@ impl<'a> Writer<'a> {
         plan: &mut String,
         thought: &ReasoningPart,
         calls: bool,
-        place: Place,
+        place: PartPath,
     ) {
         let opaque = thought.signature.is_some() || thought.encrypted.is_some();
         self.losses.dropped_if(opaque, &place.field("signature"), "it returns only to its issuer");
@@ -192,7 +192,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a tool result as a message.
-    fn tool(&mut self, place: Place, result: &'a ToolResult) -> Result<(), Error> {
+    fn tool(&mut self, place: PartPath, result: &'a ToolResult) -> Result<(), Error> {
         let mut content = Content::default();
         self.lose_cache(result.cache.as_ref(), || place.field("cache_control"));
         for (at, part) in result.content.iter().enumerate() {
@@ -244,7 +244,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Adds a user's medium: images go to the content, texts beside the messages; others are refused.
-    fn media(&mut self, content: &mut Content, media: &MediaPart, place: Place) -> Result<(), Error> {
+    fn media(&mut self, content: &mut Content, media: &MediaPart, place: PartPath) -> Result<(), Error> {
         self.lose_cache(media.cache.as_ref(), || place.field("cache_control"));
         self.losses.foreign(&place.members(), &media.extensions, FORMAT);
         if is_document(media) {
@@ -268,6 +268,6 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn unsupported(place: Place, message: &str) -> Error {
+fn unsupported(place: PartPath, message: &str) -> Error {
     Error::unsupported(place.field(""), message)
 }

@@ -12,7 +12,7 @@ use weir_sdk::types::{
 use crate::grounding::{Sources, Spot};
 use crate::provider::response::{FEEDBACK, GROUNDING};
 use crate::signature::wrap;
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 use crate::{FORMAT, finish, logprobs, usage};
 
 /// Renders an answer with all of its candidates.
@@ -98,13 +98,13 @@ fn content(parts: &[Part], sources: &mut Sources, losses: &mut Losses) -> String
             let place = Spot { part: written, before: 0 };
             text.citations.iter().for_each(|citation| sources.add(place, &text.text, citation));
         }
-        written += write_part(&mut out, part, Place { message: None, part: at }, losses);
+        written += write_part(&mut out, part, PartPath { message: None, part: at }, losses);
     }
     out
 }
 
 /// Writes a part, also one of a stream that comes whole. Returns how many items it became.
-pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &mut Losses) -> usize {
+pub(super) fn write_part(out: &mut String, part: &Part, place: PartPath, losses: &mut Losses) -> usize {
     match part {
         Part::Text(text) => {
             losses.foreign_at(place, &text.extensions, FORMAT);
@@ -147,7 +147,7 @@ fn signed(signature: Option<&Signature>) -> Option<Cow<'_, str>> {
 
 /// Writes thinking with its signature; encrypted thinking is a separate part, unless there is nothing else. Returns the
 /// number of items.
-fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, losses: &mut Losses) -> usize {
+fn reasoning(out: &mut String, thought: &ReasoningPart, place: PartPath, losses: &mut Losses) -> usize {
     losses.foreign_at(place, &thought.extensions, FORMAT);
     let id = thought.id.as_deref();
     let signature = thought.signature.as_ref().map(|value| wrap(value, false, id));

@@ -2,7 +2,7 @@
 
 mod parts;
 
-use weir_sdk::losses::{Losses, Place};
+use weir_sdk::losses::{Losses, PartPath};
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, GO_ON, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Citation, Error, Message, Part, Role, TextPart, ToolCall};
@@ -157,13 +157,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Reports the citations of a text that are not this format's own: a conversation's content has no place for them.
-    fn lose_citations(&mut self, text: &TextPart, place: Place) {
+    fn lose_citations(&mut self, text: &TextPart, place: PartPath) {
         let foreign = |citation: &Citation| citation.source.as_ref().is_none_or(|source| source.format != FORMAT);
         let cited = text.citations.iter().any(foreign);
         self.losses.dropped_if(cited, &place.field("citations"), "a history has no place for them");
     }
 
-    fn lose_cache(&mut self, hinted: bool, place: Place) {
+    fn lose_cache(&mut self, hinted: bool, place: PartPath) {
         self.lose_cache_at(hinted, || place.field("cache_control"));
     }
 

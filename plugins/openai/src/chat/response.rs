@@ -71,11 +71,11 @@ struct Writer<'w> {
     losses: &'w mut Losses,
 }
 
-/// The place of a candidate, as the beginning of its fields' paths. Few answers lose a field, so it is not a text.
+/// The path of a candidate, with which its fields' paths begin. Few answers lose a field, so it is not a text.
 #[derive(Clone, Copy)]
-struct Place(u32);
+struct CandidatePath(u32);
 
-impl fmt::Display for Place {
+impl fmt::Display for CandidatePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "choices[{}].", self.0)
     }
@@ -97,13 +97,13 @@ struct Sorted<'p> {
 
 impl Writer<'_> {
     fn choice(&mut self, o: &mut Object<'_>, candidate: &Candidate) {
-        let place = Place(candidate.index);
+        let path = CandidatePath(candidate.index);
         let parts = self.free_text.restored(&candidate.parts);
-        let sorted = self.sort(place, &parts);
+        let sorted = self.sort(path, &parts);
         let called = !sorted.calls.is_empty();
         o.num("index", candidate.index);
         o.object("message", |o| {
-            self.message(o, place, &sorted);
+            self.message(o, path, &sorted);
             let rest = extension(&candidate.extensions, FORMAT, "message");
             if let Some(rest) = rest.and_then(|json| json.trim().strip_prefix('{')?.strip_suffix('}')) {
                 o.members(rest);
@@ -118,15 +118,15 @@ impl Writer<'_> {
         o.str("finish_reason", word);
         if !same {
             let raw = candidate.finish.as_ref().and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-            self.losses.approximated(format!("{place}finish_reason"), raw);
+            self.losses.approximated(format!("{path}finish_reason"), raw);
         }
         if !candidate.extensions.is_empty() {
-            self.losses.foreign(&place.to_string(), &candidate.extensions, FORMAT);
+            self.losses.foreign(&path.to_string(), &candidate.extensions, FORMAT);
         }
         write_extensions(o, &candidate.extensions, &["message"]);
     }
 
-    fn sort<'p>(&mut self, place: Place, parts: &'p [Part]) -> Sorted<'p> {
+    fn sort<'p>(&mut self, path: CandidatePath, parts: &'p [Part]) -> Sorted<'p> {
         let mut sorted = Sorted::default();
         let is_own = |part: &Part| matches!(part, Part::Opaque(opaque) if opaque.format == FORMAT);
         let is_sound = |part: &Part| matches!(part, Part::Media(media) if media.kind == MediaKind::Audio);
@@ -140,11 +140,11 @@ impl Writer<'_> {
             match part {
                 Part::Text(text) if is_said(part) => sorted.transcript.push_str(&text.text),
                 Part::Text(text) => {
-                    self.lose_members(place, &text.extensions);
+                    self.lose_members(path, &text.extensions);
                     sorted.texts.push(text);
                 }
                 Part::Reasoning(thought) => {
-                    self.lose_members(place, &thought.extensions);
+                    self.lose_members(path, &thought.extensions);
                     sorted.thoughts.push(thought);
                 }
                 Part::ToolCall(call) => sorted.calls.push(call),
@@ -152,22 +152,22 @@ impl Writer<'_> {
                 Part::Media(media) => sorted.media.push(media),
                 Part::Opaque(opaque) if opaque.format == FORMAT => {}
                 Part::Opaque(opaque) => {
-                    self.losses.dropped(format!("{place}message.{}", opaque.kind), "only its own format has it");
+                    self.losses.dropped(format!("{path}message.{}", opaque.kind), "only its own format has it");
                 }
-                Part::ToolResult(_) => self.losses.dropped(format!("{place}message.tool_result"), "answers have none"),
+                Part::ToolResult(_) => self.losses.dropped(format!("{path}message.tool_result"), "answers have none"),
             }
         }
         sorted
     }
 
     /// Reports the members of a part that only other formats have.
-    fn lose_members(&mut self, place: Place, members: &[Extension]) {
+    fn lose_members(&mut self, path: CandidatePath, members: &[Extension]) {
         if !members.is_empty() {
-            self.losses.foreign(&format!("{place}message."), members, FORMAT);
+            self.losses.foreign(&format!("{path}message."), members, FORMAT);
         }
     }
 
-    fn message(&mut self, o: &mut Object<'_>, place: Place, sorted: &Sorted<'_>) {
+    fn message(&mut self, o: &mut Object<'_>, path: CandidatePath, sorted: &Sorted<'_>) {
         o.str("role", "assistant");
         let audio = sorted.media.iter().any(|media| media.kind == MediaKind::Audio);
         let silent = !sorted.calls.is_empty() || !sorted.refusal.is_empty() || audio;
@@ -187,15 +187,15 @@ impl Writer<'_> {
             o.null("refusal");
         }
         write_thoughts(o, &sorted.thoughts);
-        self.annotations(o, place, &sorted.texts);
+        self.annotations(o, path, &sorted.texts);
         if let Some(signature) = sorted.texts.iter().rev().find_map(|text| text.signature.as_ref()) {
             reasoning::write_extra(o, signature);
         }
-        self.media(o, place, &sorted.media, &sorted.transcript);
-        self.calls(o, place, &sorted.calls);
+        self.media(o, path, &sorted.media, &sorted.transcript);
+        self.calls(o, path, &sorted.calls);
     }
 
-    fn annotations(&mut self, o: &mut Object<'_>, place: Place, texts: &[&TextPart]) {
+    fn annotations(&mut self, o: &mut Object<'_>, path: CandidatePath, texts: &[&TextPart]) {
         if texts.iter().all(|text| text.citations.iter().all(is_member)) {
             return;
         }
@@ -207,8 +207,7 @@ impl Writer<'_> {
                 match annotation(citation, base, length) {
                     Some(entry) => entries.push(entry),
                     None => {
-                        self.losses
-                            .dropped(format!("{place}message.citations"), "only citations of pages have a place");
+                        self.losses.dropped(format!("{path}message.citations"), "only citations of pages have a place");
                     }
                 }
             }
@@ -219,7 +218,7 @@ impl Writer<'_> {
         }
     }
 
-    fn calls(&mut self, o: &mut Object<'_>, place: Place, calls: &[&ToolCall]) {
+    fn calls(&mut self, o: &mut Object<'_>, path: CandidatePath, calls: &[&ToolCall]) {
         if self.memo.legacy {
             if let Some(call) = calls.first() {
                 o.object("function_call", |o| {
@@ -234,11 +233,11 @@ impl Writer<'_> {
             o.array("tool_calls", |a| calls.iter().for_each(|call| a.object(|o| write_call(o, call))));
         }
         for call in calls.iter().filter(|call| !call.extensions.is_empty()) {
-            self.losses.foreign(&format!("{place}message.tool_calls[]."), &call.extensions, FORMAT);
+            self.losses.foreign(&format!("{path}message.tool_calls[]."), &call.extensions, FORMAT);
         }
     }
 
-    fn media(&mut self, o: &mut Object<'_>, place: Place, media: &[&MediaPart], transcript: &str) {
+    fn media(&mut self, o: &mut Object<'_>, path: CandidatePath, media: &[&MediaPart], transcript: &str) {
         let (mut images, mut speaks) = (Vec::new(), false);
         for medium in media {
             match (medium.kind, &medium.source) {
@@ -250,10 +249,10 @@ impl Writer<'_> {
                     images.push(to_data_url(&mime(self.ctx, medium), data));
                 }
                 (MediaKind::Image, MediaSource::Url(url)) => images.push(url.clone()),
-                _ => self.losses.dropped(format!("{place}message.media"), "there is no place for it"),
+                _ => self.losses.dropped(format!("{path}message.media"), "there is no place for it"),
             }
             // Of other formats, such as the signature of Gemini's images.
-            self.losses.foreign(&format!("{place}message.media."), &medium.extensions, FORMAT);
+            self.losses.foreign(&format!("{path}message.media."), &medium.extensions, FORMAT);
         }
         if !images.is_empty() {
             o.array("images", |a| images.iter().for_each(|url| a.object(|o| write_image(o, url))));

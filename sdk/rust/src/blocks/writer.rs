@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use crate::compat::responses::noted;
 use crate::finish::Seen;
 use crate::json::escape;
-use crate::losses::{Losses, Place};
+use crate::losses::{Losses, PartPath};
 use crate::signature::{Pending, Use};
 use crate::types::{ChatEvent, Citation, Frame, MediaPart, Opaque, PartKind, Signature, ToolKind, ToolStart};
 
@@ -37,7 +37,7 @@ pub trait BlockFrames: Debug + Default {
     fn input(index: u32, piece: &str) -> Frame;
 
     /// A citation as the format's JSON; `None` if it has no counterpart, which is reported as a loss.
-    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>>;
+    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: PartPath) -> Option<Cow<'a, str>>;
 
     /// The frame of such a citation.
     fn citation_frame(index: u32, json: &str) -> Frame;
@@ -120,7 +120,7 @@ impl<F: BlockFrames> BlockWriter<F> {
                 }
             }
             ChatEvent::Citation(citation) => {
-                let place = Place { message: None, part: citation.part as usize };
+                let place = PartPath { message: None, part: citation.part as usize };
                 if let Some(json) = F::citation(&citation.citation, losses, place)
                     && let Some(index) = self.opened(out)
                 {
@@ -133,7 +133,7 @@ impl<F: BlockFrames> BlockWriter<F> {
     }
 
     fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, losses: &mut Losses) {
-        let place = Place { message: None, part: part as usize };
+        let place = PartPath { message: None, part: part as usize };
         let mut index = None;
         let kind = match kind {
             PartKind::Text => Kind::Text,
@@ -167,7 +167,7 @@ impl<F: BlockFrames> BlockWriter<F> {
         self.block = Some(Block { kind, index, signatures: Pending::default() });
     }
 
-    fn call(&mut self, start: &ToolStart, out: &mut Vec<Frame>, losses: &mut Losses, place: Place) -> u32 {
+    fn call(&mut self, start: &ToolStart, out: &mut Vec<Frame>, losses: &mut Losses, place: PartPath) -> u32 {
         if let Some(signature) = &start.signature {
             self.carry(signature, Use::NextCall, Some(&start.id), out);
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::neighbours::{OverEnds, Place, Share};
+use super::neighbours::{FoundPart, OverEnds, Share};
 use super::placeholders::Placeholders;
 use super::scan::{REACH, Scan};
 use super::texts;
@@ -154,17 +154,17 @@ fn judge_with(
     let (mut is_fixed, mut number) = (false, 0);
     let mut over_ends = OverEnds::of(&mut asked, finder);
     texts::visit(&mut asked, &mut |text| {
-        let places = over_ends.with(number, finder.find(text.as_str()));
+        let parts = over_ends.with(number, finder.find(text.as_str()));
         number += 1;
-        if places.is_empty() {
+        if parts.is_empty() {
             return;
         }
         is_fixed |= text.is_fixed();
         if action == Action::Mask {
-            let masked = masked_places(text.as_str(), &places, &mut mask);
+            let masked = masked_parts(text.as_str(), &parts, &mut mask);
             text.set(masked);
         }
-        for one in places.into_iter().filter(|one| one.share != Share::GoesOn) {
+        for one in parts.into_iter().filter(|one| one.share != Share::GoesOn) {
             *counts.entry(one.label).or_default() += 1;
         }
     });
@@ -180,11 +180,11 @@ fn judge_with(
     RequestAnswer { annotations, ..RequestAnswer::of(verdict) }
 }
 
-/// A text with something else in each of these places. What goes on from another text is masked there already, and is
+/// A text with something else for each of these parts. What goes on from another text is masked there already, and is
 /// masked here again so that no text becomes empty.
-fn masked_places(text: &str, places: &[Place], mask: &mut dyn FnMut(&str, &str) -> String) -> String {
+fn masked_parts(text: &str, parts: &[FoundPart], mask: &mut dyn FnMut(&str, &str) -> String) -> String {
     let (mut out, mut from) = (String::with_capacity(text.len()), 0);
-    for Place { range, label, share } in places {
+    for FoundPart { range, label, share } in parts {
         out.push_str(text.get(from..range.start).unwrap_or_default());
         let other = match share {
             Share::All => mask(label, text.get(range.clone()).unwrap_or_default()),

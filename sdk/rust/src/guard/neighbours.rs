@@ -10,9 +10,9 @@ use super::{Asked, Finder, Found, texts};
 /// twice at the most, however many follow each other.
 const REACH: usize = 8 * 1024;
 
-/// What becomes of one place in a text.
+/// The part of a finding that one text has: all of it, or what stands on this side of the text's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct FoundPart {
     /// The bytes of the text.
     pub(super) range: Range<usize>,
     /// What was found there.
@@ -20,9 +20,9 @@ pub(super) struct Place {
     pub(super) share: Share,
 }
 
-impl Place {
-    /// Makes one place of this and of one that begins in it. What a text has alone is what it has, whatever else may be
-    /// read over its end.
+impl FoundPart {
+    /// Joins this and a part that begins in it. What the text has by itself gives the label, whatever else may be read
+    /// over its end.
     fn add(&mut self, other: Self) {
         let end = self.range.end.max(other.range.end);
         if other.share == Share::All && self.share != Share::All {
@@ -32,18 +32,19 @@ impl Place {
     }
 }
 
-/// How much of a finding a place has.
+/// How much of a finding its part is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Share {
     All,
-    /// Its beginning. All of it is this.
+    /// Its beginning. The string is the whole finding.
     Begins(String),
+    /// What follows the beginning, which an earlier text has.
     GoesOn,
 }
 
-/// The findings that begin in one text and end in another: the places of each text, by its number in the walk over all.
+/// The findings that begin in one text and end in another: their parts in each text, by its number in the walk over all.
 #[derive(Debug, Default)]
-pub(super) struct OverEnds(BTreeMap<usize, Vec<Place>>);
+pub(super) struct OverEnds(BTreeMap<usize, Vec<FoundPart>>);
 
 impl OverEnds {
     pub(super) fn of(asked: &mut Asked, finder: &dyn Finder) -> Self {
@@ -60,17 +61,17 @@ impl OverEnds {
         over
     }
 
-    /// The places of a text with this number, and what is found in it alone, in order and without overlaps.
-    pub(super) fn with(&mut self, number: usize, found: Vec<Found>) -> Vec<Place> {
-        let alone = found.into_iter().map(|Found { range, label }| Place { range, label, share: Share::All });
+    /// The parts in the text of this number, and what is found in it alone, in order and without overlaps.
+    pub(super) fn with(&mut self, number: usize, found: Vec<Found>) -> Vec<FoundPart> {
+        let alone = found.into_iter().map(|Found { range, label }| FoundPart { range, label, share: Share::All });
         let Some(mut all) = self.0.remove(&number) else { return alone.collect() };
         all.extend(alone);
-        all.sort_by_key(|place| place.range.start);
-        let mut apart: Vec<Place> = Vec::with_capacity(all.len());
-        for place in all {
-            match apart.last_mut().filter(|last| place.range.start < last.range.end) {
-                Some(last) => last.add(place),
-                None => apart.push(place),
+        all.sort_by_key(|part| part.range.start);
+        let mut apart: Vec<FoundPart> = Vec::with_capacity(all.len());
+        for part in all {
+            match apart.last_mut().filter(|last| part.range.start < last.range.end) {
+                Some(last) => last.add(part),
+                None => apart.push(part),
             }
         }
         apart
@@ -130,7 +131,7 @@ impl Run {
                 let whole = || self.text.get(range.clone()).unwrap_or_default().to_owned();
                 let share = if nth == first { Share::Begins(whole()) } else { Share::GoesOn };
                 let range = start - piece.at + piece.from..end - piece.at + piece.from;
-                over.0.entry(piece.number).or_default().push(Place { range, label: label.clone(), share });
+                over.0.entry(piece.number).or_default().push(FoundPart { range, label: label.clone(), share });
             }
         }
     }

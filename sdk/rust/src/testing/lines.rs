@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::blocks::encoder::{AnswerFrames, End};
 use crate::blocks::writer::BlockFrames;
-use crate::losses::{Losses, Place};
+use crate::losses::{Losses, PartPath};
 use crate::signature::Use;
 use crate::types::{Citation, Context, Error, Frame, Opaque, Signature, ToolStart, Usage};
 
@@ -49,7 +49,7 @@ impl BlockFrames for Lines {
         line(format!("{index} input {piece}"))
     }
 
-    fn citation<'a>(citation: &'a Citation, _: &mut Losses, _: Place) -> Option<Cow<'a, str>> {
+    fn citation<'a>(citation: &'a Citation, _: &mut Losses, _: PartPath) -> Option<Cow<'a, str>> {
         citation.url.as_deref().map(Cow::Borrowed)
     }
 

@@ -1,6 +1,6 @@
 //! Media of the model's turns, for services that take them from users only, or with a signature of their own.
 
-use crate::losses::{Losses, Place};
+use crate::losses::{Losses, PartPath};
 use crate::types::{MediaPart, Message, Part, Role};
 
 /// The key of the extension by which OpenAI's Chat names the audio of an earlier answer.
@@ -23,7 +23,7 @@ pub fn shown_by_users(
         match message.role {
             Role::Assistant => {
                 let moved = message.parts.iter_mut().enumerate().filter(|(_, part)| moves(part));
-                shown.extend(moved.filter_map(|(part, it)| taken(it, Place { message: Some(at), part }, losses)));
+                shown.extend(moved.filter_map(|(part, it)| taken(it, PartPath { message: Some(at), part }, losses)));
             }
             Role::User | Role::Tool => message.parts.append(&mut shown),
             _ => {}
@@ -36,7 +36,7 @@ pub fn shown_by_users(
 }
 
 /// Takes a medium out of its place. An empty text is not written, and leaves the other parts their numbers.
-fn taken(part: &mut Part, place: Place, losses: &mut Losses) -> Option<Part> {
+fn taken(part: &mut Part, place: PartPath, losses: &mut Losses) -> Option<Part> {
     let media = std::mem::replace(part, Part::text(""));
     let is_earlier = |media: &MediaPart| media.extensions.iter().any(|own| own.key == EARLIER);
     if matches!(&media, Part::Media(media) if is_earlier(media)) {

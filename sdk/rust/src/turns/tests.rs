@@ -149,7 +149,7 @@ fn a_loop_of_calls_has_its_thinking_if_one_of_its_turns_has_it() {
 #[test]
 fn parts_of_other_formats_are_left_out_of_the_models_turns_only() {
     let part = Opaque { format: "another".into(), kind: "x".into(), json: "{}".into() };
-    let place = Place { message: Some(1), part: 2 };
+    let place = PartPath { message: Some(1), part: 2 };
     let mut losses = Losses::default();
     assert!(Turn::new(Speaker::Assistant).refuse(&part, place, &mut losses).is_ok());
     assert_eq!(losses.into_losses()[0].field, "messages[1].content[2].x");

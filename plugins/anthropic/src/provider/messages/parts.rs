@@ -14,7 +14,7 @@ use weir_sdk::types::{
 use super::Writer;
 use crate::mime::{self, sniff};
 use crate::names::fitting_id;
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 use crate::{FORMAT, OWN_FILE, UNSIGNED, signature};
 
 /// Whether thinking came without a signature in this format.
@@ -23,7 +23,7 @@ fn is_unsigned(extensions: &[Extension]) -> bool {
 }
 
 impl Writer<'_> {
-    pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: Place) -> Result<(), Error> {
+    pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: PartPath) -> Result<(), Error> {
         match part {
             Part::Text(text) => self.text(&mut turn.others, text, place),
             Part::Media(media) => self.media(&mut turn.others, media, place)?,
@@ -48,7 +48,7 @@ impl Writer<'_> {
 
     /// Writes a text block, unless it is blank: the service refuses those (C-42). But it takes one back that it put
     /// between blocks of its own, and signed thinking with it only.
-    fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
+    fn text(&mut self, out: &mut String, text: &TextPart, place: PartPath) {
         let stays = !text.text.is_empty() && self.between_own.contains(&place.part);
         if let Some(json) = write::whole(&text.extensions) {
             write::raw_block(out, json);
@@ -64,13 +64,13 @@ impl Writer<'_> {
     }
 
     /// Reports the cache hint of a text that is not written.
-    pub(super) fn uncached(&mut self, text: &TextPart, place: Place) {
+    pub(super) fn uncached(&mut self, text: &TextPart, place: PartPath) {
         if text.cache.is_some() {
             self.losses.dropped(place.field("cache_control"), "there is no block that it could stand in");
         }
     }
 
-    fn call(&mut self, out: &mut String, call: &ToolCall, place: Place) {
+    fn call(&mut self, out: &mut String, call: &ToolCall, place: PartPath) {
         if call.signature.is_some() {
             self.losses.dropped(place.field("signature"), "it returns only to its issuer");
         }
@@ -80,7 +80,7 @@ impl Writer<'_> {
 
     /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
     /// is left out. Models that sign none have it back as they gave it.
-    fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
+    fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: PartPath) {
         let first = turn.others.is_empty();
         let mut written = false;
         let bare = thought.signature.is_none() && thought.encrypted.is_none() && is_unsigned(&thought.extensions);
@@ -102,7 +102,7 @@ impl Writer<'_> {
         turn.thinking_first |= first && written;
     }
 
-    fn media(&mut self, out: &mut String, media: &MediaPart, place: Place) -> Result<(), Error> {
+    fn media(&mut self, out: &mut String, media: &MediaPart, place: PartPath) -> Result<(), Error> {
         if let Some(json) = write::whole(&media.extensions) {
             write::raw_block(out, json);
             return Ok(());
@@ -136,7 +136,7 @@ impl Writer<'_> {
     }
 
     /// Writes a search result of Converse, which citations count apart from documents.
-    fn search_result(&mut self, out: &mut String, media: &MediaPart, from: &str, document: &Document, place: Place) {
+    fn search_result(&mut self, out: &mut String, media: &MediaPart, from: &str, document: &Document, place: PartPath) {
         write::block(out, |o| {
             o.str("type", "search_result");
             o.str("source", from);
@@ -148,7 +148,7 @@ impl Writer<'_> {
         });
     }
 
-    fn source(&mut self, media: &MediaPart, place: Place) -> Result<String, Error> {
+    fn source(&mut self, media: &MediaPart, place: PartPath) -> Result<String, Error> {
         let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
         let mut out = String::new();
         let mut write = |kind: &str, members: &dyn Fn(&mut Object<'_>)| {
@@ -212,7 +212,7 @@ impl Writer<'_> {
         bytes.and_then(|bytes| String::from_utf8(bytes).ok())
     }
 
-    fn result(&mut self, out: &mut String, result: &ToolResult, place: Place) -> Result<(), Error> {
+    fn result(&mut self, out: &mut String, result: &ToolResult, place: PartPath) -> Result<(), Error> {
         let mut content = String::new();
         for part in &result.content {
             match part {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use weir_sdk::losses::{Losses, Place};
+use weir_sdk::losses::{Losses, PartPath};
 use weir_sdk::types::{MediaKind, Message, Part, ResultPart, Role, TextPart};
 
 use crate::model::Model;
@@ -100,7 +100,7 @@ fn into_result(messages: &mut [Message], documents: &[At], (message, part): At, 
         let Some(place) = messages[at].parts.get_mut(number) else { continue };
         // The empty text is not written, and leaves the other parts their numbers.
         if let Part::Media(media) = std::mem::replace(place, Part::text("")) {
-            let place = Place { message: Some(at), part: number };
+            let place = PartPath { message: Some(at), part: number };
             losses.approximated(place.field(""), "it stands within a tool's result, as the model takes none beside it");
             moved.push(ResultPart::Media(media));
         }
@@ -118,6 +118,6 @@ fn add_text(messages: &mut [Message], (at, number): At, model: Model, losses: &m
         _ => None,
     };
     parts.push(Part::Text(TextPart { cache, ..TextPart::new(TEXT) }));
-    let place = Place { message: Some(at), part: number };
+    let place = PartPath { message: Some(at), part: number };
     losses.approximated(place.field(""), "with a text, without which the service takes no document");
 }

@@ -14,11 +14,11 @@ use super::Writer;
 use crate::read::UNSIGNED;
 use crate::signature::{CLAUDE, encoded, own_value};
 use crate::wire::is_noted;
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 use crate::{FORMAT, names};
 
 impl Writer<'_> {
-    pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: Place) -> Result<(), Error> {
+    pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: PartPath) -> Result<(), Error> {
         match part {
             Part::Text(text) => self.text(&mut turn.others, text, place),
             Part::Media(media) => {
@@ -41,7 +41,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
+    fn text(&mut self, out: &mut String, text: &TextPart, place: PartPath) {
         let text = trimmed(text, self.blank_end, place, self.losses);
         let cited = self.cited(&text, place);
         write::text(out, cited.as_ref().unwrap_or(&text), self.losses, place);
@@ -50,7 +50,7 @@ impl Writer<'_> {
     }
 
     /// A text with its citations of Messages in this format, in which Claude takes them back.
-    fn cited(&mut self, text: &TextPart, place: Place) -> Option<TextPart> {
+    fn cited(&mut self, text: &TextPart, place: PartPath) -> Option<TextPart> {
         let is_theirs = |source: &Opaque| source.format == MESSAGES;
         let any = text.citations.iter().any(|one| one.source.as_ref().is_some_and(is_theirs));
         let mut cited = (any && self.model.cites()).then(|| text.clone())?;
@@ -62,12 +62,12 @@ impl Writer<'_> {
         Some(cited)
     }
 
-    fn unsign(&mut self, signature: Option<&Signature>, place: Place) {
+    fn unsign(&mut self, signature: Option<&Signature>, place: PartPath) {
         self.losses.dropped_if(signature.is_some(), &place.field("signature"), "it returns only to its issuer");
     }
 
     /// Writes a cache point, a separate block after the content that it marks.
-    fn cache(&mut self, out: &mut String, hint: Option<&CacheHint>, place: Place) {
+    fn cache(&mut self, out: &mut String, hint: Option<&CacheHint>, place: PartPath) {
         let Some(hint) = hint else { return };
         if self.model.caches {
             write::cache_point(out, hint, self.model.caches_an_hour(), self.losses, &place.field("cache_control"));
@@ -76,7 +76,7 @@ impl Writer<'_> {
         }
     }
 
-    fn call(&mut self, turn: &mut Turn, call: &ToolCall, place: Place) {
+    fn call(&mut self, turn: &mut Turn, call: &ToolCall, place: PartPath) {
         self.unsign(call.signature.as_ref(), place);
         let name = self.names.send(&call.name).into_owned();
         let id = names::ids(self.model).fit(&call.id);
@@ -91,7 +91,7 @@ impl Writer<'_> {
 
     /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
     /// is left out.
-    fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
+    fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: PartPath) {
         let first = turn.others.is_empty();
         let mut written = false;
         let text = thought.text.as_deref().unwrap_or_default();
@@ -121,7 +121,7 @@ impl Writer<'_> {
         (!lifted).then(|| encoded(&value.issuer, data.to_owned()))
     }
 
-    fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: Place) -> Result<(), Error> {
+    fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: PartPath) -> Result<(), Error> {
         let (mut content, mut behind) = (String::new(), String::new());
         let mut cache = result.cache.as_ref();
         for part in &result.content {
@@ -167,7 +167,7 @@ impl Writer<'_> {
         within: &mut String,
         behind: &mut String,
         media: &MediaPart,
-        place: Place,
+        place: PartPath,
     ) -> Result<(), Error> {
         if media.kind == MediaKind::Audio {
             self.losses.approximated(place.field(""), "audio of a tool result stands behind it");

@@ -7,7 +7,7 @@ use weir_sdk::types::{Context, Extension, MediaKind, MediaPart, MediaSource, Tex
 
 use crate::citation::is_further;
 use crate::read::is_document;
-use crate::write::{Place, extensions, own};
+use crate::write::{PartPath, extensions, own};
 use crate::{DOCUMENTS, FORMAT};
 
 /// Items, and the single text that replaces them if there is nothing else.
@@ -52,7 +52,7 @@ impl Content {
 
     /// Adds a text, unless it is empty (C-42). Citations only return to their own format: what they refer to is
     /// elsewhere.
-    pub(super) fn text(&mut self, text: &TextPart, losses: &mut Losses, place: Place) {
+    pub(super) fn text(&mut self, text: &TextPart, losses: &mut Losses, place: PartPath) {
         losses.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
         for citation in text.citations.iter().filter(|citation| !is_further(citation)) {
             match citation.source.as_ref().filter(|source| source.format == FORMAT) {
@@ -137,7 +137,7 @@ impl Content {
         ctx: &Context,
         media: &MediaPart,
         losses: &mut Losses,
-        place: Place,
+        place: PartPath,
     ) -> Result<(), &'static str> {
         if media.kind != MediaKind::Image {
             return Err("the format takes images and texts only");
@@ -162,7 +162,7 @@ impl Content {
 }
 
 /// The level of an image's detail. OpenAI's Responses have one above the highest here.
-fn detail<'m>(media: &'m MediaPart, losses: &mut Losses, place: Place) -> Option<&'m str> {
+fn detail<'m>(media: &'m MediaPart, losses: &mut Losses, place: PartPath) -> Option<&'m str> {
     if media.detail.as_deref() != Some("original") {
         return media.detail.as_deref();
     }

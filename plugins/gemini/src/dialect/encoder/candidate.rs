@@ -15,7 +15,7 @@ use super::partial;
 use crate::FORMAT;
 use crate::grounding::{Sources, Spot};
 use crate::provider::response::GROUNDING;
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 
 /// The state of a candidate.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Written {
 
     fn begin(&mut self, start: PartStart, losses: &mut Losses) {
         let part = start.part;
-        let place = Place { message: None, part: part as usize };
+        let place = PartPath { message: None, part: part as usize };
         match start.kind {
             PartKind::Text => self.open(part, false),
             PartKind::Refusal => {
@@ -172,7 +172,7 @@ impl Written {
         }
     }
 
-    fn write_part(&mut self, part: &Part, place: Place, losses: &mut Losses) {
+    fn write_part(&mut self, part: &Part, place: PartPath, losses: &mut Losses) {
         self.write_text();
         write_part(&mut self.parts, part, place, losses);
     }
@@ -226,7 +226,7 @@ impl Written {
         if let Some(at) = self.open.iter().position(|(part, _)| *part == stop.part) {
             let (part, open) = self.open.remove(at);
             open.whole.iter().for_each(|citation| self.sources.add(open.spot(), &open.text, citation));
-            let place = Place { message: None, part: part as usize };
+            let place = PartPath { message: None, part: part as usize };
             return self.seal(open, stop.extensions, place, losses);
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
@@ -237,7 +237,7 @@ impl Written {
     }
 
     /// Writes the end of a text: its signature, its members.
-    fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: Place, losses: &mut Losses) {
+    fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: PartPath, losses: &mut Losses) {
         let has_own = extensions.iter().any(|own| own.format == FORMAT && own.json != "null");
         if open.signature.is_none() && open.encrypted.is_none() && !has_own {
             return losses.foreign_at(place, &extensions, FORMAT);
@@ -254,7 +254,7 @@ impl Written {
     /// Writes the complete calls, up to the first incomplete one.
     fn release(&mut self, losses: &mut Losses) {
         while let Some(Call { part, so_far, pieces, .. }) = self.calls.pop_front_if(|call| call.done) {
-            let place = Place { message: None, part: part as usize };
+            let place = PartPath { message: None, part: part as usize };
             if pieces.is_empty() {
                 self.write_part(&Part::ToolCall(so_far), place, losses);
             } else {

@@ -7,10 +7,10 @@ use weir_sdk::losses::Losses;
 use weir_sdk::types::{Part, PartArgument, ToolCall};
 
 use super::super::response::write_part;
-use crate::write::Place;
+use crate::write::PartPath;
 
 /// Writes a call as its pieces.
-pub(super) fn write(out: &mut String, call: ToolCall, pieces: &[PartArgument], place: Place, losses: &mut Losses) {
+pub(super) fn write(out: &mut String, call: ToolCall, pieces: &[PartArgument], place: PartPath, losses: &mut Losses) {
     let mut head = String::new();
     let named = ToolCall { arguments: "{}".to_owned(), ..call };
     write_part(&mut head, &Part::ToolCall(named), place, losses);

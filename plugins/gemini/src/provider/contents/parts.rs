@@ -11,7 +11,7 @@ use weir_sdk::types::{
 use super::Writer;
 use crate::read::{NAMED, NAMED_FILE, NO_ID, UNSIGNED};
 use crate::wire::is_noted;
-use crate::write::{self, Place};
+use crate::write::{self, PartPath};
 use crate::{FORMAT, signature};
 
 /// Replaces the signature of a call by another model, so that the service does not require one. Source: the service's
@@ -19,7 +19,7 @@ use crate::{FORMAT, signature};
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 impl<'a> Writer<'a> {
-    pub(super) fn part(&mut self, turn: &mut Turn, part: &'a Part, place: Place) -> Result<(), Error> {
+    pub(super) fn part(&mut self, turn: &mut Turn, part: &'a Part, place: PartPath) -> Result<(), Error> {
         match part {
             Part::Text(text) => self.text(&mut turn.others, text, place),
             Part::Media(media) => self.media(&mut turn.others, media, place)?,
@@ -37,7 +37,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a text, unless it is empty and not signed (C-42, C-90).
-    fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
+    fn text(&mut self, out: &mut String, text: &TextPart, place: PartPath) {
         let signature = self.own(text.signature.as_ref(), place);
         self.lose_cache(text.cache.is_some(), place);
         self.lose_citations(text, place);
@@ -52,7 +52,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The signature if this family issued it; others are reported as lost.
-    fn own<'s>(&mut self, signed: Option<&'s Signature>, place: Place) -> Option<&'s str> {
+    fn own<'s>(&mut self, signed: Option<&'s Signature>, place: PartPath) -> Option<&'s str> {
         let own = signature::own(signed);
         if signed.is_some() && own.is_none() {
             self.losses.dropped(place.field("signature"), "it returns only to its issuer");
@@ -61,7 +61,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes a call. Models of the third generation refuse their own calls without a signature in the current turn.
-    fn call(&mut self, turn: &mut Turn, call: &'a ToolCall, place: Place) {
+    fn call(&mut self, turn: &mut Turn, call: &'a ToolCall, place: PartPath) {
         let first = !std::mem::replace(&mut turn.calls, true);
         let mut signature = self.own(call.signature.as_ref(), place);
         let current = place.message >= Some(self.current);
@@ -78,7 +78,7 @@ impl<'a> Writer<'a> {
 
     /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
     /// is left out.
-    fn reasoning(&mut self, out: &mut String, thought: &ReasoningPart, place: Place) {
+    fn reasoning(&mut self, out: &mut String, thought: &ReasoningPart, place: PartPath) {
         let text = thought.text.as_deref().unwrap_or_default();
         let signatures = [thought.signature.as_ref(), thought.encrypted.as_ref()];
         let mut own: Vec<Option<&str>> = signatures.into_iter().filter_map(signature::own).map(Some).collect();
@@ -99,7 +99,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn media(&mut self, out: &mut String, media: &MediaPart, place: Place) -> Result<(), Error> {
+    fn media(&mut self, out: &mut String, media: &MediaPart, place: PartPath) -> Result<(), Error> {
         let mime = self.taken(media, place)?;
         self.lose_cache(media.cache.is_some(), place);
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The media type, if the service takes the medium from its source.
-    fn taken(&self, media: &MediaPart, place: Place) -> Result<Option<String>, Error> {
+    fn taken(&self, media: &MediaPart, place: PartPath) -> Result<Option<String>, Error> {
         let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
         let mime = write::mime_of(media, &self.target.ctx.blobs);
         match &media.source {
@@ -139,7 +139,7 @@ impl<'a> Writer<'a> {
 
     /// Writes a function's result, under the function's real name (C-87). Media are part of it if the model supports
     /// that, else they follow it (C-43).
-    fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: Place) -> Result<(), Error> {
+    fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: PartPath) -> Result<(), Error> {
         let called = self.calls.iter().rev().find(|call| call.id == result.call_id).copied();
         let known = called.map(|call| call.name.as_str()).or(result.name.as_deref());
         if known.is_none() {
@@ -178,7 +178,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The response, always an object, and the media of the result.
-    fn response<'r>(&mut self, result: &'r ToolResult, place: Place) -> Result<(String, Vec<&'r MediaPart>), Error> {
+    fn response<'r>(&mut self, result: &'r ToolResult, place: PartPath) -> Result<(String, Vec<&'r MediaPart>), Error> {
         let (mut values, mut media) = (Vec::new(), Vec::new());
         for (at, part) in result.content.iter().enumerate() {
             match part {

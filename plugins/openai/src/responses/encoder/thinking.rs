@@ -7,9 +7,9 @@ use weir_sdk::types::{Extension, ReasoningPart};
 use super::EventEncoder;
 use super::item::{Item, Kind, ThoughtParts};
 
-/// Where a part of thinking stands.
+/// A part of thinking, as its events name it.
 #[derive(Debug, Clone, Copy)]
-struct Place<'i> {
+struct ThinkingPart<'i> {
     item: &'i str,
     at: u32,
     index: usize,
@@ -43,18 +43,18 @@ impl EventEncoder {
         let is_first = thought.text.is_none();
         let whole = thought.text.get_or_insert_default();
         let index = parts.done.len();
-        let place = Place { item: &id, at, index, is_text };
+        let part = ThinkingPart { item: &id, at, index, is_text };
         // The note is about this piece alone: what separates parts may be missing where a guard has changed the text.
         let is_next = std::mem::take(&mut parts.is_next) && !is_first;
         let next = text.strip_prefix(BETWEEN).filter(|_| is_next);
         let ended = next.map(|_| parts.end(whole));
         whole.push_str(text);
         if is_first {
-            self.thought_event("added", place, "");
+            self.thought_event("added", part, "");
         }
-        let Some(ended) = ended else { return self.thought_delta(place, text) };
-        let following = Place { index: index + 1, ..place };
-        self.thought_done(place, &ended);
+        let Some(ended) = ended else { return self.thought_delta(part, text) };
+        let following = ThinkingPart { index: index + 1, ..part };
+        self.thought_done(part, &ended);
         self.thought_event("added", following, "");
         if let Some(next) = next.filter(|next| !next.is_empty()) {
             self.thought_delta(following, next);
@@ -64,40 +64,40 @@ impl EventEncoder {
     /// Completes the last part of thinking that is done.
     pub(super) fn last_thought(&mut self, item: &Item, thought: &ReasoningPart, parts: &ThoughtParts) {
         let Some(text) = &thought.text else { return };
-        let place = Place { item: &item.id, at: item.at, index: parts.done.len(), is_text: is_text(thought) };
-        self.thought_done(place, text.get(parts.begin..).unwrap_or_default());
+        let part = ThinkingPart { item: &item.id, at: item.at, index: parts.done.len(), is_text: is_text(thought) };
+        self.thought_done(part, text.get(parts.begin..).unwrap_or_default());
     }
 
-    fn thought_delta(&mut self, place: Place<'_>, text: &str) {
+    fn thought_delta(&mut self, part: ThinkingPart<'_>, text: &str) {
         let event =
-            if place.is_text { "response.reasoning_text.delta" } else { "response.reasoning_summary_text.delta" };
+            if part.is_text { "response.reasoning_text.delta" } else { "response.reasoning_summary_text.delta" };
         self.emit(event, |o| {
-            o.str("item_id", place.item);
-            o.num("output_index", place.at);
-            o.num(place.member(), place.index as u32);
+            o.str("item_id", part.item);
+            o.num("output_index", part.at);
+            o.num(part.member(), part.index as u32);
             o.str("delta", text);
         });
     }
 
-    fn thought_done(&mut self, place: Place<'_>, text: &str) {
-        let event = if place.is_text { "response.reasoning_text.done" } else { "response.reasoning_summary_text.done" };
+    fn thought_done(&mut self, part: ThinkingPart<'_>, text: &str) {
+        let event = if part.is_text { "response.reasoning_text.done" } else { "response.reasoning_summary_text.done" };
         self.emit(event, |o| {
-            o.str("item_id", place.item);
-            o.num("output_index", place.at);
-            o.num(place.member(), place.index as u32);
+            o.str("item_id", part.item);
+            o.num("output_index", part.at);
+            o.num(part.member(), part.index as u32);
             o.str("text", text);
         });
-        self.thought_event("done", place, text);
+        self.thought_event("done", part, text);
     }
 
     /// Writes the event that a part of thinking was added or is done: one of the summary, or one of the content.
-    fn thought_event(&mut self, what: &str, place: Place<'_>, text: &str) {
+    fn thought_event(&mut self, what: &str, part: ThinkingPart<'_>, text: &str) {
         let (event, kind) =
-            if place.is_text { ("content_part", "reasoning_text") } else { ("reasoning_summary_part", "summary_text") };
+            if part.is_text { ("content_part", "reasoning_text") } else { ("reasoning_summary_part", "summary_text") };
         self.emit(&format!("response.{event}.{what}"), |o| {
-            o.str("item_id", place.item);
-            o.num("output_index", place.at);
-            o.num(place.member(), place.index as u32);
+            o.str("item_id", part.item);
+            o.num("output_index", part.at);
+            o.num(part.member(), part.index as u32);
             o.object("part", |o| {
                 o.str("type", kind);
                 o.str("text", text);
@@ -106,7 +106,7 @@ impl EventEncoder {
     }
 }
 
-impl Place<'_> {
+impl ThinkingPart<'_> {
     /// The member with its index.
     fn member(self) -> &'static str {
         if self.is_text { "content_index" } else { "summary_index" }
