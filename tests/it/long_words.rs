@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway};
 
 use crate::guards::everywhere::{ADAPTERS, DIALECTS, Dialect};
-use crate::guards::requests::{PLACES, Place, body};
+use crate::guards::requests::{PLACES, RequestPlace, body};
 use crate::wire_format::{ANTHROPIC, BEDROCK, COHERE, GEMINI, OLLAMA, OPENAI, config_of, provider};
 
 /// The longest text without a space that clients send for what it says: a part of a file, a minified script.
@@ -69,7 +69,7 @@ async fn a_long_word_arrives_wherever_it_stands_and_whatever_stands_beside_it() 
                     let sent = sent.text();
                     assert!(!sent.contains("weirblob"), "{case}: {}", sent.replace(&word, "WORD"));
                     // Thinking goes to its issuer only, and names of files have rules of their own.
-                    let is_for_all = !matches!(place, Place::Thinking | Place::File);
+                    let is_for_all = !matches!(place, RequestPlace::Thinking | RequestPlace::File);
                     // Its first letter may be written as an escape.
                     assert!(!is_for_all || sent.contains(&word[1..]), "{case}: {}", sent.replace("A1b2-", ""));
                     seen += 1;

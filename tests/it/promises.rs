@@ -2,7 +2,7 @@
 //! streamed and not.
 //!
 //! A promise is one test: it defines the clients' request, the providers' answer, and what a client must find.
-//! [`everywhere`] tries it in every place of the table and reports all places where the promise does not hold.
+//! [`everywhere`] tries it in every cell of the table and reports all cells where the promise does not hold.
 
 mod answers;
 mod hints;
@@ -22,19 +22,19 @@ enum Lane {
     Translate,
 }
 
-/// One place of the table.
+/// A cell of the table: a format on each side, a lane, streamed or not.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct Cell {
     /// The client's format.
     from: WireFormat,
-    /// The provider's.
+    /// The provider's format.
     to: WireFormat,
     lane: Lane,
     stream: bool,
 }
 
-impl Place {
-    /// Every place with this provider: the relay lane exists if both sides have the same format.
+impl Cell {
+    /// Every cell with this provider: the relay lane exists if both sides have the same format.
     fn before(to: WireFormat) -> Vec<Self> {
         let mut all = Vec::new();
         for from in PROVIDERS {
@@ -54,8 +54,8 @@ impl Place {
 }
 
 /// The outcome of one request.
-struct Came {
-    place: Place,
+struct Outcome {
+    cell: Cell,
     reply: Reply,
     /// The request that the provider got, if it got one.
     sent: Option<Received>,
@@ -63,10 +63,10 @@ struct Came {
     booked: [f64; 2],
 }
 
-impl Came {
+impl Outcome {
     /// The answer as the client parses it.
     fn parsed(&self) -> ParsedAnswer {
-        self.place.from.parsed(&self.reply, self.place.stream)
+        self.cell.from.parsed(&self.reply, self.cell.stream)
     }
 
     /// The losses in the answer's header, each with its kind: `temperature=clamped`.
@@ -76,11 +76,11 @@ impl Came {
     }
 }
 
-/// Sends the request in each place of the table and checks the outcome.
+/// Sends the request in each cell of the table and checks the outcome.
 async fn everywhere(
-    asks: impl Fn(Place) -> Option<Request>,
+    asks: impl Fn(Cell) -> Option<Request>,
     answers: impl Fn(WireFormat, bool) -> Answer + Clone + Send + Sync + 'static,
-    check: impl Fn(&Came) -> Result<(), String>,
+    check: impl Fn(&Outcome) -> Result<(), String>,
 ) {
     let mut broken = Vec::new();
     for to in PROVIDERS {
@@ -89,20 +89,20 @@ async fn everywhere(
         let folder = Folder::with(&PROVIDERS.map(|wire_format| wire_format.name));
         let gateway = Gateway::with(folder, &config_of(&PROVIDERS, &upstream)).await;
         let mut before = booked(&gateway, to).await;
-        for place in Place::before(to) {
-            let Some(request) = asks(place) else { continue };
+        for cell in Cell::before(to) {
+            let Some(request) = asks(cell) else { continue };
             let reply = gateway.ask(&request).await;
             let after = booked(&gateway, to).await;
             let booked = [after[0] - before[0], after[1] - before[1]];
             before = after;
-            let came = Came { place, reply, sent: upstream.unseen(), booked };
-            if let Err(why) = check(&came) {
-                let (from, lane, stream, text) = (place.from.name, place.lane, place.stream, came.reply.text());
+            let outcome = Outcome { cell, reply, sent: upstream.unseen(), booked };
+            if let Err(why) = check(&outcome) {
+                let (from, lane, stream, text) = (cell.from.name, cell.lane, cell.stream, outcome.reply.text());
                 broken.push(format!("{from} to {}, {lane:?}, stream: {stream}: {why}\n{text}", to.name));
             }
         }
     }
-    assert!(broken.is_empty(), "{} places:\n{}", broken.len(), broken.join("\n\n"));
+    assert!(broken.is_empty(), "{} cells:\n{}", broken.len(), broken.join("\n\n"));
 }
 
 /// All tokens that are counted for a provider once nothing is in flight.
@@ -113,14 +113,14 @@ async fn booked(gateway: &Gateway, to: WireFormat) -> [f64; 2] {
     [reported, estimated]
 }
 
-/// The usual request in every place.
+/// The usual request in every cell.
 #[expect(clippy::unnecessary_wraps, reason = "some promises are not asked for everywhere")]
-fn usual(place: Place) -> Option<Request> {
-    Some(place.from.request(&place.model(), place.stream))
+fn usual_request(cell: Cell) -> Option<Request> {
+    Some(cell.from.request(&cell.model(), cell.stream))
 }
 
 /// The usual answer.
-fn usually(to: WireFormat, stream: bool) -> Answer {
+fn usual_answer(to: WireFormat, stream: bool) -> Answer {
     if stream { to.streamed() } else { Answer::json(200, to.whole()) }
 }
 
@@ -131,11 +131,11 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, expected: &T) -> Res
 
 /// Checks that a client got both calls, with the matching finish reason. The relay lane passes on the provider's own
 /// frames, which the client must interpret.
-fn both_calls(came: &Came) -> Result<(), String> {
-    if came.place.lane == Lane::Relay && came.place.stream {
-        return same("pieces", &came.reply.text().matches("call_").count(), &2);
+fn both_calls(outcome: &Outcome) -> Result<(), String> {
+    if outcome.cell.lane == Lane::Relay && outcome.cell.stream {
+        return same("pieces", &outcome.reply.text().matches("call_").count(), &2);
     }
-    let parsed = came.parsed();
+    let parsed = outcome.parsed();
     let calls: Vec<_> = parsed.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
     let expected = CALLS.map(|(_, name, text)| (name, serde_json::from_str::<Value>(text).unwrap()));
     same("calls", &calls, &expected.to_vec())?;
@@ -144,13 +144,13 @@ fn both_calls(came: &Came) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_the_same_content_everywhere() {
-    everywhere(usual, usually, |came| {
-        let parsed = came.parsed();
-        same("status", &came.reply.status(), &200)?;
+    everywhere(usual_request, usual_answer, |outcome| {
+        let parsed = outcome.parsed();
+        same("status", &outcome.reply.status(), &200)?;
         same("text", &parsed.text.as_str(), &TEXT)?;
         same("finish", &parsed.finish.as_deref(), &Some("stop"))?;
         same("tokens", &parsed.tokens, &Some(TOKENS))?;
-        same("end", &(parsed.complete, parsed.error.is_none()), &(came.place.stream, true))
+        same("end", &(parsed.complete, parsed.error.is_none()), &(outcome.cell.stream, true))
     })
     .await;
 }
@@ -158,17 +158,17 @@ async fn every_answer_has_the_same_content_everywhere() {
 /// Streams with a finish reason after each of two calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
-    everywhere(usual, calling, |came| {
-        both_calls(came)?;
-        let text = came.reply.text();
-        let finishes = if came.place.from == OPENAI {
+    everywhere(usual_request, calling, |outcome| {
+        both_calls(outcome)?;
+        let text = outcome.reply.text();
+        let finishes = if outcome.cell.from == OPENAI {
             text.matches(r#""finish_reason":"tool_calls""#).count()
-        } else if came.place.from == ANTHROPIC {
+        } else if outcome.cell.from == ANTHROPIC {
             text.matches(r#""stop_reason":"tool_use""#).count()
         } else {
             text.matches("finishReason").count()
         };
-        let is_relayed = came.place.lane == Lane::Relay;
+        let is_relayed = outcome.cell.lane == Lane::Relay;
         same("the finish comes once", &(is_relayed || finishes == 1), &true)
     })
     .await;
@@ -178,7 +178,7 @@ async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn content_of_a_streams_beginning_reaches_every_client() {
     let answers = |to, stream| if to == ANTHROPIC && stream { beginning() } else { calling(to, stream) };
-    everywhere(usual, answers, both_calls).await;
+    everywhere(usual_request, answers, both_calls).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,9 +189,9 @@ async fn an_error_reaches_the_client_in_its_own_format() {
         let body = if to == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
         Answer::json(400, body.to_string())
     };
-    everywhere(usual, answers, |came| {
-        same("status", &came.reply.status(), &400)?;
-        let message = came.place.from.error(&came.reply).unwrap_or_default();
+    everywhere(usual_request, answers, |outcome| {
+        same("status", &outcome.reply.status(), &400)?;
+        let message = outcome.cell.from.error(&outcome.reply).unwrap_or_default();
         same("message", &message.contains("odd"), &true)
     })
     .await;
@@ -213,9 +213,9 @@ async fn cache_figures_never_exceed_the_prompt() {
                 Answer::json(200, change(to.whole()))
             }
         };
-        everywhere(usual, answers, |came| {
-            let tokens = came.parsed().tokens.unwrap_or_default();
-            let is_own = came.place.to == came.place.from;
+        everywhere(usual_request, answers, |outcome| {
+            let tokens = outcome.parsed().tokens.unwrap_or_default();
+            let is_own = outcome.cell.to == outcome.cell.from;
             same("input", &(is_own || tokens.input == 10), &true)?;
             same("cached", &(is_own || tokens.cached <= 10), &true)
         })

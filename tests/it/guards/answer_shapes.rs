@@ -6,7 +6,7 @@ use weir_tests::{Answer, Upstream};
 use weir_types::contract::types::{Frame, Framing};
 use weir_wire::frame::Encoder;
 
-use super::answers::{Place, refused};
+use super::answers::{AnswerPlace, refused};
 use super::everywhere::{ADAPTERS, Dialect};
 use super::{gateway, guard, secret};
 
@@ -19,13 +19,13 @@ const PROVIDERS: [(&str, Dialect); 6] = [
     ("ollama", Dialect::Ollama),
     ("openai", Dialect::Responses),
 ];
-const PLACES: [Place; 3] = [Place::Text, Place::Thinking, Place::Arguments];
+const PLACES: [AnswerPlace; 3] = [AnswerPlace::Text, AnswerPlace::Thinking, AnswerPlace::Arguments];
 
 /// A text in pieces: what stands before the secret, the secret in three pieces, and what stands behind it.
-fn pieces(place: Place, text: &str) -> [String; 5] {
+fn pieces(place: AnswerPlace, text: &str) -> [String; 5] {
     let (before, after) = match place {
-        Place::Arguments => ("{\"q\":\"the key ", " is it\"}"),
-        Place::Text | Place::Thinking => ("The key ", " is it."),
+        AnswerPlace::Arguments => ("{\"q\":\"the key ", " is it\"}"),
+        AnswerPlace::Text | AnswerPlace::Thinking => ("The key ", " is it."),
     };
     let (one, rest) = text.split_at(3);
     let (two, three) = rest.split_at(rest.len() / 2);
@@ -33,7 +33,7 @@ fn pieces(place: Place, text: &str) -> [String; 5] {
 }
 
 /// The answer of a provider with this text.
-fn answer(provider: Dialect, place: Place, text: &str, stream: bool) -> Answer {
+fn answer(provider: Dialect, place: AnswerPlace, text: &str, stream: bool) -> Answer {
     let pieces = pieces(place, text);
     match (provider, stream) {
         (Dialect::Messages, false) => Answer::json(200, messages_whole(place, &pieces.concat()).to_string()),
@@ -65,25 +65,27 @@ fn arguments(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-fn messages_whole(place: Place, text: &str) -> Value {
+fn messages_whole(place: AnswerPlace, text: &str) -> Value {
     let block = match place {
-        Place::Text => json!({"type": "text", "text": text}),
-        Place::Thinking => json!({"type": "thinking", "thinking": text, "signature": "c2lnbmF0dXJl"}),
-        Place::Arguments => json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": arguments(text)}),
+        AnswerPlace::Text => json!({"type": "text", "text": text}),
+        AnswerPlace::Thinking => json!({"type": "thinking", "thinking": text, "signature": "c2lnbmF0dXJl"}),
+        AnswerPlace::Arguments => json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": arguments(text)}),
     };
     json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [block],
         "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 10, "output_tokens": 7}})
 }
 
-fn messages_stream(place: Place, pieces: &[String]) -> Vec<Value> {
+fn messages_stream(place: AnswerPlace, pieces: &[String]) -> Vec<Value> {
     let (block, delta, member) = match place {
-        Place::Text => (json!({"type": "text", "text": ""}), "text_delta", "text"),
-        Place::Thinking => (json!({"type": "thinking", "thinking": "", "signature": ""}), "thinking_delta", "thinking"),
-        Place::Arguments => {
+        AnswerPlace::Text => (json!({"type": "text", "text": ""}), "text_delta", "text"),
+        AnswerPlace::Thinking => {
+            (json!({"type": "thinking", "thinking": "", "signature": ""}), "thinking_delta", "thinking")
+        }
+        AnswerPlace::Arguments => {
             (json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}), "input_json_delta", "partial_json")
         }
     };
-    let mut message = messages_whole(Place::Text, "");
+    let mut message = messages_whole(AnswerPlace::Text, "");
     (message["content"], message["stop_reason"]) = (json!([]), Value::Null);
     let mut all = vec![
         json!({"type": "message_start", "message": message}),
@@ -99,11 +101,11 @@ fn messages_stream(place: Place, pieces: &[String]) -> Vec<Value> {
     all
 }
 
-fn gemini(place: Place, text: &str, is_last: bool) -> Value {
+fn gemini(place: AnswerPlace, text: &str, is_last: bool) -> Value {
     let part = match place {
-        Place::Text => json!({"text": text}),
-        Place::Thinking => json!({"text": text, "thought": true}),
-        Place::Arguments => json!({"functionCall": {"name": "f", "args": arguments(text)}}),
+        AnswerPlace::Text => json!({"text": text}),
+        AnswerPlace::Thinking => json!({"text": text, "thought": true}),
+        AnswerPlace::Arguments => json!({"functionCall": {"name": "f", "args": arguments(text)}}),
     };
     let mut candidate = json!({"index": 0, "content": {"role": "model", "parts": [part]}});
     if is_last {
@@ -112,35 +114,35 @@ fn gemini(place: Place, text: &str, is_last: bool) -> Value {
     json!({"candidates": [candidate], "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 7, "totalTokenCount": 17}})
 }
 
-fn gemini_stream(place: Place, pieces: &[String]) -> Vec<Value> {
-    if place == Place::Arguments {
+fn gemini_stream(place: AnswerPlace, pieces: &[String]) -> Vec<Value> {
+    if place == AnswerPlace::Arguments {
         return vec![gemini(place, &pieces.concat(), true)];
     }
     let last = pieces.len() - 1;
     pieces.iter().enumerate().map(|(at, piece)| gemini(place, piece, at == last)).collect()
 }
 
-fn converse_whole(place: Place, text: &str) -> Value {
+fn converse_whole(place: AnswerPlace, text: &str) -> Value {
     let block = match place {
-        Place::Text => json!({"text": text}),
-        Place::Thinking => json!({"reasoningContent": {"reasoningText": {"text": text, "signature": "c2ln"}}}),
-        Place::Arguments => json!({"toolUse": {"toolUseId": "t1", "name": "f", "input": arguments(text)}}),
+        AnswerPlace::Text => json!({"text": text}),
+        AnswerPlace::Thinking => json!({"reasoningContent": {"reasoningText": {"text": text, "signature": "c2ln"}}}),
+        AnswerPlace::Arguments => json!({"toolUse": {"toolUseId": "t1", "name": "f", "input": arguments(text)}}),
     };
     json!({"output": {"message": {"role": "assistant", "content": [block]}}, "stopReason": "end_turn",
         "usage": {"inputTokens": 10, "outputTokens": 7, "totalTokens": 17}, "metrics": {"latencyMs": 1}})
 }
 
-fn converse_stream(place: Place, pieces: &[String]) -> Answer {
+fn converse_stream(place: AnswerPlace, pieces: &[String]) -> Answer {
     let mut all = vec![("messageStart", json!({"role": "assistant"}))];
-    if place == Place::Arguments {
+    if place == AnswerPlace::Arguments {
         let start = json!({"toolUse": {"toolUseId": "t1", "name": "f"}});
         all.push(("contentBlockStart", json!({"contentBlockIndex": 0, "start": start})));
     }
     for piece in pieces {
         let delta = match place {
-            Place::Text => json!({"text": piece}),
-            Place::Thinking => json!({"reasoningContent": {"text": piece}}),
-            Place::Arguments => json!({"toolUse": {"input": piece}}),
+            AnswerPlace::Text => json!({"text": piece}),
+            AnswerPlace::Thinking => json!({"reasoningContent": {"text": piece}}),
+            AnswerPlace::Arguments => json!({"toolUse": {"input": piece}}),
         };
         all.push(("contentBlockDelta", json!({"contentBlockIndex": 0, "delta": delta})));
     }
@@ -158,12 +160,12 @@ fn converse_stream(place: Place, pieces: &[String]) -> Answer {
     sent.end()
 }
 
-fn cohere_whole(place: Place, text: &str) -> Value {
+fn cohere_whole(place: AnswerPlace, text: &str) -> Value {
     let mut message = json!({"role": "assistant"});
     match place {
-        Place::Text => message["content"] = json!([{"type": "text", "text": text}]),
-        Place::Thinking => message["content"] = json!([{"type": "thinking", "thinking": text}]),
-        Place::Arguments => {
+        AnswerPlace::Text => message["content"] = json!([{"type": "text", "text": text}]),
+        AnswerPlace::Thinking => message["content"] = json!([{"type": "thinking", "thinking": text}]),
+        AnswerPlace::Arguments => {
             let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": text}});
             message["tool_calls"] = json!([call]);
         }
@@ -172,27 +174,27 @@ fn cohere_whole(place: Place, text: &str) -> Value {
         "usage": {"tokens": {"input_tokens": 10, "output_tokens": 7}}})
 }
 
-fn cohere_stream(place: Place, pieces: &[String]) -> Vec<Value> {
+fn cohere_stream(place: AnswerPlace, pieces: &[String]) -> Vec<Value> {
     let mut all = vec![json!({"type": "message-start", "id": "r1", "delta": {"message": {"role": "assistant"}}})];
     let event = |kind: &str, message: Value| json!({"type": kind, "index": 0, "delta": {"message": message}});
     let (start, delta, end) = match place {
-        Place::Arguments => ("tool-call-start", "tool-call-delta", "tool-call-end"),
-        Place::Text | Place::Thinking => ("content-start", "content-delta", "content-end"),
+        AnswerPlace::Arguments => ("tool-call-start", "tool-call-delta", "tool-call-end"),
+        AnswerPlace::Text | AnswerPlace::Thinking => ("content-start", "content-delta", "content-end"),
     };
-    let member = if place == Place::Thinking { "thinking" } else { "text" };
+    let member = if place == AnswerPlace::Thinking { "thinking" } else { "text" };
     all.push(match place {
-        Place::Arguments => {
+        AnswerPlace::Arguments => {
             let function = json!({"name": "f", "arguments": ""});
             event(start, json!({"tool_calls": {"id": "c1", "type": "function", "function": function}}))
         }
-        Place::Text | Place::Thinking => event(start, json!({"content": {"type": member, member: ""}})),
+        AnswerPlace::Text | AnswerPlace::Thinking => event(start, json!({"content": {"type": member, member: ""}})),
     });
     for piece in pieces {
         all.push(event(
             delta,
             match place {
-                Place::Arguments => json!({"tool_calls": {"function": {"arguments": piece}}}),
-                Place::Text | Place::Thinking => json!({"content": {member: piece}}),
+                AnswerPlace::Arguments => json!({"tool_calls": {"function": {"arguments": piece}}}),
+                AnswerPlace::Text | AnswerPlace::Thinking => json!({"content": {member: piece}}),
             },
         ));
     }
@@ -202,11 +204,11 @@ fn cohere_stream(place: Place, pieces: &[String]) -> Vec<Value> {
     all
 }
 
-fn ollama(place: Place, text: &str, is_done: bool) -> Value {
+fn ollama(place: AnswerPlace, text: &str, is_done: bool) -> Value {
     let message = match place {
-        Place::Text => json!({"role": "assistant", "content": text}),
-        Place::Thinking => json!({"role": "assistant", "content": "", "thinking": text}),
-        Place::Arguments => json!({"role": "assistant", "content": "",
+        AnswerPlace::Text => json!({"role": "assistant", "content": text}),
+        AnswerPlace::Thinking => json!({"role": "assistant", "content": "", "thinking": text}),
+        AnswerPlace::Arguments => json!({"role": "assistant", "content": "",
             "tool_calls": [{"function": {"name": "f", "arguments": arguments(text)}}]}),
     };
     let mut all = json!({"model": "m", "created_at": "2025-01-01T00:00:00Z", "message": message, "done": is_done});
@@ -216,47 +218,47 @@ fn ollama(place: Place, text: &str, is_done: bool) -> Value {
     all
 }
 
-fn ollama_stream(place: Place, pieces: &[String]) -> Answer {
+fn ollama_stream(place: AnswerPlace, pieces: &[String]) -> Answer {
     let mut all: Vec<Value> = match place {
-        Place::Arguments => vec![ollama(place, &pieces.concat(), false)],
-        Place::Text | Place::Thinking => pieces.iter().map(|piece| ollama(place, piece, false)).collect(),
+        AnswerPlace::Arguments => vec![ollama(place, &pieces.concat(), false)],
+        AnswerPlace::Text | AnswerPlace::Thinking => pieces.iter().map(|piece| ollama(place, piece, false)).collect(),
     };
-    all.push(ollama(Place::Text, "", true));
+    all.push(ollama(AnswerPlace::Text, "", true));
     all.iter().fold(Answer::lines(), |answer, line| answer.piece(format!("{line}\n"))).end()
 }
 
-fn responses_item(place: Place, text: &str) -> Value {
+fn responses_item(place: AnswerPlace, text: &str) -> Value {
     match place {
-        Place::Text => json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+        AnswerPlace::Text => json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": text, "annotations": []}]}),
-        Place::Thinking => {
+        AnswerPlace::Thinking => {
             json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": text}]})
         }
-        Place::Arguments => json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f",
+        AnswerPlace::Arguments => json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f",
             "arguments": text, "status": "completed"}),
     }
 }
 
-fn responses_whole(place: Place, text: &str) -> Value {
+fn responses_whole(place: AnswerPlace, text: &str) -> Value {
     json!({"id": "resp_1", "object": "response", "created_at": 1_700_000_000, "model": "m", "status": "completed",
         "output": [responses_item(place, text)],
         "usage": {"input_tokens": 10, "output_tokens": 7, "total_tokens": 17}})
 }
 
-fn responses_stream(place: Place, pieces: &[String]) -> Vec<Value> {
+fn responses_stream(place: AnswerPlace, pieces: &[String]) -> Vec<Value> {
     let text = pieces.concat();
     let mut begun = responses_whole(place, &text);
     (begun["output"], begun["status"], begun["usage"]) = (json!([]), json!("in_progress"), Value::Null);
     let (id, kind, part) = match place {
-        Place::Text => ("msg_1", "response.output_text", "content_index"),
-        Place::Thinking => ("rs_1", "response.reasoning_summary_text", "summary_index"),
-        Place::Arguments => ("fc_1", "response.function_call_arguments", ""),
+        AnswerPlace::Text => ("msg_1", "response.output_text", "content_index"),
+        AnswerPlace::Thinking => ("rs_1", "response.reasoning_summary_text", "summary_index"),
+        AnswerPlace::Arguments => ("fc_1", "response.function_call_arguments", ""),
     };
     let mut item = responses_item(place, "");
     match place {
-        Place::Text => item["content"] = json!([]),
-        Place::Thinking => item["summary"] = json!([]),
-        Place::Arguments => {}
+        AnswerPlace::Text => item["content"] = json!([]),
+        AnswerPlace::Thinking => item["summary"] = json!([]),
+        AnswerPlace::Arguments => {}
     }
     let at = |mut event: Value| {
         (event["item_id"], event["output_index"]) = (json!(id), json!(0));
@@ -270,14 +272,14 @@ fn responses_stream(place: Place, pieces: &[String]) -> Vec<Value> {
         json!({"type": "response.output_item.added", "output_index": 0, "item": item}),
     ];
     match place {
-        Place::Text => all.push(at(json!({"type": "response.content_part.added",
+        AnswerPlace::Text => all.push(at(json!({"type": "response.content_part.added",
             "part": {"type": "output_text", "text": "", "annotations": []}}))),
-        Place::Thinking => all.push(at(json!({"type": "response.reasoning_summary_part.added",
+        AnswerPlace::Thinking => all.push(at(json!({"type": "response.reasoning_summary_part.added",
             "part": {"type": "summary_text", "text": ""}}))),
-        Place::Arguments => {}
+        AnswerPlace::Arguments => {}
     }
     all.extend(pieces.iter().map(|piece| at(json!({"type": format!("{kind}.delta"), "delta": piece}))));
-    let member = if place == Place::Arguments { "arguments" } else { "text" };
+    let member = if place == AnswerPlace::Arguments { "arguments" } else { "text" };
     all.push(at(json!({"type": format!("{kind}.done"), member: text})));
     all.push(json!({"type": "response.output_item.done", "output_index": 0, "item": responses_item(place, &text)}));
     all.push(json!({"type": "response.completed", "response": responses_whole(place, &text)}));
@@ -307,7 +309,7 @@ async fn a_secret_is_refused_or_masked_in_every_format_that_a_provider_answers_i
                         assert!(!text.contains("AKI") && !text.contains("2345"), "{case}");
                         if action == "deny" {
                             assert!(text.contains(refused(client)), "{case}");
-                        } else if place != Place::Thinking {
+                        } else if place != AnswerPlace::Thinking {
                             // Thinking has no place in some formats.
                             assert!(text.contains("[aws-access-key]") && text.contains("is it"), "{case}");
                         }

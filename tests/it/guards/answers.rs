@@ -8,7 +8,7 @@ use super::{gateway, guard, secret};
 
 /// Where a text stands in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum AnswerPlace {
     Text,
     Thinking,
     Arguments,
@@ -17,29 +17,29 @@ pub(super) enum Place {
 /// A model whose provider has one format of chat.
 pub(super) const MODEL: &str = "groq";
 pub(super) const NAMES: [&str; 7] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", MODEL];
-const PLACES: [Place; 3] = [Place::Text, Place::Thinking, Place::Arguments];
+const PLACES: [AnswerPlace; 3] = [AnswerPlace::Text, AnswerPlace::Thinking, AnswerPlace::Arguments];
 
 fn seeing(lines: &str) -> String {
     guard("secrets", lines).replace("grants = { prompt = true }", "grants = { answer = true }")
 }
 
 /// A provider's answer with this text, split over three pieces if it is streamed.
-pub(super) fn answer(place: Place, text: &str, stream: bool) -> Answer {
+pub(super) fn answer(place: AnswerPlace, text: &str, stream: bool) -> Answer {
     let member = |piece: &str| match place {
-        Place::Text => json!({"content": piece}),
-        Place::Thinking => json!({"reasoning": piece}),
-        Place::Arguments => json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
+        AnswerPlace::Text => json!({"content": piece}),
+        AnswerPlace::Thinking => json!({"reasoning": piece}),
+        AnswerPlace::Arguments => json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
     };
     let (before, after) = match place {
-        Place::Arguments => ("{\"q\":\"the key ", " is it\"}"),
-        Place::Text | Place::Thinking => ("The key ", " is it."),
+        AnswerPlace::Arguments => ("{\"q\":\"the key ", " is it\"}"),
+        AnswerPlace::Text | AnswerPlace::Thinking => ("The key ", " is it."),
     };
-    let reason = if place == Place::Arguments { "tool_calls" } else { "stop" };
+    let reason = if place == AnswerPlace::Arguments { "tool_calls" } else { "stop" };
     let usage = json!({"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17});
     if !stream {
         let mut message = member(&format!("{before}{text}{after}"));
         message["role"] = json!("assistant");
-        if place == Place::Arguments {
+        if place == AnswerPlace::Arguments {
             let call = &mut message["tool_calls"][0];
             (call["id"], call["type"], call["function"]["name"]) = (json!("call_1"), json!("function"), json!("f"));
         }
@@ -54,7 +54,7 @@ pub(super) fn answer(place: Place, text: &str, stream: bool) -> Answer {
     };
     let delta = |delta: Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]));
     let mut first = json!({"role": "assistant"});
-    if place == Place::Arguments {
+    if place == AnswerPlace::Arguments {
         first["tool_calls"] =
             json!([{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]);
     }
@@ -130,7 +130,7 @@ async fn a_secret_in_an_answer_is_masked_and_the_rest_arrives() {
                     assert_eq!(reply.status(), 200, "{case}");
                     assert!(!reply.text().contains("AKI") && !reply.text().contains("ABCD2345"), "{case}");
                     // Thinking has no place in some formats.
-                    if place == Place::Thinking {
+                    if place == AnswerPlace::Thinking {
                         continue;
                     }
                     let expected = if text == "nothing" { "nothing" } else { "[aws-access-key]" };
@@ -147,10 +147,10 @@ async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = gateway(&upstream, &NAMES, &seeing("mode = \"monitor\"")).await;
     for stream in [false, true] {
-        upstream.script(move |_| answer(Place::Text, "AKIA is not a secret", stream));
+        upstream.script(move |_| answer(AnswerPlace::Text, "AKIA is not a secret", stream));
         let body = Dialect::Chat.ask(MODEL, stream);
         assert_eq!(gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await.status(), 200);
-        upstream.script(move |_| answer(Place::Text, &secret(), stream));
+        upstream.script(move |_| answer(AnswerPlace::Text, &secret(), stream));
         let reply = gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
         assert!(reply.text().contains("stop") && reply.text().contains("is it"), "{}", reply.text());
         let verdicts = reply.header("x-weir-guards").unwrap_or_default();
@@ -168,7 +168,7 @@ async fn a_guard_that_fails_at_an_answer_ends_it_or_lets_it_pass() {
             let lines = format!("plugin = \"sentry\"\noptions = {{ answers = \"{answers}\" }}\nfail = \"{fail}\"");
             let deadline = if answers == "loop" { "50ms" } else { "20s" };
             let gateway = gateway(&upstream, &NAMES, &seeing(&lines).replace("20s", deadline)).await;
-            upstream.script(move |_| answer(Place::Text, "something", stream));
+            upstream.script(move |_| answer(AnswerPlace::Text, "something", stream));
             let body = Dialect::Chat.ask(MODEL, stream);
             let reply = gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
             let case = format!("{fail}, {answers}, stream {stream}: {} {}", reply.status(), reply.text());

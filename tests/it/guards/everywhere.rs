@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::Request;
 
-use super::requests::{PLACES, Place, body};
+use super::requests::{PLACES, RequestPlace, body};
 use super::{gateway, guard, secret, upstream};
 
 /// The dialects, each with the adapter that its format is native to.
@@ -139,7 +139,7 @@ async fn the_shape_of_a_request_is_judged_alike_in_every_dialect_place_and_lane(
     let options = "options = { max_characters = 150 }";
     let gateway = gateway(&upstream, &ADAPTERS, &guard("prompt-shape", options)).await;
     for (adapter, dialect) in DIALECTS {
-        for place in [Place::User, Place::System, Place::Arguments, Place::Result] {
+        for place in [RequestPlace::User, RequestPlace::System, RequestPlace::Arguments, RequestPlace::Result] {
             for stream in [false, true] {
                 for model in [adapter.to_owned(), format!("{adapter}-t"), "anthropic".to_owned()] {
                     for (text, limit) in [("x".repeat(200), ";limit=max_characters"), ("x".repeat(20), "")] {
@@ -186,7 +186,11 @@ async fn what_is_masked_is_translated_and_reaches_the_provider_masked() {
                 let reply = gateway.ask(&dialect.request(model, &body, false)).await;
                 let case = format!("{dialect:?}, {place:?}, {model}: {}", reply.text());
                 if reply.header("x-weir-guards") == Some("secrets=deny;aws-access-key=1") {
-                    assert_eq!((place, reply.status()), (Place::Thinking, 400), "only signed thinking stays: {case}");
+                    assert_eq!(
+                        (place, reply.status()),
+                        (RequestPlace::Thinking, 400),
+                        "only signed thinking stays: {case}"
+                    );
                     continue;
                 }
                 assert_eq!(reply.header("x-weir-guards"), Some("secrets=replace;aws-access-key=1"), "{case}");
@@ -197,7 +201,10 @@ async fn what_is_masked_is_translated_and_reaches_the_provider_masked() {
                 };
                 assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
                 assert!(!request.text().contains(&secret()), "{case}: {}", request.text());
-                if matches!(place, Place::User | Place::System | Place::Arguments | Place::Result) {
+                if matches!(
+                    place,
+                    RequestPlace::User | RequestPlace::System | RequestPlace::Arguments | RequestPlace::Result
+                ) {
                     assert!(request.text().contains("[aws-access-key]"), "{case}: {}", request.text());
                 }
             }
@@ -217,7 +224,7 @@ impl Dialect {
 
     /// A request with this text.
     pub(super) fn says(self, model: &str, text: &str, stream: bool) -> Value {
-        let mut body = body(self, model, Place::User, text, stream).unwrap_or_default();
+        let mut body = body(self, model, RequestPlace::User, text, stream).unwrap_or_default();
         if stream && self == Self::Chat {
             body["stream_options"] = json!({"include_usage": true});
         }

@@ -5,14 +5,15 @@ use std::iter;
 
 use weir_tests::{Answer, Upstream};
 
-use super::answers::{MODEL, NAMES, Place as AnswerPlace, answer};
+use super::answers::{AnswerPlace, MODEL, NAMES, answer};
 use super::everywhere::{ADAPTERS, DIALECTS, Dialect, Refusal};
-use super::requests::{Place, body};
+use super::requests::{RequestPlace, body};
 use super::{gateway, upstream};
 
 /// Some of the characters: a joiner, a soft hyphen, fillers, a selector, a tag.
 const HIDDEN: [char; 6] = ['\u{200d}', '\u{ad}', '\u{3164}', '\u{115f}', '\u{fe0f}', '\u{e0041}'];
-const PLACES: [Place; 5] = [Place::User, Place::System, Place::Arguments, Place::Result, Place::Tool];
+const PLACES: [RequestPlace; 5] =
+    [RequestPlace::User, RequestPlace::System, RequestPlace::Arguments, RequestPlace::Result, RequestPlace::Tool];
 
 /// The guards that search as a reader does.
 fn refusals() -> impl Iterator<Item = Refusal> {

@@ -8,7 +8,7 @@ use weir_types::contract::types::{
     ChatRequest, Message, Part, ReasoningPart, ResultPart, Role, Signature, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-use super::answers::{MODEL, Place, answer};
+use super::answers::{AnswerPlace, MODEL, answer};
 use super::everywhere::Refusal;
 use super::{gateway, guard, secret};
 use crate::grpc::{chat, connect, generate};
@@ -88,7 +88,7 @@ async fn a_secret_in_the_answer_to_a_call_is_refused_or_masked() {
         let sees = guard("secrets", &format!("options = {{ action = \"{action}\" }}"));
         let gateway = gateway(&upstream, &["openai", MODEL], &sees.replace("prompt = true", "answer = true")).await;
         let channel = connect(&gateway).await;
-        for place in [Place::Text, Place::Thinking, Place::Arguments] {
+        for place in [AnswerPlace::Text, AnswerPlace::Thinking, AnswerPlace::Arguments] {
             for stream in [false, true] {
                 upstream.script(move |_| answer(place, &secret(), stream));
                 let mut events = generate(&channel, chat(MODEL, stream), &[]).await.unwrap();

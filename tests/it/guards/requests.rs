@@ -9,7 +9,7 @@ const PDF: &str = "data:application/pdf;base64,JVBERi0=";
 
 /// Where a text stands in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum RequestPlace {
     /// A message of the user's.
     User,
     /// The system's text; `instructions` of Responses.
@@ -26,8 +26,15 @@ pub(crate) enum Place {
     Thinking,
 }
 
-pub(crate) const PLACES: [Place; 7] =
-    [Place::User, Place::System, Place::Arguments, Place::Result, Place::Tool, Place::File, Place::Thinking];
+pub(crate) const PLACES: [RequestPlace; 7] = [
+    RequestPlace::User,
+    RequestPlace::System,
+    RequestPlace::Arguments,
+    RequestPlace::Result,
+    RequestPlace::Tool,
+    RequestPlace::File,
+    RequestPlace::Thinking,
+];
 
 /// The texts of a request. One of them is the text that a test looks for.
 struct Texts<'a> {
@@ -50,7 +57,7 @@ struct Texts<'a> {
 }
 
 /// A request with the text in this place; `None` where the format has no such place.
-pub(crate) fn body(dialect: Dialect, model: &str, place: Place, text: &str, stream: bool) -> Option<Value> {
+pub(crate) fn body(dialect: Dialect, model: &str, place: RequestPlace, text: &str, stream: bool) -> Option<Value> {
     let texts = Texts::with(model, place, text, stream)?;
     match dialect {
         Dialect::Chat => texts.chat(),
@@ -64,23 +71,23 @@ pub(crate) fn body(dialect: Dialect, model: &str, place: Place, text: &str, stre
 }
 
 impl<'a> Texts<'a> {
-    fn with(model: &'a str, place: Place, text: &'a str, stream: bool) -> Option<Self> {
-        let at_place = |at: Place, usual: &str| if place == at { text.to_owned() } else { usual.to_owned() };
+    fn with(model: &'a str, place: RequestPlace, text: &'a str, stream: bool) -> Option<Self> {
+        let at_place = |at: RequestPlace, usual: &str| if place == at { text.to_owned() } else { usual.to_owned() };
         // As JSON may spell it: the first letter escaped.
-        let value = at_place(Place::Arguments, "x");
+        let value = at_place(RequestPlace::Arguments, "x");
         let arguments = format!(r#"{{"q":"\u{:04x}{}"}}"#, u32::from(value.chars().next()?), &value[1..]);
         Some(Self {
             model,
             stream,
-            user: at_place(Place::User, "Hi"),
-            system: at_place(Place::System, "Be brief."),
-            result: at_place(Place::Result, "42"),
-            note: at_place(Place::Tool, "Looks it up."),
+            user: at_place(RequestPlace::User, "Hi"),
+            system: at_place(RequestPlace::System, "Be brief."),
+            result: at_place(RequestPlace::Result, "42"),
+            note: at_place(RequestPlace::Tool, "Looks it up."),
             given: serde_json::from_str(&arguments).ok()?,
             arguments,
             schema: json!({"type": "object", "properties": {"q": {"type": "string"}}}),
-            thinking: (place == Place::Thinking).then_some(text),
-            file: (place == Place::File).then_some(text),
+            thinking: (place == RequestPlace::Thinking).then_some(text),
+            file: (place == RequestPlace::File).then_some(text),
         })
     }
 

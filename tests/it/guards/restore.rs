@@ -2,7 +2,7 @@
 
 use weir_tests::{Answer, Received, Upstream};
 
-use super::answers::{MODEL, NAMES, Place, answer};
+use super::answers::{AnswerPlace, MODEL, NAMES, answer};
 use super::everywhere::DIALECTS;
 use super::{gateway, guard};
 
@@ -28,7 +28,7 @@ async fn masked_values_return_in_the_answer_of_their_exchange() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
     let gateway = gateway(&upstream, &NAMES, &restoring()).await;
     for (_, dialect) in DIALECTS {
-        for place in [Place::Text, Place::Arguments] {
+        for place in [AnswerPlace::Text, AnswerPlace::Arguments] {
             for stream in [false, true] {
                 upstream.script(move |sent| answer(place, &placeholder(sent), stream));
                 let body = dialect.says(MODEL, &format!("Write to {ADDRESS}."), stream);
@@ -53,7 +53,7 @@ async fn the_placeholder_of_another_exchange_stands_for_nothing() {
         let foreign = "[email-1-00000000]";
         upstream.script(move |sent| {
             assert_ne!(placeholder(sent), foreign);
-            answer(Place::Text, foreign, stream)
+            answer(AnswerPlace::Text, foreign, stream)
         });
         let body = dialect.says(MODEL, &format!("Write to {ADDRESS}."), stream);
         let reply = gateway.ask(&dialect.request(MODEL, &body, stream)).await;

@@ -3,15 +3,15 @@
 use serde_json::json;
 use weir_tests::{Received, Request};
 
-use super::{Lane, Place, everywhere, same, usually};
+use super::{Cell, Lane, everywhere, same, usual_answer};
 use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI};
 
 /// A request with cache hints on everything that can have one, and their places in the client's spelling.
-fn hinted(place: Place) -> Option<(Request, Vec<&'static str>)> {
+fn hinted(cell: Cell) -> Option<(Request, Vec<&'static str>)> {
     let hint = json!({"type": "ephemeral"});
     let text = |text: &str| json!({"type": "text", "text": text, "cache_control": hint});
-    let (model, stream) = (place.model(), place.stream);
-    if place.from == ANTHROPIC {
+    let (model, stream) = (cell.model(), cell.stream);
+    if cell.from == ANTHROPIC {
         let schema = json!({"type": "object", "properties": {}});
         let result = json!({"type": "tool_result", "tool_use_id": "t", "content": [text("d")]});
         let body = json!({"model": model, "max_tokens": 64, "stream": stream,
@@ -41,21 +41,21 @@ fn hinted(place: Place) -> Option<(Request, Vec<&'static str>)> {
         "messages[1].content[1].cache_control",
         "messages[3].content[1].cache_control",
     ];
-    (place.from == OPENAI).then(|| (Request::post("/v1/chat/completions", body.to_string()), fields))
+    (cell.from == OPENAI).then(|| (Request::post("/v1/chat/completions", body.to_string()), fields))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cache_hint_is_carried_or_reported_as_lost_everywhere() {
     everywhere(
-        |place| hinted(place).map(|(request, _)| request),
-        usually,
-        |came| {
-            let fields = hinted(came.place).map(|(_, fields)| fields).unwrap_or_default();
-            same("status", &came.reply.status(), &200)?;
-            let sent = came.sent.as_ref().map(Received::text).unwrap_or_default();
-            let (carried, losses) = (sent.matches("cache_control").count(), came.losses());
+        |cell| hinted(cell).map(|(request, _)| request),
+        usual_answer,
+        |outcome| {
+            let fields = hinted(outcome.cell).map(|(_, fields)| fields).unwrap_or_default();
+            same("status", &outcome.reply.status(), &200)?;
+            let sent = outcome.sent.as_ref().map(Received::text).unwrap_or_default();
+            let (carried, losses) = (sent.matches("cache_control").count(), outcome.losses());
             let lost = fields.iter().filter(|field| losses.contains(&format!("{field}=dropped"))).count();
-            let takes = came.place.lane == Lane::Relay || came.place.to == ANTHROPIC;
+            let takes = outcome.cell.lane == Lane::Relay || outcome.cell.to == ANTHROPIC;
             let expected = if takes { (fields.len(), 0) } else { (0, fields.len()) };
             same("carried and reported", &(carried, lost), &expected).map_err(|why| format!("{why}: {losses:?}"))
         },
@@ -65,18 +65,18 @@ async fn a_cache_hint_is_carried_or_reported_as_lost_everywhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn losses_have_the_clients_names_and_their_kind() {
-    let asks = |place: Place| {
-        let method = if place.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+    let asks = |cell: Cell| {
+        let method = if cell.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
         let body = json!({"systemInstruction": {"parts": [{"text": "s"}]},
             "contents": [{"role": "user", "parts": [{"text": "a"}]},
                 {"role": "model", "parts": [{"text": "b", "thoughtSignature": "c2ln"}]},
                 {"role": "user", "parts": [{"text": "c"}]}],
             "generationConfig": {"temperature": 1.5, "seed": 7, "presencePenalty": 0.5}});
-        let path = format!("/v1beta/models/{}:{method}", place.model());
-        (place.from == GEMINI && place.to == ANTHROPIC).then(|| Request::post(&path, body.to_string()))
+        let path = format!("/v1beta/models/{}:{method}", cell.model());
+        (cell.from == GEMINI && cell.to == ANTHROPIC).then(|| Request::post(&path, body.to_string()))
     };
-    everywhere(asks, usually, |came| {
-        let (losses, dropped) = (came.losses(), came.reply.header("x-weir-dropped-params").unwrap_or_default());
+    everywhere(asks, usual_answer, |outcome| {
+        let (losses, dropped) = (outcome.losses(), outcome.reply.header("x-weir-dropped-params").unwrap_or_default());
         for expected in [
             "generationConfig.seed=dropped",
             "generationConfig.presencePenalty=dropped",
