@@ -16,14 +16,15 @@ const INDEX: &str = "docs/contract.md";
 /// The folder of the files' pages.
 pub(super) const FOLDER: &str = "docs/contract";
 
-/// A contract's folder, and the link at the top of its pages.
-struct Place {
-    folder: &'static str,
+/// The folder of a contract, and the link at the top of its pages.
+struct ContractFolder {
+    path: &'static str,
     link: &'static str,
 }
 
-const ADAPTERS: Place = Place { folder: "wit", link: "[The contract](../contract.md)" };
-const GUARDS: Place = Place { folder: "wit/hook", link: "[The contract of guards](../contract.md#guards)" };
+const ADAPTERS: ContractFolder = ContractFolder { path: "wit", link: "[The contract](../contract.md)" };
+const GUARDS: ContractFolder =
+    ContractFolder { path: "wit/hook", link: "[The contract of guards](../contract.md#guards)" };
 
 /// All pages of both contracts, as path and text.
 pub(super) fn pages(adapters: &Contract, guards: &Contract) -> Vec<(String, String)> {
@@ -33,9 +34,9 @@ pub(super) fn pages(adapters: &Contract, guards: &Contract) -> Vec<(String, Stri
     pages
 }
 
-fn file_pages(contract: &Contract, place: &Place) -> Vec<(String, String)> {
+fn file_pages(contract: &Contract, folder: &ContractFolder) -> Vec<(String, String)> {
     let users = users(contract);
-    let page = |file: &File| (format!("{FOLDER}/{}.md", file.name), page(contract, place, file, &users));
+    let page = |file: &File| (format!("{FOLDER}/{}.md", file.name), page(contract, folder, file, &users));
     contract.files.iter().map(page).collect()
 }
 
@@ -121,13 +122,13 @@ fn types<'a>(contract: &'a Contract, interface: &'a Interface) -> impl Iterator<
 /// Links to the items that a type is used in, by the type's `interface.name`.
 type Users = BTreeMap<String, Vec<String>>;
 
-fn page(contract: &Contract, place: &Place, file: &File, users: &Users) -> String {
+fn page(contract: &Contract, folder: &ContractFolder, file: &File, users: &Users) -> String {
     let mut text = format!(
         "<!-- Written by `cargo xtask contract` from {folder}/{name}.wit: change that. -->\n\n# {name}.wit\n\n\
          {link}, version {version}.\n",
-        folder = place.folder,
+        folder = folder.path,
         name = file.name,
-        link = place.link,
+        link = folder.link,
         version = contract.version
     );
     for interface in contract.interfaces(file) {
