@@ -13,7 +13,6 @@ import json
 import statistics
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -35,7 +34,7 @@ cache_dir = "{cache}"
 [[providers]]
 name = "mock"
 adapter = "openai"
-url = "http://127.0.0.1:{upstream}/v1/"
+url = "{upstream}/v1/"
 api_key = "sk-mock-0123456789abcdef"
 [[models]]
 alias = "plain"
@@ -64,13 +63,8 @@ def arguments():
 
 class Provider(LocalHandler):
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        body = json.dumps(ANSWER).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.read()
+        self.send(200, ANSWER)
 
 
 def is_answered(address):
@@ -108,14 +102,12 @@ def main():
     chosen = arguments()
     weir_process.BINARY = str(chosen.weir.resolve())
     plugins = chosen.plugins.resolve()
-    provider = LocalServer(("127.0.0.1", 0), Provider)
-    threading.Thread(target=provider.serve_forever, daemon=True).start()
+    provider = LocalServer(Provider)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         config, port = folder / "weir.toml", weir_process.free_port()
         lock = folder / "none.lock" if chosen.unpinned else plugins.parent / "plugins.lock"
-        upstream = provider.server_address[1]
-        named = {"port": port, "plugins": plugins, "lock": lock, "cache": folder / "cache", "upstream": upstream}
+        named = {"port": port, "plugins": plugins, "lock": lock, "cache": folder / "cache", "upstream": provider.url}
         config.write_text(CONFIG.format(**named))
         start(folder, config, port, 0)
         rows = [start(folder, config, port, chosen.idle) for _ in range(chosen.starts)]

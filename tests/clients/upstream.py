@@ -1,7 +1,6 @@
 """A scripted provider on its own port: the endpoints of every format under one address."""
 
 import json
-import threading
 
 import anthropic_format
 import bedrock_format
@@ -23,9 +22,8 @@ class Upstream:
 
     def __init__(self):
         self.requests: list[tuple[str, dict, dict]] = []  # path, headers, body
-        self.server = LocalServer(("127.0.0.1", 0), handler(self))
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LocalServer(handler(self))
+        self.url = self.server.url
 
     def last(self) -> tuple[str, dict, dict]:
         """The latest request: path, headers (lower-case names), body."""
@@ -46,7 +44,7 @@ def handler(upstream: Upstream):
             self.answer({})
 
         def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            body = self.read()
             try:
                 self.answer(json.loads(body) if body else {})
             except json.JSONDecodeError:
@@ -76,7 +74,7 @@ def handler(upstream: Upstream):
 
         def refuse(self, refused: Refused, format):
             more = format.headers(refused) if format is bedrock_format else {}
-            self.send(refused.status, format.error(refused), refused.headers | more)
+            self.send(refused.status, format.error(refused), headers=refused.headers | more)
 
         def check_key(self, headers: dict, format):
             """Checks for the upstream's key, and no other; Anthropic takes it in either header, Gemini in its own."""
@@ -107,16 +105,6 @@ def handler(upstream: Upstream):
             if path.startswith("/v1/models/"):
                 return format.model(path.removeprefix("/v1/models/"))
             raise Refused(404, "not_found", f"there is no {path}")
-
-        def send(self, status: int, body: dict, headers: dict | None = None):
-            data = json.dumps(body, ensure_ascii=False).encode()
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
 
         def stream(self, answer: Stream):
             """Sends each piece separately; a piece `None` breaks the connection."""

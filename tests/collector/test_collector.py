@@ -7,13 +7,12 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 import unittest
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import weir_process
+from local_server import LocalHandler, LocalServer
 
 ANSWER = {
     "id": "chatcmpl-7", "object": "chat.completion", "created": 1_795_219_200, "model": "gpt-served",
@@ -47,7 +46,7 @@ url = "none"
 dir = {plugins}
 [[models]]
 alias = "small"
-target = {{ url = "http://127.0.0.1:{upstream}/v1/", model = "gpt-asked", api_key = "sk-upstream-0123456789" }}
+target = {{ url = "{upstream}/v1/", model = "gpt-asked", api_key = "sk-upstream-0123456789" }}
 type = "openai"
 [traces]
 endpoint = "http://127.0.0.1:{collector}"
@@ -56,20 +55,12 @@ service = "weir-over-{protocol}"
 """
 
 
-class Provider(BaseHTTPRequestHandler):
+class Provider(LocalHandler):
     """Answers each question alike."""
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        body = json.dumps(ANSWER).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.read()
+        self.send(200, ANSWER)
 
 
 class Collector(unittest.TestCase):
@@ -77,10 +68,8 @@ class Collector(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="weir-collector-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        self.provider = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-        threading.Thread(target=self.provider.serve_forever, daemon=True).start()
-        self.addCleanup(self.provider.server_close)
-        self.addCleanup(self.provider.shutdown)
+        self.provider = LocalServer(Provider)
+        self.addCleanup(self.provider.close)
         self.ports = {"grpc": weir_process.free_port(), "http": weir_process.free_port()}
         self.printed = self.folder / "spans"
         with self.printed.open("wb") as sink:
@@ -101,7 +90,7 @@ class Collector(unittest.TestCase):
         """Sends a question to a Weir that sends its spans by this protocol, and ends it, which sends what is left."""
         port, config, log = weir_process.free_port(), self.folder / "weir.toml", self.folder / f"{protocol}.log"
         config.write_text(WEIR.format(
-            port=port, plugins=json.dumps(str(weir_process.PLUGINS)), upstream=self.provider.server_port,
+            port=port, plugins=json.dumps(str(weir_process.PLUGINS)), upstream=self.provider.url,
             collector=self.ports[protocol], protocol=protocol))
         weir = weir_process.start(config, log)
         try:

@@ -1,7 +1,6 @@
 """The provider: a local server that answers every request with the prepared recording, and records the requests."""
 
 import json
-import threading
 from dataclasses import dataclass
 
 from data import Recording
@@ -26,9 +25,8 @@ class Replay:
     def __init__(self):
         self.recording: Recording | None = None
         self.asked: list[Asked] = []
-        self.server = LocalServer(("127.0.0.1", 0), handler(self))
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = LocalServer(handler(self))
+        self.url = self.server.url
 
     def lay_out(self, recording: Recording):
         self.recording = recording
@@ -49,7 +47,7 @@ def handler(replay: Replay):
 
         def body(self) -> bytes:
             if "chunked" not in self.headers.get("transfer-encoding", ""):
-                return self.rfile.read(int(self.headers.get("content-length", 0)))
+                return self.read()
             data = b""
             while size := int(self.rfile.readline().split(b";")[0], 16):
                 data += self.rfile.read(size)
@@ -60,12 +58,10 @@ def handler(replay: Replay):
         def answer(self, body: object):
             replay.asked.append(Asked(self.path, {name.lower(): it for name, it in self.headers.items()}, body))
             recording = replay.recording
+            if not recording.stream:
+                return self.send(recording.status, recording.body, recording.kind)
             self.send_response(recording.status)
             self.send_header("content-type", recording.kind)
-            if not recording.stream:
-                self.send_header("content-length", str(len(recording.body)))
-                self.end_headers()
-                return self.wfile.write(recording.body)
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             for start in range(0, len(recording.body), PIECE):

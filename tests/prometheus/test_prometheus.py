@@ -7,15 +7,14 @@ import json
 import os
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 import urllib.parse
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import weir_process
+from local_server import LocalHandler, LocalServer
 
 ANSWER = {
     "id": "chatcmpl-7", "object": "chat.completion", "created": 1_795_219_200, "model": "m",
@@ -49,26 +48,18 @@ buckets = "{buckets}"
 gen_ai = true
 [[models]]
 alias = "small"
-target = {{ url = "http://127.0.0.1:{upstream}/v1/", model = "m", api_key = "sk-upstream-0123456789" }}
+target = {{ url = "{upstream}/v1/", model = "m", api_key = "sk-upstream-0123456789" }}
 type = "openai"
 """
 
 
-class Provider(BaseHTTPRequestHandler):
+class Provider(LocalHandler):
     """Answers each question alike, and as slowly."""
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
+        self.read()
         time.sleep(PAUSE)
-        body = json.dumps(ANSWER).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.send(200, ANSWER)
 
 
 class Server:
@@ -111,10 +102,8 @@ class Histograms(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="weir-prometheus-")
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        self.provider = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-        threading.Thread(target=self.provider.serve_forever, daemon=True).start()
-        self.addCleanup(self.provider.server_close)
-        self.addCleanup(self.provider.shutdown)
+        self.provider = LocalServer(Provider)
+        self.addCleanup(self.provider.close)
         self.ports = {buckets: self.serve(buckets) for buckets in ["native", "few"]}
         (self.folder / "prometheus.yml").write_text(PROMETHEUS.format(**self.ports))
 
@@ -122,7 +111,7 @@ class Histograms(unittest.TestCase):
         """Starts a Weir with these buckets; returns its port."""
         port, config, log = weir_process.free_port(), self.folder / f"{buckets}.toml", self.folder / f"{buckets}.log"
         config.write_text(WEIR.format(
-            port=port, plugins=json.dumps(str(weir_process.PLUGINS)), upstream=self.provider.server_port, buckets=buckets))
+            port=port, plugins=json.dumps(str(weir_process.PLUGINS)), upstream=self.provider.url, buckets=buckets))
         weir = weir_process.start(config, log)
         self.addCleanup(weir_process.stop, weir)
         weir_process.wait_for(f"http://127.0.0.1:{port}", weir, log)

@@ -1,6 +1,5 @@
 """A Weir of a test's own, in front of a provider that answers what tests need."""
 
-import http.server
 import json
 import random
 import shutil
@@ -12,6 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from local_server import LocalHandler, LocalServer
 from weir_process import PLUGINS, free_port, start, stop, wait_for
 
 TOKEN = "the-token-of-the-operator-0123"
@@ -22,29 +22,17 @@ TIMEOUT = 60
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> \u202e\u2066bidi \u001b[31mred"
 
 
-class Provider(http.server.ThreadingHTTPServer):
+class Provider(LocalServer):
     """Answers in the format of OpenAI's chat. The model's name decides: `limited` is refused, `broken` fails."""
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Answer)
         self.random = random.Random(7)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+        super().__init__(Answer)
 
 
-class Answer(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
+class Answer(LocalHandler):
     def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        asked = json.loads(self.read())
         model = asked["model"]
         if "input" in asked:
             vector = {"object": "embedding", "index": 0, "embedding": [0.6, 0.8]}
@@ -68,14 +56,6 @@ class Answer(http.server.BaseHTTPRequestHandler):
         body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
         self.send(200, body.encode(), "text/event-stream")
 
-    def send(self, status, body, kind="application/json"):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
 
 class Weir:
     """A running Weir. `settings` are added to its configuration; signatures by the keys in `trusted` count."""
@@ -97,7 +77,7 @@ class Weir:
                  f'cache_dir = "{tempfile.gettempdir()}/weir-ui-cache"',
                  f'lock = "{self.folder.name}/plugins.lock"\ntrusted_keys = {json.dumps(trusted)}', f'[store]\nurl = "{url}"\nbodies = "all"', f"[admin]\n{admin}"]
         for name in ("first", "second"):
-            lines.append(f'[[providers]]\nname = "{name}"\nadapter = "openai"\nurl = "{provider.url}"\napi_key = "KEY"\n'
+            lines.append(f'[[providers]]\nname = "{name}"\nadapter = "openai"\nurl = "{provider.url}/v1"\napi_key = "KEY"\n'
                          'retry = { max_retries = 0 }\nbreaker = { min_attempts = 1000000, max_cooldown = "0s" }')
         for model in ("gpt-4o", "gpt-4o-mini", "hostile", "limited", "broken"):
             lines.append(f'[[models]]\nalias = "{model}"\ntarget = {{ provider = "first", model = "{model}" }}')

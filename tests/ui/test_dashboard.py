@@ -1100,7 +1100,7 @@ class Alone(unittest.TestCase):
 
     def test_a_target_that_rests_says_why_and_how_long(self):
         weir = self.start(settings=(
-            f'[[providers]]\nname = "weak"\nadapter = "openai"\nurl = "{self.provider.url}"\napi_key = "KEY"\nretry = {{ max_retries = 0 }}\n'
+            f'[[providers]]\nname = "weak"\nadapter = "openai"\nurl = "{self.provider.url}/v1"\napi_key = "KEY"\nretry = {{ max_retries = 0 }}\n'
             'breaker = { min_attempts = 1, open = "1h" }\n[[models]]\nalias = "weak"\ntarget = { provider = "weak", model = "broken" }\n'))
         self.assertEqual(weir.chat("weak")[0], 500)
         self.sign_in(weir)
