@@ -13,14 +13,11 @@ import contextlib
 import json
 import statistics
 import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-from entry_points import answers, free_port, pinned, post, until
-from start import memory
-from workers import Gateway, provider, start
+from measured import Gateway, answers, free_port, memory, pinned, post, provider, start, until
 
 CORES = ("0", "1")
 PIECES, GAP_MS = 200, 50

@@ -12,25 +12,18 @@ whose requests did not all get their answer fails.
 import argparse
 import contextlib
 import json
-import os
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests/python"))
-from weir_process import free_port, until  # noqa: E402
+from measured import CONNECTIONS, KEY, answers, cpu_seconds, free_port, pinned, post, until
 
 PIECES = 200
 GAP_US = 2000
-CONNECTIONS = 16
 STREAMS = 32
-KEY = "sk-bench-0123456789abcdef"
 
 CONFIG = """
 log_level = "warn"
@@ -86,31 +79,6 @@ def arguments():
     parser.add_argument("--gateway-cpus", default="0")
     parser.add_argument("--load-cpus", default="1")
     return parser.parse_args()
-
-
-def pinned(cpus):
-    chosen = {int(cpu) for cpu in cpus.split(",")}
-    return lambda: os.sched_setaffinity(0, chosen)
-
-
-def post(url, body, headers=()):
-    headers = {"content-type": "application/json"} | dict(headers)
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=30) as answer:
-        return answer.read()
-
-
-def answers(url, body=None, headers=()):
-    try:
-        post(url, body or {}, headers)
-    except (OSError, urllib.error.URLError):
-        return False
-    return True
-
-
-def cpu_seconds(pid):
-    """Of all threads that live. Weir keeps its threads, so that none is missed while requests run."""
-    tasks = Path(f"/proc/{pid}/task")
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
 
 
 # ---- the request by gRPC ----------------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ import contextlib
 import statistics
 import time
 
-from entry_points import KEY
-from workers import Gateway, arguments, provider
+from measured import KEY, Gateway, arguments, provider
 
 CORES = ("0", "1")
 NO_LOG = '[store]\nurl = "none"\n'

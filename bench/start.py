@@ -22,6 +22,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests/python"))
 import weir_process  # noqa: E402
 from local_server import LocalHandler, LocalServer  # noqa: E402
 
+from measured import memory  # noqa: E402
+
 CONFIG = """
 log_level = "warn"
 [server]
@@ -77,13 +79,6 @@ def is_answered(address):
         raise SystemExit(f"refused: {error.read().decode()}") from error
     except OSError:
         return False
-
-
-def memory(pid):
-    """Megabytes of the process's own, and with its share of mapped files."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    kilobytes = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
-    return kilobytes["Anonymous"] / 1024, kilobytes["Pss"] / 1024
 
 
 def start(folder, config, port, idle):
