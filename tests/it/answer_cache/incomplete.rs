@@ -147,6 +147,36 @@ async fn a_refusal_is_not_kept_nor_a_stream_without_an_end_of_its_own() {
     assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
 }
 
+/// A provider whose length is too short, or which breaks off between two frames, has sent the finish and not the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_without_its_formats_last_frame_is_not_kept() {
+    for wire_format in [OPENAI, ANTHROPIC] {
+        let whole = wire_format.stream().concat();
+        let frames: Vec<&str> = whole.split_inclusive("\n\n").collect();
+        let cut = frames[..frames.len() - 1].concat();
+        assert!(cut.contains("stop") || cut.contains("end_turn"), "it has its finish: {cut}");
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ";
+        for announced in [true, false] {
+            let (cut, whole) = (cut.clone(), whole.clone());
+            let mut upstream = Upstream::scripted(move |_| match announced {
+                // What is behind the length is not read.
+                true => Answer::raw(format!("{head}{}\r\n\r\n{whole}", cut.len())).close(),
+                false => Answer::sse().piece(&cut).end(),
+            })
+            .await;
+            let gateway = Gateway::open(&keeping(&[wire_format], &upstream)).await;
+            let translated = wire_format.translated();
+            for model in [wire_format.name, &translated].repeat(3) {
+                let request = wire_format.request(model, true);
+                let reply = gateway.ask(&request).await;
+                assert_eq!((reply.status(), result(&reply)), (200, Some("miss")), "{announced}: {}", reply.text());
+                upstream.request().await;
+            }
+            assert_eq!(gateway.metric("weir_cache_entries").await, 0.0, "{} {announced}", wire_format.name);
+        }
+    }
+}
+
 /// A raw prompt is continued, where a chat's message is answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chats_answer_is_none_for_a_raw_prompt() {

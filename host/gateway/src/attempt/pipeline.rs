@@ -163,7 +163,8 @@ impl Pipeline {
         self.decode(out)?;
         cut.map_err(|error| unframed(&error))?;
         let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
-        self.seen.has_made_up_end = decoded.losses.iter().any(|loss| loss.kind == LossKind::Approximated);
+        let is_made_up = decoded.losses.iter().any(|loss| loss.kind == LossKind::Approximated);
+        self.seen.has_made_up_end = is_made_up || self.last_frame.is_some() && !self.is_over;
         bounds::note(&mut self.seen.losses, decoded.losses);
         self.hear(&decoded.events);
         let mut events = self.validator.push(decoded.events);

@@ -21,7 +21,8 @@ use weir_types::contract::types::{
     Candidate, ChatEvent, ChatResponse, Context, Finish, FinishReason, Framing, LossKind, Part, PartKind,
 };
 use weir_upstream::{Coding, DecodeBound, Decoder};
-use weir_wire::frame;
+use weir_wire::frame::{self, FrameRef};
+use weir_wire::tap::{CompiledTap, LastFrameCheck};
 
 /// The largest answer, uncompressed.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -86,6 +87,12 @@ impl AnswerReader {
         let mut deframer = frame::Decoder::new(framing, self.limits);
         deframer.push(plain, &mut |frame| frames.push(frame.to_owned())).ok()?;
         deframer.finish(&mut |frame| frames.push(frame.to_owned())).ok()?;
+        // A provider that breaks off between two frames may have brought the finish, and not what follows it.
+        if let Some(mut last) = self.last_frame()
+            && !frames.iter().any(|frame| last.is_last(FrameRef::from(frame)))
+        {
+            return None;
+        }
         let mut decoder = lease.decoder(&self.context).ok()?;
         let most = decoder.push(&frames).ok()?.ok()?;
         let rest = decoder.finish().ok()?.ok()?;
@@ -103,6 +110,13 @@ impl AnswerReader {
         is_complete.then(|| CompleteAnswer {
             portable: self.folded(events).filter(|_| is_whole).map(|chat| self.portable(chat)),
         })
+    }
+
+    /// Knows the last frame of a stream of the format, if it has one.
+    fn last_frame(&self) -> Option<LastFrameCheck> {
+        let mut formats = self.adapter.as_ref()?.manifest.formats.iter();
+        let tap = formats.find(|format| format.id == self.context.format)?.tap.as_ref()?;
+        LastFrameCheck::new(&CompiledTap::new(tap).ok()?)
     }
 
     fn portable(&self, chat: ChatResponse) -> Portable {
