@@ -74,22 +74,12 @@ impl Effort {
 }
 
 impl Generation {
-    /// Parses a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`.
+    /// Reads a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`.
     pub(crate) fn of(model: &str) -> Self {
-        let Some(at) = model.find("claude") else { return Self::UNKNOWN };
-        let (mut version, mut family) = (Vec::new(), Family::Other);
-        for word in model[at..].split(['-', '.', '@', ':', '/']).skip(1) {
-            match word.parse::<u32>() {
-                // Longer numbers are dates.
-                Ok(number) if word.len() <= 2 => version.push(number),
-                _ => family = Family::of(word).unwrap_or(family),
-            }
-        }
-        match version.as_slice() {
-            [] if family == Family::Fable => Self::since((5, 0), family),
-            [] => Self { signs: true, ..Self::UNKNOWN },
-            [major] => Self::since((*major, 0), family),
-            [major, minor, ..] => Self::since((*major, *minor), family),
+        match Claude::of(model) {
+            Some(claude) => Self::since(claude),
+            None if model.contains("claude") => Self { signs: true, ..Self::UNKNOWN },
+            None => Self::UNKNOWN,
         }
     }
 
@@ -109,14 +99,14 @@ impl Generation {
         goes_on: true,
     };
 
-    fn since(version: (u32, u32), family: Family) -> Self {
+    fn since(claude: Claude) -> Self {
+        let Claude { family, version } = claude;
         let effort = match version {
             version if version >= (4, 7) => Effort::Max,
             (4, 6) => Effort::High,
             (4, 5) if family == Family::Opus => Effort::High,
             _ => Effort::Unknown,
         };
-        let claude = Claude { family, version };
         Self {
             thinks: version >= (3, 7),
             signs: true,

@@ -4,7 +4,7 @@
 //! Source: Databricks' reference of the foundation model APIs and its page on reasoning models.
 
 use weir_sdk::compat::quirks::{Cache, Drop, Effort, Paths, Scheme, Thinking, Variant};
-use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::compat::{Provider, Quirks, claude};
 
 /// The adapter.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ impl Provider for Databricks {
         thinking: Thinking::Summaries,
         issuers: &["databricks"],
         cache: Cache::Control,
+        prepare: claude::prepare,
         ..Quirks::COMPATIBLE
     };
 }
@@ -68,3 +69,21 @@ const SETTINGS: &str = r#"{
 }"#;
 
 weir_sdk::export!(Databricks: about, provider_errors, provider_chat, provider_embeddings);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, json};
+    use weir_sdk::types::{ChatRequest, Message, Part, Role};
+
+    #[test]
+    fn the_user_speaks_last_to_newer_models_of_claudes() {
+        let said = |role, text: &str| Message::new(role, vec![Part::text(text)]);
+        let messages = vec![said(Role::User, "a"), said(Role::Assistant, "b")];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let rendered = render(Databricks::QUIRKS, &context("databricks-claude-sonnet-4-6"), request).unwrap();
+        let sent = json(&rendered.request.body);
+        assert_eq!(sent["messages"][2]["role"], "user", "{sent}");
+    }
+}

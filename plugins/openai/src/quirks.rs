@@ -1,9 +1,9 @@
 //! OpenAI itself, as one of the OpenAI-compatible providers.
 
-use weir_sdk::compat::gpt;
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Paths, Quirks, Thinking};
 use weir_sdk::compat::responses::ANYBODY;
+use weir_sdk::compat::{claude, gpt};
 
 /// The quirks of the official API.
 pub(crate) const QUIRKS: Quirks = Quirks {
@@ -52,7 +52,11 @@ pub(crate) const QUIRKS: Quirks = Quirks {
     issuers: &["openai", ANYBODY],
     cache: Cache::None,
     media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
-    prepare: gpt::prepare,
+    // Servers with other makers' models are asked by their url.
+    prepare: |ctx, request, losses| {
+        claude::prepare(ctx, request, losses)?;
+        gpt::prepare(ctx, request, losses)
+    },
     ..Quirks::COMPATIBLE
 };
 
@@ -65,3 +69,22 @@ const SETTINGS: &str = r#"{
   },
   "additionalProperties": false
 }"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, json};
+    use weir_sdk::types::{ChatRequest, Message, Part, Role};
+
+    #[test]
+    fn the_user_speaks_last_to_newer_models_of_claudes_behind_other_servers() {
+        let sent = |model| {
+            let said = |role, text: &str| Message::new(role, vec![Part::text(text)]);
+            let messages = vec![said(Role::User, "a"), said(Role::Assistant, "b")];
+            let request = ChatRequest { messages, ..ChatRequest::default() };
+            json(&render(&QUIRKS, &context(model), request).unwrap().request.body)["messages"].as_array().unwrap().len()
+        };
+        assert_eq!([sent("anthropic/claude-sonnet-4.6"), sent("gpt-5.6")], [3, 2]);
+    }
+}

@@ -4,7 +4,7 @@
 //! Source: OpenRouter's API reference and its pages on reasoning tokens, errors and usage accounting.
 
 use weir_sdk::compat::quirks::{Cache, Effort, Media, Paths, Thinking};
-use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::compat::{Provider, Quirks, claude};
 
 /// The adapter.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl Provider for OpenRouter {
             ..Quirks::COMPATIBLE.media
         },
         tells_usage: true,
+        prepare: claude::prepare,
         ..Quirks::COMPATIBLE
     };
 }
@@ -61,3 +62,21 @@ const SETTINGS: &str = r#"{
 weir_sdk::export!(
     OpenRouter: about, provider_errors, provider_chat, provider_embeddings, provider_models, provider_rerank
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::compat::request::render;
+    use weir_sdk::testing::{context, json};
+    use weir_sdk::types::{ChatRequest, Message, Part, Role};
+
+    #[test]
+    fn the_user_speaks_last_to_newer_models_of_claudes() {
+        let said = |role, text: &str| Message::new(role, vec![Part::text(text)]);
+        let messages = vec![said(Role::User, "a"), said(Role::Assistant, "b")];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        let rendered = render(OpenRouter::QUIRKS, &context("anthropic/claude-sonnet-4.6"), request).unwrap();
+        let sent = json(&rendered.request.body);
+        assert_eq!(sent["messages"][2]["role"], "user", "{sent}");
+    }
+}

@@ -155,6 +155,28 @@ pub struct Claude {
 }
 
 impl Claude {
+    /// Parses a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`; `None` if it
+    /// is not a Claude's, or names no version.
+    pub fn of(model: &str) -> Option<Self> {
+        let name = model.get(model.find("claude")?..)?;
+        let (mut version, mut family) = (Vec::new(), Family::Other);
+        for word in name.split(['-', '.', '@', ':', '/']).skip(1) {
+            match word.parse::<u32>() {
+                // Longer numbers are dates.
+                Ok(number) if word.len() <= 2 => version.push(number),
+                _ => family = Family::of(word).unwrap_or(family),
+            }
+        }
+        let version = match version.as_slice() {
+            // Its first models have none in their names.
+            [] if family == Family::Fable => (5, 0),
+            [] => return None,
+            [major] => (*major, 0),
+            [major, minor, ..] => (*major, *minor),
+        };
+        Some(Self { family, version })
+    }
+
     /// How thinking is switched off.
     pub fn off(self) -> Off {
         match self.family {
@@ -234,6 +256,21 @@ mod tests {
         assert_eq!(blank_end(&[asked(), begun(), said(Role::Developer, &["Be brief. "])]), Some((1, 1)));
         assert_eq!(blank_end(&[begun(), asked()]), None);
         assert_eq!(blank_end(&[asked(), said(Role::Assistant, &["Once ", "upon"])]), None);
+    }
+
+    #[test]
+    fn a_name_tells_family_and_version_whoever_serves_the_model() {
+        let of = |name| Claude::of(name).map(|claude| (claude.family, claude.version));
+        for (name, expected) in [
+            ("claude-3-7-sonnet-20250219", (Family::Sonnet, (3, 7))),
+            ("anthropic/claude-sonnet-4.6:thinking", (Family::Sonnet, (4, 6))),
+            ("databricks-claude-opus-4-1", (Family::Opus, (4, 1))),
+            ("claude-haiku-5@20260801", (Family::Other, (5, 0))),
+            ("claude-mythos-preview", (Family::Fable, (5, 0))),
+        ] {
+            assert_eq!(of(name), Some(expected), "{name}");
+        }
+        assert_eq!([of("claude-latest"), of("gpt-4.6"), of("")], [None, None, None]);
     }
 
     #[test]
