@@ -4,7 +4,7 @@
 
 use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Paths, Thinking};
 use weir_sdk::compat::relayed::Relayed;
-use weir_sdk::compat::{Provider, Quirks};
+use weir_sdk::compat::{Provider, Quirks, gpt};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part, ReasoningMode, ReasoningRequest};
 
@@ -62,10 +62,11 @@ const RELAYED: &[(Relayed, &str)] = &[
     (Relayed::Translations, "audio/translations"),
 ];
 
-/// Each family of models has its own words for effort, and refuses the others'. Models that do not think refuse thinking
+/// Strict schemas must be as OpenAI demands them. Each family of models has its own words for effort, and refuses the others'. Models that do not think refuse thinking
 /// in the history.
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
 fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
+    gpt::fit_strict(request, losses);
     let (leveled, switched) = (ctx.model.contains("gpt-oss"), ctx.model.contains("qwen3"));
     if !leveled && !switched {
         forget_thinking(&mut request.messages, losses);
@@ -136,7 +137,7 @@ mod tests {
     use weir_sdk::compat::wire::FORMAT;
     use weir_sdk::manifest::{FrameTest, PointerEquals};
     use weir_sdk::testing::{context, fields, json};
-    use weir_sdk::types::{Extension, ReasoningPart, Role};
+    use weir_sdk::types::{Extension, FunctionTool, ReasoningPart, Role, Tool};
 
     const OSS: &str = "openai/gpt-oss-120b";
     const QWEN: &str = "qwen/qwen3-32b";
@@ -218,6 +219,19 @@ mod tests {
                 assert!(chat.exclusions.iter().any(|one| one.test == test), "{member}");
             }
         }
+    }
+
+    #[test]
+    fn c88_schemas_with_optional_members_are_not_followed_strictly() {
+        let tool = |schema: &str| {
+            let function =
+                FunctionTool { parameters: Some(schema.into()), strict: Some(true), ..FunctionTool::new("f") };
+            let request = ChatRequest { tools: vec![Tool::Function(function)], ..ChatRequest::default() };
+            let rendered = render(Groq::QUIRKS, &context(OSS), request).unwrap();
+            json(&rendered.request.body)["tools"][0]["function"]["strict"].as_bool()
+        };
+        let full = r#"{"type":"object","properties":{},"additionalProperties":false}"#;
+        assert_eq!((tool(r#"{"type":"object","properties":{}}"#), tool(full)), (Some(false), Some(true)));
     }
 
     #[test]

@@ -3,12 +3,14 @@
 
 pub mod answer;
 pub mod choices;
+mod full;
 mod strict;
 mod union;
 mod weight;
 
 use std::borrow::Cow;
 
+pub use full::is_full;
 pub use strict::enforceable;
 pub use union::without_union;
 pub use weight::Weight;

@@ -8,8 +8,8 @@ mod thinking;
 use std::borrow::Cow;
 
 use crate::losses::Losses;
-use crate::schema::{of_arguments, without_union};
-use crate::types::{ChatRequest, Context, Error, FunctionTool, Tool};
+use crate::schema::{is_full, of_arguments, without_union};
+use crate::types::{ChatRequest, Context, Error, FunctionTool, OutputFormat, Tool};
 
 /// The levels of effort that some of the models know.
 pub const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
@@ -23,6 +23,9 @@ pub fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) ->
     json_mode::describe_other_schema(request, losses);
     fit_schemas(request, losses);
     let model = model(ctx, request).into_owned();
+    if thinking::knows(&model) {
+        fit_strict(request, losses);
+    }
     thinking::fit_model(&model, request, losses);
     Ok(())
 }
@@ -38,6 +41,28 @@ fn fit_schemas(request: &mut ChatRequest, losses: &mut Losses) {
             Cow::Borrowed(_) => continue,
         };
         *parameters = fitted;
+    }
+}
+
+/// Asks for less where a schema cannot be followed strictly here, which other formats' clients need not know: Claude's
+/// models follow such ones.
+pub fn fit_strict(request: &mut ChatRequest, losses: &mut Losses) {
+    let mut fit = |strict: &mut Option<bool>, schema: &str, field: &dyn Fn() -> String| {
+        if *strict == Some(true) && !is_full(schema) {
+            *strict = Some(false);
+            losses.dropped(
+                field(),
+                "a schema with optional members, or others than it names, cannot be followed strictly",
+            );
+        }
+    };
+    for (at, tool) in request.tools.iter_mut().enumerate() {
+        if let Tool::Function(FunctionTool { strict, parameters: Some(parameters), .. }) = tool {
+            fit(strict, parameters, &|| format!("tools[{at}].strict"));
+        }
+    }
+    if let Some(OutputFormat::Schema(wanted)) = &mut request.output {
+        fit(&mut wanted.strict, &wanted.schema, &|| "response_format.strict".to_owned());
     }
 }
 
@@ -71,6 +96,7 @@ fn version(model: &str) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
     use crate::testing::fields;
+    use crate::types::JsonSchema;
 
     #[test]
     fn the_arguments_of_functions_are_objects_without_alternatives() {
@@ -90,6 +116,33 @@ mod tests {
             let lost = if lost { vec!["tools[0].parameters".to_owned()] } else { Vec::new() };
             assert_eq!(fields(&losses.into_losses()), lost);
         }
+    }
+
+    #[test]
+    fn c88_schemas_with_optional_members_are_not_followed_strictly() {
+        let full =
+            r#"{"type":"object","properties":{"a":{"type":"string"}},"required":["a"],"additionalProperties":false}"#;
+        let optional = r#"{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}"#;
+        let strict = |model: &str, schema: &str| {
+            let tool = FunctionTool { parameters: Some(schema.into()), strict: Some(true), ..FunctionTool::new("f") };
+            let (name, description) = (None, None);
+            let wanted = JsonSchema { name, description, schema: schema.into(), strict: Some(true) };
+            let (tools, output) = (vec![Tool::Function(tool)], Some(OutputFormat::Schema(wanted)));
+            let mut request = ChatRequest { model: model.into(), tools, output, ..ChatRequest::default() };
+            let mut losses = Losses::default();
+            prepare(&Context::default(), &mut request, &mut losses).unwrap();
+            let (Some(Tool::Function(tool)), Some(OutputFormat::Schema(wanted))) =
+                (request.tools.first(), request.output)
+            else {
+                panic!("a function and a schema");
+            };
+            (tool.strict, wanted.strict, fields(&losses.into_losses()))
+        };
+        let lost = || vec!["tools[0].strict".to_owned(), "response_format.strict".to_owned()];
+        assert_eq!(strict("gpt-5.2", optional), (Some(false), Some(false), lost()));
+        assert_eq!(strict("gpt-5.2", full), (Some(true), Some(true), Vec::new()));
+        // Nothing is known of a compatible server's models.
+        assert_eq!(strict("qwen3-32b", optional), (Some(true), Some(true), Vec::new()));
     }
 
     #[test]
