@@ -275,7 +275,11 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "rate_limited"
         | "ratelimitreached"
         | "request_limit_exceeded" => ErrorKind::RateLimited,
-        "content_filter" | "content_policy_violation" | "responsibleaipolicyviolation" => ErrorKind::ContentFiltered,
+        "content_filter"
+        | "content_policy_violation"
+        | "responsibleaipolicyviolation"
+        | "image_content_policy_violation"
+        | "bio_policy" => ErrorKind::ContentFiltered,
         "model_not_found"
         | "deploymentnotfound"
         | "not_found"
@@ -285,9 +289,11 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "resource_does_not_exist"
         | "endpoint_not_found" => ErrorKind::NotFound,
         "invalid_api_key" | "authentication_error" | "unauthenticated" => ErrorKind::Authentication,
-        "permission_error" | "permission_denied" | "permissiondenied" | "unsupported_country_region_territory" => {
-            ErrorKind::Permission
-        }
+        "permission_error"
+        | "permission_denied"
+        | "permissiondenied"
+        | "unsupported_country_region_territory"
+        | "data_residency_mismatch" => ErrorKind::Permission,
         "overloaded"
         | "overloaded_error"
         | "engine_overloaded"
@@ -295,8 +301,18 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "temporarily_unavailable"
         | "capacity_exceeded" => ErrorKind::Overloaded,
         "request_too_large" => ErrorKind::TooLarge,
-        "timeout" | "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
-        "unsupported_parameter" | "unsupported_value" => ErrorKind::InvalidRequest,
+        "timeout" | "timeout_error" | "deadline_exceeded" | "vector_store_timeout" => ErrorKind::Timeout,
+        // Words of images are of a response that failed with status 200 (`ResponseErrorCode`); others begin with `invalid`.
+        "unsupported_parameter"
+        | "unsupported_value"
+        | "image_too_large"
+        | "image_too_small"
+        | "image_parse_error"
+        | "image_file_too_large"
+        | "unsupported_image_media_type"
+        | "empty_image_file"
+        | "failed_to_download_image"
+        | "image_file_not_found" => ErrorKind::InvalidRequest,
         "generation" | "incomplete_generation" => ErrorKind::Upstream,
         _ => return None,
     })

@@ -126,3 +126,22 @@ fn an_error_inside_a_stream_brings_its_own_status() {
     let nested = from_json(r#"{"message":"no","http_status_code":422}"#, None);
     assert_eq!((nested.kind, nested.status), (ErrorKind::InvalidRequest, Some(422)));
 }
+
+#[test]
+fn c83_a_response_that_failed_says_whose_fault_it_is_by_its_code() {
+    for (code, kind) in [
+        ("server_error", ErrorKind::Upstream),
+        ("rate_limit_exceeded", ErrorKind::RateLimited),
+        ("invalid_prompt", ErrorKind::InvalidRequest),
+        ("invalid_base64_image", ErrorKind::InvalidRequest),
+        ("image_too_large", ErrorKind::InvalidRequest),
+        ("failed_to_download_image", ErrorKind::InvalidRequest),
+        ("image_content_policy_violation", ErrorKind::ContentFiltered),
+        ("bio_policy", ErrorKind::ContentFiltered),
+        ("data_residency_mismatch", ErrorKind::Permission),
+        ("vector_store_timeout", ErrorKind::Timeout),
+    ] {
+        let error = from_json(&format!(r#"{{"code":"{code}","message":"no"}}"#), None);
+        assert_eq!(error.kind, kind, "{code}");
+    }
+}
