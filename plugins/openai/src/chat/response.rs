@@ -246,16 +246,15 @@ impl Writer<'_> {
                     self.audio(o, medium, data, transcript);
                 }
                 (MediaKind::Image, MediaSource::Base64(data)) => {
-                    images.push(to_data_url(&mime(self.ctx, medium), data));
+                    images.push((to_data_url(&mime(self.ctx, medium), data), medium));
                 }
-                (MediaKind::Image, MediaSource::Url(url)) => images.push(url.clone()),
+                (MediaKind::Image, MediaSource::Url(url)) => images.push((url.clone(), medium)),
                 _ => self.losses.dropped(format!("{path}message.media"), "there is no place for it"),
             }
-            // Of other formats, such as the signature of Gemini's images.
-            self.losses.foreign(&format!("{path}message.media."), &medium.extensions, FORMAT);
+            self.losses.foreign(&format!("{path}message.media."), &reasoning::beside_signature(medium), FORMAT);
         }
         if !images.is_empty() {
-            o.array("images", |a| images.iter().for_each(|url| a.object(|o| write_image(o, url))));
+            o.array("images", |a| images.iter().for_each(|(url, it)| a.object(|o| write_image(o, url, it))));
         }
     }
 
@@ -297,10 +296,13 @@ fn write_call(o: &mut Object<'_>, call: &ToolCall) {
     write_extensions(o, &call.extensions, &[]);
 }
 
-/// An image that the model generated, in the spelling of routers.
-pub(super) fn write_image(o: &mut Object<'_>, url: &str) {
+/// An image that the model generated, in the spelling of routers, with the signature that its issuer wants back.
+pub(super) fn write_image(o: &mut Object<'_>, url: &str, image: &MediaPart) {
     o.str("type", "image_url");
     o.object("image_url", |o| o.str("url", url));
+    if let Some(signature) = reasoning::of_image(image) {
+        reasoning::write_extra(o, &signature);
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use weir_sdk::compat::logprobs;
+use weir_sdk::compat::reasoning;
 use weir_sdk::compat::responses::write::{self, Ids, assistant};
 use weir_sdk::compat::responses::{FORMAT, image};
 use weir_sdk::json;
@@ -100,7 +101,7 @@ fn has_place(part: &Part, losses: &mut Losses) -> bool {
             false
         }
         Part::Media(media) if image::has_place(media) => {
-            losses.foreign("output.", &media.extensions, FORMAT);
+            losses.foreign("output.", &reasoning::beside_signature(media), FORMAT);
             true
         }
         Part::Media(_) => {

@@ -1,7 +1,7 @@
 //! Parses parts of a message's content into the unified model.
 
 use crate::compat::media::{at_url, audio_mime};
-use crate::compat::reasoning::UNKNOWN;
+use crate::compat::reasoning::{self, UNKNOWN};
 use crate::compat::wire::{CacheControl, Content, ContentPart, FORMAT};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::losses::extensions;
@@ -30,6 +30,15 @@ pub fn read_part(mut part: ContentPart<'_>) -> Part {
     media.cache = cache_hint(part.cache_control.take(), &part.rest);
     media.extensions.extend(extensions(FORMAT, part.rest));
     Part::Media(media)
+}
+
+/// Parses an image that a model made, which may be signed.
+pub fn read_image(part: ContentPart<'_>) -> Part {
+    let mut part = read_part(part);
+    if let Part::Media(image) = &mut part {
+        reasoning::sign_image(image);
+    }
+    part
 }
 
 fn read_text(part: ContentPart<'_>) -> TextPart {

@@ -5,9 +5,9 @@
 //! back.
 
 use crate::compat::wire::{Content, Detail, FORMAT};
-use crate::json::{Array, Object, RawValue, Rest, Str};
-use crate::losses::extensions;
-use crate::types::{Extension, ReasoningPart, Signature};
+use crate::json::{self, Array, Object, RawValue, Rest, Str};
+use crate::losses::{extension, extensions};
+use crate::types::{Extension, MediaKind, MediaPart, ReasoningPart, Signature};
 
 /// The issuer of values that name none.
 pub const UNKNOWN: &str = "unknown";
@@ -143,6 +143,9 @@ fn format_name(issuer: &str) -> &str {
     FORMATS.iter().find(|(family, _)| *family == issuer).map_or(issuer, |(_, name)| name)
 }
 
+/// The member with what one vendor's models have beside the format.
+pub(super) const EXTRA: &str = "extra_content";
+
 /// Families and their vendor's name in `extra_content`.
 const VENDORS: [(&str, &str); 1] = [("gemini", "google")];
 
@@ -158,13 +161,51 @@ pub fn read_extra(json: &str) -> Option<Signature> {
 /// Writes a signature as `extra_content`.
 pub fn write_extra(o: &mut Object<'_>, signature: &Signature) {
     let vendor = VENDORS.iter().find(|(family, _)| *family == signature.issuer).map_or(&*signature.issuer, |v| v.1);
-    o.object("extra_content", |o| o.object(vendor, |o| o.str("thought_signature", &signature.value)));
+    o.object(EXTRA, |o| o.object(vendor, |o| o.str("thought_signature", &signature.value)));
+}
+
+/// The families that sign images, with the format and the member in which their images have the signature.
+const IMAGES: [(&str, &str, &str); 1] = [("gemini", "gemini.generate", "thoughtSignature")];
+
+/// The signature of an image.
+pub fn of_image(image: &MediaPart) -> Option<Signature> {
+    IMAGES.iter().find_map(|(family, format, member)| {
+        let value = json::parse::<Str<'_>>(extension(&image.extensions, format, member)?).ok()?;
+        Some(Signature { issuer: (*family).to_owned(), value: value.into_string() })
+    })
+}
+
+/// The member in which its issuer looks for the signature of an image; `None` if the issuer signs none.
+pub fn image_member(signature: &Signature) -> Option<Extension> {
+    let (_, format, member) = IMAGES.iter().find(|(family, ..)| *family == signature.issuer)?;
+    let mut json = String::with_capacity(signature.value.len() + 2);
+    json::quote(&mut json, &signature.value);
+    Some(Extension { format: (*format).to_owned(), key: (*member).to_owned(), json })
+}
+
+/// Moves the signature of an image that a client has sent back, or a server of this format has sent, from `extra_content`
+/// to the place where its issuer looks for it.
+pub fn sign_image(image: &mut MediaPart) {
+    for own in image.extensions.iter_mut().filter(|own| own.key == EXTRA) {
+        if let Some(signed) = read_extra(&own.json).and_then(|signature| image_member(&signature)) {
+            *own = signed;
+        }
+    }
+}
+
+/// The members of a medium that the model made, but the signature of an image, for which answers have a place.
+pub fn beside_signature(media: &MediaPart) -> Vec<Extension> {
+    let signs = |own: &&Extension| {
+        let is_it = |(_, format, member): &(_, &str, &str)| own.format == *format && own.key == *member;
+        media.kind == MediaKind::Image && IMAGES.iter().any(is_it)
+    };
+    media.extensions.iter().filter(|own| !signs(own)).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json;
+    use crate::types::MediaSource;
 
     fn there_and_back(text: &str) -> String {
         let details = json::parse::<Vec<Detail<'_>>>(text).unwrap();
@@ -219,5 +260,31 @@ mod tests {
         let mut out = String::new();
         json::object(&mut out, |o| write_extra(o, &signature));
         assert_eq!(out, r#"{"extra_content":{"google":{"thought_signature":"S"}}}"#);
+    }
+
+    #[test]
+    fn c32_a_signed_image_carries_its_signature_there_and_back() {
+        let own = |format: &str, key: &str, json: &str| Extension {
+            format: format.to_owned(),
+            key: key.to_owned(),
+            json: json.to_owned(),
+        };
+        let image = |extensions: &[Extension]| {
+            let media = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".to_owned()));
+            MediaPart { extensions: extensions.to_vec(), ..media }
+        };
+        let signature = own("gemini.generate", "thoughtSignature", r#""S=""#);
+        let other = own("gemini.generate", "videoMetadata", "{}");
+        let signed = image(&[other.clone(), signature.clone()]);
+        let found = of_image(&signed).unwrap();
+        assert_eq!((&*found.issuer, &*found.value), ("gemini", "S="));
+        assert_eq!(beside_signature(&signed), [other]);
+        let mut sent_back = image(&[own(FORMAT, "extra_content", r#"{"google":{"thought_signature":"S="}}"#)]);
+        sign_image(&mut sent_back);
+        assert_eq!(sent_back, image(&[signature]));
+        let foreign = image(&[own(FORMAT, "extra_content", r#"{"other":{"thought_signature":"S="}}"#)]);
+        let mut same = foreign.clone();
+        sign_image(&mut same);
+        assert_eq!((of_image(&same), same), (None, foreign));
     }
 }

@@ -1,7 +1,7 @@
 //! Parses whole answers: from the provider's format to the unified model.
 
 use crate::adapter::{ChatAnswer, ChatOutcome};
-use crate::compat::content::{owned, read_part};
+use crate::compat::content::{owned, read_image, read_part};
 use crate::compat::decoder::calls::{NO_ID, is_cut_off};
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
@@ -124,7 +124,7 @@ impl Reader<'_> {
         }
         parts.extend(message.refusal.filter(|words| !words.is_empty()).map(|words| Part::Refusal(words.into_string())));
         parts.extend(message.audio.map(|raw| audio(raw.get())).into_iter().flatten());
-        parts.extend(message.images.unwrap_or_default().0.into_iter().map(read_part));
+        parts.extend(message.images.unwrap_or_default().0.into_iter().map(read_image));
         let legacy = message.function_call.map(|function| *function);
         let legacy = legacy.map(|function| wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
         self.calls(&mut parts, message.tool_calls.unwrap_or_default().0.into_iter().chain(legacy), candidate);

@@ -190,7 +190,7 @@ impl ChatEncoder {
     }
 
     fn media(&mut self, at: usize, media: &MediaPart) {
-        self.losses.foreign("media.", &media.extensions, FORMAT);
+        self.losses.foreign("media.", &reasoning::beside_signature(media), FORMAT);
         let url = match (media.kind, &media.source) {
             (MediaKind::Image, MediaSource::Base64(data)) => to_data_url(&mime(&self.ctx, media), data),
             (MediaKind::Image, MediaSource::Url(url)) => url.clone(),
@@ -198,7 +198,7 @@ impl ChatEncoder {
             _ => return self.losses.dropped("media", "there is no place for it"),
         };
         let mut members = String::new();
-        json::object(&mut members, |o| o.array("images", |a| a.object(|o| write_image(o, &url))));
+        json::object(&mut members, |o| o.array("images", |a| a.object(|o| write_image(o, &url, media))));
         self.chunk(at, inner(&members), None);
     }
 

@@ -1,7 +1,7 @@
 //! Messages of every role.
 
 use weir_sdk::adapter::Result;
-use weir_sdk::compat::content::{cache_hint, read_part};
+use weir_sdk::compat::content::{cache_hint, read_image, read_part};
 use weir_sdk::compat::wire::{Content, ContentPart, FORMAT, Function};
 use weir_sdk::compat::{reasoning, response};
 use weir_sdk::json::{self, RawValue, Rest, Str};
@@ -113,7 +113,7 @@ fn images(rest: &mut Rest<'_>) -> Vec<Part> {
     let image = |raw: &RawValue| {
         let mut part: ContentPart<'_> = json::parse(raw.get()).ok()?;
         part.rest.take("index");
-        Some(read_part(part)).filter(|part| matches!(part, Part::Media(_)))
+        Some(read_image(part)).filter(|part| matches!(part, Part::Media(_)))
     };
     let Some(images) = list.into_iter().map(image).collect() else { return Vec::new() };
     rest.take("images");

@@ -298,6 +298,14 @@ fn images_of_earlier_answers_are_the_assistants_media() {
     let [Part::Text(_), Part::Media(image)] = &parts(message)[..] else { panic!("a text and an image") };
     assert_eq!((image.kind, image.mime.as_deref()), (MediaKind::Image, Some("image/png")));
     assert!(image.source == MediaSource::Base64("AAAA".into()) && image.extensions.is_empty());
+    // A signed one takes its signature back to the issuer.
+    let signed = message.replace(r#""index":0"#, r#""extra_content":{"google":{"thought_signature":"AA=="}}"#);
+    let [_, Part::Media(image)] = &parts(&signed)[..] else { panic!("a text and an image") };
+    let [signature] = &image.extensions[..] else { panic!("{image:?}") };
+    assert_eq!(
+        (&*signature.format, &*signature.key, &*signature.json),
+        ("gemini.generate", "thoughtSignature", r#""AA==""#)
+    );
     // What is no image stays as it is.
     let other = parsed(r#"{"model":"m","messages":[{"role":"assistant","content":"a","images":["x"]}]}"#).request;
     assert_eq!(other.messages[0].extensions[0].json, r#"["x"]"#);

@@ -205,6 +205,24 @@ fn members_of_media_that_are_lost_are_reported_whole_and_streamed() {
 }
 
 #[test]
+fn c32_a_signed_image_has_its_signature_whole_and_streamed() {
+    let json = r#""AA==""#.into();
+    let signature = Extension { format: "gemini.generate".into(), key: "thoughtSignature".into(), json };
+    let image = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
+    let image = MediaPart { extensions: vec![signature], ..image };
+    let expected = serde_json::json!({"google": {"thought_signature": "AA=="}});
+    let (body, lost) = rendered("", vec![Part::Media(image.clone())], FinishReason::Complete);
+    assert_eq!(body["choices"][0]["message"]["images"][0]["extra_content"], expected);
+    assert!(lost.is_empty(), "{lost:?}");
+    let begin = weir_sdk::testing::events::start(0, weir_sdk::types::PartKind::Media(image));
+    let (frames, lost) =
+        weir_sdk::testing::encoded::<crate::chat::encoder::ChatEncoder>(&Context::default(), &[begin], 1);
+    let chunk: serde_json::Value = serde_json::from_str(&frames[0].data).unwrap();
+    assert_eq!(chunk["choices"][0]["delta"]["images"][0]["extra_content"], expected);
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
 fn members_of_texts_and_thinking_that_only_another_format_has_are_reported() {
     let foreign = || vec![Extension { format: "other".into(), key: "k".into(), json: "1".into() }];
     let text = Part::Text(TextPart { extensions: foreign(), ..TextPart::new("a") });

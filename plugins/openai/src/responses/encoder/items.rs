@@ -1,8 +1,8 @@
 //! Open items: messages with their parts, thinking, calls.
 
-use weir_sdk::compat::logprobs;
 use weir_sdk::compat::responses::write::{annotation, call_status, is_annotation, item_id};
 use weir_sdk::compat::responses::{FORMAT, image, namespace};
+use weir_sdk::compat::{logprobs, reasoning};
 use weir_sdk::json::{Rest, Str, object};
 use weir_sdk::types::{
     Citation, MediaPart, PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, ToolCall, ToolKind,
@@ -55,7 +55,7 @@ impl EventEncoder {
             }
             PartKind::Media(media) if image::has_place(&media) => {
                 self.close_message();
-                self.losses.foreign("output.", &media.extensions, FORMAT);
+                self.losses.foreign("output.", &reasoning::beside_signature(&media), FORMAT);
                 self.image(&media);
             }
             PartKind::Media(_) => self.losses.dropped("output.media", "there is no place for it"),
@@ -89,7 +89,7 @@ impl EventEncoder {
         let (mut begun, mut whole) = (String::new(), String::new());
         object(&mut begun, |o| image::write_begun(o, &id));
         let at = self.place_of(&id, &begun);
-        object(&mut whole, |o| image::write(o, media, || id));
+        object(&mut whole, |o| image::write_signed(o, media, || id));
         self.done(at, whole);
     }
 

@@ -4,7 +4,7 @@ mod audio;
 
 use super::calls::{Call, CallPiece, gather};
 use super::choice_members;
-use crate::compat::content::{owned, read_part};
+use crate::compat::content::{owned, read_image, read_part};
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::reasoning;
@@ -159,7 +159,7 @@ impl Candidate {
             self.words(exchange.events, Words::Refusal, refusal.into_string());
         }
         for image in delta.images.unwrap_or_default().0 {
-            self.part(exchange.events, read_part(image));
+            self.part(exchange.events, read_image(image));
         }
         self.audio(exchange.events, delta.audio);
         for call in delta.tool_calls.unwrap_or_default().0 {

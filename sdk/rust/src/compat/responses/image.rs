@@ -1,6 +1,7 @@
 //! Images that a model made, which are calls of the tool for them here (`image_generation_call`).
 
 use super::{FORMAT, inner};
+use crate::compat::reasoning::{self, EXTRA};
 use crate::compat::wire::rest_json;
 use crate::json::{Object, Rest, Str};
 use crate::losses::{ITEM, extension};
@@ -13,11 +14,16 @@ pub(super) const KIND: &str = "image_generation_call";
 /// other members are kept for this format.
 pub(super) fn read(mut item: Rest<'_>) -> Option<MediaPart> {
     let data = item.str("result").filter(|data| !data.is_empty())?.into_string();
+    let signature = item.get(EXTRA).and_then(|raw| reasoning::read_extra(raw.get()));
+    let signed = signature.and_then(|signature| reasoning::image_member(&signature));
+    if signed.is_some() {
+        item.take(EXTRA);
+    }
     let mime = item.get("output_format").and_then(crate::json::text).map(|format| format!("image/{}", &*format));
     item.0.retain(|(key, value)| value.get() != "null" && &**key != "type");
     let own = Extension { format: FORMAT.to_owned(), key: ITEM.to_owned(), json: rest_json(&item) };
     let media = MediaPart::new(MediaKind::Image, MediaSource::Base64(data));
-    Some(MediaPart { mime, extensions: vec![own], ..media })
+    Some(MediaPart { mime, extensions: [Some(own), signed].into_iter().flatten().collect(), ..media })
 }
 
 /// Whether this format has a place for a medium of an answer.
@@ -54,6 +60,14 @@ pub fn write(o: &mut Object<'_>, media: &MediaPart, id: impl FnOnce() -> String)
     }
 }
 
+/// Writes an image of an answer as an item, with the signature that its issuer wants back.
+pub fn write_signed(o: &mut Object<'_>, media: &MediaPart, id: impl FnOnce() -> String) {
+    write(o, media, id);
+    if let Some(signature) = reasoning::of_image(media) {
+        reasoning::write_extra(o, &signature);
+    }
+}
+
 /// Writes the item of an image that is about to come.
 pub fn write_begun(o: &mut Object<'_>, id: &str) {
     o.str("type", KIND);
@@ -84,6 +98,25 @@ mod tests {
         let mut out = String::new();
         json::object(&mut out, |o| write(o, &image, || "ig_2".into()));
         assert_eq!(out, r#"{"type":"image_generation_call","id":"ig_2","status":"completed","result":"AAAA"}"#);
+    }
+
+    #[test]
+    fn c32_a_signed_image_comes_back_to_its_issuer() {
+        let member = |value: &str| Extension {
+            format: "gemini.generate".into(),
+            key: "thoughtSignature".into(),
+            json: value.into(),
+        };
+        let image = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
+        let image = MediaPart { extensions: vec![member(r#""S=""#)], ..image };
+        let (mut answered, mut asked) = (String::new(), String::new());
+        json::object(&mut answered, |o| write_signed(o, &image, || "ig_2".into()));
+        assert!(answered.ends_with(r#""extra_content":{"google":{"thought_signature":"S="}}}"#), "{answered}");
+        let back = read(Rest::parse(&answered).unwrap()).unwrap();
+        assert_eq!(back.extensions[1..], [member(r#""S=""#)]);
+        // A server of this format does not know the member.
+        json::object(&mut asked, |o| write(o, &back, || unreachable!()));
+        assert_eq!(asked, r#"{"type":"image_generation_call","id":"ig_2","status":"completed","result":"AAAA"}"#);
     }
 
     #[test]

@@ -78,7 +78,10 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
             Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, Some(&mut *ids))),
             Part::ToolCall(one) => a.object(|o| call(o, one, ids.of_answer())),
             Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
-            Part::Media(media) if image::has_place(media) => a.object(|o| image::write(o, media, || ids.next("ig"))),
+            Part::Media(media) if image::has_place(media) => a.object(|o| match ids.answer {
+                Some(_) => image::write_signed(o, media, || ids.next("ig")),
+                None => image::write(o, media, || ids.next("ig")),
+            }),
             Part::Opaque(_) | Part::Media(_) | Part::ToolResult(_) => {}
         }
     }
