@@ -39,8 +39,10 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
 }
 
 /// Parses the input of an answer or a token count.
-pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) -> Result<ChatRequest, Error> {
+pub(crate) fn converse(ctx: &Context, model: String, mut body: wire::Request<'_>) -> Result<ChatRequest, Error> {
     let issuer = Model::of(&model).issuer_of_bare();
+    // The model is the path's, whatever a body names.
+    body.rest.0.retain(|(name, _)| &**name != "model");
     let mut own_members = extensions("", body.rest);
     own_members.push(note(OWN_REQUEST));
     let (tools, tool_choice) = tools::read(body.tools)?;

@@ -50,7 +50,8 @@ fn post(format: &str, operation: Operation, path: &str, streams: bool) -> Face {
     Face {
         prefixes: strings([PREFIX]),
         credentials: vec![CredentialPlace::bearer(), CredentialPlace::header("x-api-key")],
-        model: vec![ModelPlace::Path],
+        // A request in a vendor's format may name its model too; the service reads the path.
+        model: vec![ModelPlace::Path, ModelPlace::pointer("/model")],
         stream: StreamFlag::Constant(streams),
         framings: if streams { AnswerFraming::always(Framing::EventStream) } else { Vec::new() },
         ..Face::post(format, operation, path)

@@ -29,6 +29,16 @@ fn the_path_names_the_model_and_whether_it_streams() {
 }
 
 #[test]
+fn a_model_in_the_body_is_none() {
+    let turn = json!({"role": "user", "content": [{"text": "?"}]});
+    for operation in ["converse", "converse-stream"] {
+        let plain = asked("m", operation, &json!({"messages": [turn]})).unwrap();
+        let named = asked("m", operation, &json!({"model": "dear", "messages": [turn]})).unwrap();
+        assert_eq!(named, plain, "{operation}");
+    }
+}
+
+#[test]
 fn errors_name_the_place() {
     let role = json!({"messages": [{"role": "robot", "content": []}]});
     assert_eq!(asked("m", "converse", &role).unwrap_err().param.as_deref(), Some("messages[0].role"));

@@ -21,7 +21,8 @@ pub(super) fn all() -> Vec<Face> {
         faces.push(chat(path("generateContent"), false));
         faces.push(chat(path("streamGenerateContent"), true));
         let count = Operation::CountTokens;
-        faces.push(post(FORMAT, count, path("countTokens"), &["/model", "/generateContentRequest/model"]));
+        let counted = ["/model", "/generateContentRequest/model", "/generate_content_request/model"];
+        faces.push(post(FORMAT, count, path("countTokens"), &counted));
         faces.push(post(EMBED, Operation::Embeddings, path("embedContent"), &["/model"]));
         let each = ["/requests/*/model"];
         faces.push(post(BATCH_EMBED, Operation::Embeddings, path("batchEmbedContents"), &each));
