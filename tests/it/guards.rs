@@ -21,6 +21,7 @@ mod swaps;
 mod unchanged;
 mod unread;
 mod webhook;
+mod withdrawn;
 
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 

@@ -162,6 +162,11 @@ impl InboundRequest {
         &self.endpoint.face.operation
     }
 
+    /// The bytes that the client sent.
+    pub(crate) fn size(&self) -> usize {
+        self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum())
+    }
+
     /// The ids in its path and its body of objects that earlier answers made.
     pub(crate) fn named_objects(&self) -> ObjectIds {
         self.peek.object_ids(&self.body, &self.path_params)

@@ -39,6 +39,8 @@ pub struct Pending {
     facts: Facts,
     /// The version that judges this exchange, from its request to its end; none of a guard without a component.
     version: Option<Arc<Adapter>>,
+    /// The bytes of the request.
+    size: usize,
 }
 
 impl Pending {

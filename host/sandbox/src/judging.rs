@@ -20,6 +20,14 @@ impl Lease {
         self
     }
 
+    /// Sets the size of the request that its exchange is about, which tells failures at different requests apart where a call gets
+    /// nothing of them.
+    #[must_use]
+    pub fn about(mut self, size: usize) -> Self {
+        self.about = size;
+        self
+    }
+
     /// Guard: what it looks for with these options; `None` if it has to judge everything.
     pub fn screen_words(&mut self, options: &[Setting]) -> Result<Option<ScreenWords>, PluginFault> {
         self.run("screen.words", 0, |instance| instance.with_guest(|guest| guest.screen_words(options)))
@@ -34,21 +42,14 @@ impl Lease {
 
     /// Guard: takes note of the end of an exchange.
     pub fn on_end(&mut self, facts: &Facts, outcome: &Outcome) -> Result<Vec<Annotation>, PluginFault> {
-        self.about = size_of(facts);
         self.run("guard.on-end", 0, |instance| instance.with_guest(|guest| guest.on_end(facts, outcome)))
     }
 
     /// Guard: begins to judge an answer.
     pub fn judge_answer(mut self, facts: &Facts) -> Result<AnswerJudge, PluginFault> {
-        self.about = size_of(facts);
         let resource = self.run("guard.answer.new", 0, |instance| instance.with_guest(|guest| guest.answer(facts)))?;
         Ok(AnswerJudge { lease: self, resource })
     }
-}
-
-/// The size of the request that facts are about: its tokens, and what the guard noted of it.
-fn size_of(facts: &Facts) -> usize {
-    facts.memo.len().saturating_add(facts.input_tokens.unwrap_or_default() as usize)
 }
 
 /// Judges one answer: a lease, and the answer in its instance.

@@ -180,6 +180,7 @@ pub(super) async fn judged_by(
         model: asked.model(),
         format: asked.endpoint.format(),
         stream: asked.peek.stream,
+        size: asked.size(),
         end_user: &asked.endpoint.face.end_user,
         input_tokens: match &seen.content {
             Asked::Chat(chat) => Some(estimate::input_tokens(chat)),

@@ -49,8 +49,7 @@ pub(crate) struct Meaning {
 
 /// Whether a request is short enough to be compared with others.
 pub(crate) fn is_comparable(asked: &InboundRequest) -> bool {
-    let length = asked.side.size().unwrap_or_else(|| asked.body.iter().map(Bytes::len).sum());
-    length <= MAX_REQUEST_BYTES
+    asked.size() <= MAX_REQUEST_BYTES
 }
 
 /// Reads a request, and says whether its answer may be kept: nothing of it is stored at the provider, no tool of the

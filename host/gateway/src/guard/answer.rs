@@ -11,8 +11,8 @@ use super::note::remember;
 use super::{Guard, GuardMetrics, Note, Notes, Pending};
 use hold_back::HoldBack;
 use passed::ClientSideState;
-use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict, Facts};
-use weir_sandbox::{Adapter, AnswerJudge, PluginFault};
+use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict};
+use weir_sandbox::{AnswerJudge, PluginFault};
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::types::{ChatEvent, ErrorKind};
 use weir_types::fault::{Fault, Side};
@@ -81,8 +81,9 @@ impl AnswerGuards {
         notes: Notes,
     ) -> Result<Option<Self>, Fault> {
         let mut links = Vec::new();
-        for Pending { guard, facts, version } in pending {
-            match judge_of(guard, version.as_ref(), facts, tenant).await {
+        for pending in pending {
+            let guard = &pending.guard;
+            match judge_of(pending, tenant).await {
                 Ok(judge) => links.extend(judge.map(|judge| GuardStage::new(guard, judge))),
                 Err(fault) => {
                     tracing::warn!(request_id, guard = &*guard.name, error = %fault, "guard failed");
@@ -319,15 +320,10 @@ fn verdicts(
 }
 
 /// Leases a guard for an answer; `None` if its component is gone, which the judgement of the request has reported.
-async fn judge_of(
-    guard: &Guard,
-    version: Option<&Arc<Adapter>>,
-    facts: &Facts,
-    tenant: &Arc<str>,
-) -> Result<Option<AnswerJudge>, PluginFault> {
-    let Some(version) = version else { return Ok(None) };
+async fn judge_of(pending: &Pending, tenant: &Arc<str>) -> Result<Option<AnswerJudge>, PluginFault> {
+    let Some(version) = &pending.version else { return Ok(None) };
     let lease = version.lease(Arc::clone(tenant)).await?;
-    lease.within(guard.settings.deadline).judge_answer(facts).map(Some)
+    lease.within(pending.guard.settings.deadline).about(pending.size).judge_answer(&pending.facts).map(Some)
 }
 
 fn failed(guard: &Guard) -> Fault {

@@ -109,7 +109,7 @@ async fn notify(
 async fn call(pending: &Pending, outcome: &Outcome, tenant: &Arc<str>) -> Result<Vec<Annotation>, PluginFault> {
     let Some(version) = &pending.version else { return Ok(Vec::new()) };
     let lease = version.lease(Arc::clone(tenant)).await?;
-    let mut lease = lease.within(pending.guard.settings.deadline);
+    let mut lease = lease.within(pending.guard.settings.deadline).about(pending.size);
     let annotations = lease.on_end(&pending.facts, outcome);
     lease.release();
     annotations

@@ -134,6 +134,7 @@ pub async fn judge(
         guard: Arc::clone(guard),
         facts: facts.shown_to(guard),
         version: version.clone(),
+        size: facts.size,
     };
     let noting = turns.iter().filter(|turn| turn.guard.notes_ends());
     judgement.ends = noting.map(|turn| pending(turn.guard, &turn.version)).collect();
@@ -248,7 +249,7 @@ async fn judged_by(
         Judge::Component(adapter) => {
             let lease = version.unwrap_or(adapter).lease(Arc::clone(&facts.caller.tenant)).await?;
             stage::begin().await;
-            let mut lease = lease.within(deadline);
+            let mut lease = lease.within(deadline).about(facts.size);
             let answer = lease.on_request(&shown, seen);
             lease.release();
             Ok(answer?)
