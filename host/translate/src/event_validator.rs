@@ -3,7 +3,7 @@
 //!
 //! The rules: each part starts and stops once; parts are numbered without gaps in the order in which they begin;
 //! there is one start, and one finish for each candidate; the finish reason is tool calls if there was a tool call;
-//! nothing follows a failure.
+//! nothing follows a failure; what is to be JSON is JSON.
 //!
 //! Finishes are held back until the stream ends. Some providers send one after each parallel call and continue; the
 //! events that follow still belong to the answer.
@@ -11,6 +11,7 @@
 mod excess;
 mod reason;
 
+use super::stated_json;
 use excess::{Excess, MAX_CANDIDATES, MAX_PARTS};
 use reason::{outranks, with_calls};
 use weir_types::contract::types::{
@@ -79,7 +80,7 @@ impl EventValidator {
         self.candidates.iter().any(|candidate| candidate.finish.is_some())
     }
 
-    /// Takes the losses: finish reasons that the validator had to invent.
+    /// Takes the losses: finish reasons that the validator had to invent, and values that were no JSON.
     pub fn take_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.losses)
     }
@@ -89,6 +90,7 @@ impl EventValidator {
         if self.failed {
             return Vec::new();
         }
+        events.retain_mut(|event| stated_json::clean_event(event, &mut self.losses));
         // Events are large. Most go on as they are, and are not moved.
         let Some(at) = events.iter_mut().position(|event| !self.passes(event)) else { return events };
         for event in events.split_off(at) {

@@ -6,5 +6,6 @@ pub mod event_validator;
 pub mod extension_names;
 pub mod fold;
 pub mod names;
+pub mod stated_json;
 pub mod text_events;
 pub mod unified;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bounds;
 use super::names::Names;
+use super::stated_json;
 use weir_sandbox::{CallResult, FaultKind, Lease, PluginFault};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{
@@ -142,10 +143,14 @@ impl Answer {
 /// Converts a component's failure to a fault for the client, without any text of the component's own.
 pub fn blame(fault: &PluginFault) -> Fault {
     if fault.kind == FaultKind::Exhausted {
-        return Fault::overloaded("no adapter instance is free, try again in a moment", RETRY_AFTER);
+        let message = match fault.limit {
+            Some(limit) => format!("the adapters hold as much memory as `{limit}` allows, try again in a moment"),
+            None => "no adapter instance is free, try again in a moment".to_owned(),
+        };
+        return Fault::overloaded(message, RETRY_AFTER);
     }
     if fault.kind == FaultKind::Quarantined {
-        let message = format!("the adapter `{}` is out of service, since {}", fault.adapter, fault.detail);
+        let message = format!("the adapter `{}` is out of service: {}", fault.adapter, fault.detail);
         return Fault::new(Side::Adapter, ErrorKind::Overloaded, message)
             .with_status(503)
             .with_code("adapter_quarantined");
@@ -199,14 +204,24 @@ pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> Result<
     attribute(calls::render(provider, ctx, request), Side::Client)
 }
 
-/// Parses the upstream's whole answer with the provider's adapter.
+/// Parses the upstream's whole answer with the provider's adapter. What is to be JSON in it and is none is left out.
 pub fn parse_answer(
     provider: &mut Lease,
     operation: &Operation,
     ctx: &Context,
     http: &HttpResponse,
 ) -> Result<Outcome, Fault> {
-    attribute(calls::parse_answer(provider, operation, ctx, http), Side::Upstream)
+    let mut outcome = attribute(calls::parse_answer(provider, operation, ctx, http), Side::Upstream)?;
+    if let Outcome::Complete(answer, losses) = &mut outcome {
+        match answer {
+            Answer::Chat(answer) => stated_json::clean_chat(answer, losses),
+            Answer::Embeddings(answer) => stated_json::clean_embeddings(answer, losses),
+            Answer::Models(answer) => stated_json::clean_models(answer, losses),
+            Answer::Rerank(answer) => stated_json::clean_rerank(answer, losses),
+            Answer::CountTokens(_) => {}
+        }
+    }
+    Ok(outcome)
 }
 
 /// Renders the whole answer for the client with the dialect's adapter.

@@ -45,7 +45,9 @@ async fn a_guard_that_monitors_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_fails_refuses_or_passes_as_configured() {
     let mut upstream = upstream().await;
-    for (does, lines) in [("trap", ""), ("swap", ""), ("loop", "deadline = \"30ms\""), ("", "plugin = \"missing\"")] {
+    for (does, lines) in
+        [("trap", ""), ("swap", ""), ("inject", ""), ("loop", "deadline = \"30ms\""), ("", "plugin = \"missing\"")]
+    {
         for (fail, status) in [("closed", 503), ("open", 200)] {
             let lines = format!("fail = \"{fail}\"\n{lines}");
             let text = guard("g", &format!("options = {{ does = \"{does}\" }}\n{lines}"));
@@ -59,7 +61,7 @@ async fn a_guard_that_fails_refuses_or_passes_as_configured() {
                 assert_eq!(reply.json()["error"]["code"], "guard_failed", "{}", reply.text());
                 assert!(upstream.unseen().is_none());
             } else {
-                upstream.request().await;
+                assert_eq!(upstream.request().await.json()["model"], "openai");
             }
             gateway.until_metric("weir_guard_verdicts_total{guard=\"g\",verdict=\"failed\"}", 1.0).await;
         }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use weir_tests::clients::{by, client};
 use weir_tests::parsed_answer::events;
 use weir_tests::{Answer, Folder, Gateway, Reply, Request, Upstream};
 
@@ -16,7 +17,7 @@ const DEEDS: [&str; 6] = ["trap", "loop", "bomb", "deep", "flood", "text"];
 async fn gateway(upstream: &Upstream) -> Gateway {
     let mut more = "[admin]\ntoken = \"an-admins-token-0123456789\"\n".to_owned();
     for name in ["one", "two"] {
-        let _ = write!(more, "[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\n");
+        more.push_str(&client(name, ""));
     }
     for site in ["read", "write", "begin", "encode", "close"] {
         for deed in DEEDS.into_iter().chain(["swarm"]) {
@@ -26,10 +27,6 @@ async fn gateway(upstream: &Upstream) -> Gateway {
     }
     let folder = Folder::with(&["openai", "anthropic", "gemini", "zeta", "cohere", "hostile"]);
     Gateway::with(folder, &settings(upstream, &more)).await
-}
-
-fn by(name: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer weir-{name}-0123456789abcdef"))
 }
 
 /// Asks for something that goes wrong, while another client is served.
@@ -190,6 +187,7 @@ async fn c75_values_that_no_provider_gives_reach_a_client_as_json_of_its_format_
         let whole = beside_another(&gateway, from.request("parse.lie", false)).await;
         is_sound(&whole, from.name);
         assert!(serde_json::from_slice::<Value>(&whole.body).is_ok(), "{}: {}", from.name, whole.text());
+        is_told(&whole, from.name);
         // Whole and sent as a stream, and streamed.
         for model in ["parse.lie", "decode.lie"] {
             let about = format!("{} {model}", from.name);
@@ -205,8 +203,20 @@ async fn c75_values_that_no_provider_gives_reach_a_client_as_json_of_its_format_
         let reply = beside_another(&gateway, request).await;
         is_sound(&reply, &about);
         assert!(serde_json::from_slice::<Value>(&reply.body).is_ok(), "{about}: {}", reply.text());
+        if operation != "count" {
+            is_told(&reply, &about);
+        }
     }
     gateway.until_metric("weir_in_flight", 0.0).await;
+}
+
+/// Checks that an answer has no member that is no JSON or came with another one, and reports which it lost.
+fn is_told(reply: &Reply, about: &str) {
+    if reply.status() == 200 {
+        let (lost, text) = (reply.header("x-weir-dropped-params").unwrap_or_default(), reply.text());
+        assert!(["wild", "more"].iter().all(|key| lost.split(',').any(|one| one == *key)), "{about}: {lost}");
+        assert!(!["wild", "forged"].iter().any(|word| text.contains(word)), "{about}: {text}");
+    }
 }
 
 /// The names of a list of models.

@@ -13,6 +13,7 @@ use weir_sandbox::guard::{Access, Annotation, Asked, Denial, RequestAnswer, Requ
 use weir_sandbox::{Adapter, FaultKind, PluginFault};
 use weir_translate::bounds;
 use weir_translate::extension_names::is_owned;
+use weir_translate::stated_json;
 use weir_types::contract::types::{Error, ErrorKind, Extension};
 use weir_types::fault::{Fault, Side};
 use weir_types::stage;
@@ -49,6 +50,8 @@ enum RequestGuardError {
     MayNotReplace,
     #[error("its replacement is a request of another operation")]
     OtherRequest,
+    #[error("its replacement has a value that is not JSON")]
+    NotJson,
     #[error("the request cannot be read: {0}")]
     Unreadable(Fault),
 }
@@ -232,6 +235,9 @@ async fn answer_of(
             return Err(RequestGuardError::MayNotReplace);
         }
         settle(replaced, asked, guard.sees_metadata())?;
+        if !is_sound(replaced) {
+            return Err(RequestGuardError::NotJson);
+        }
     }
     Ok(answer)
 }
@@ -291,6 +297,16 @@ fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), 
     Ok(())
 }
 
+/// Whether everything in a replaced request is JSON that has to be: another value would bring members of its own, such as a model.
+fn is_sound(replaced: &Asked) -> bool {
+    match replaced {
+        Asked::Chat(request) => stated_json::chat_is_sound(request),
+        Asked::Embeddings(request) => stated_json::embeddings_are_sound(request),
+        Asked::Rerank(request) => stated_json::rerank_is_sound(request),
+        Asked::Withheld | Asked::Other(_) => true,
+    }
+}
+
 /// Removes extensions that say what has a field, unless the client's request had them.
 fn keep_names(replaced: &mut Vec<Extension>, before: &[Extension]) {
     replaced.retain(|new| !is_owned(&new.key) || before.iter().any(|known| known.key == new.key));
@@ -312,17 +328,16 @@ fn refusal(denial: Denial) -> Fault {
 /// The refusal because a guard failed. It has none of the guard's own words, except that a request cannot be read.
 fn failed(guard: &Guard, failure: &RequestGuardError) -> Fault {
     let name = &guard.name;
-    let limit = match failure {
+    let is_too_large = match failure {
         RequestGuardError::Unreadable(fault) => return fault.clone(),
-        RequestGuardError::Component(fault) => {
-            fault.limit.or((fault.kind == FaultKind::TooLarge).then_some("deadline"))
-        }
+        RequestGuardError::Component(fault) => fault.kind == FaultKind::TooLarge,
         RequestGuardError::Missing
         | RequestGuardError::Webhook(_)
         | RequestGuardError::MayNotReplace
-        | RequestGuardError::OtherRequest => None,
+        | RequestGuardError::OtherRequest
+        | RequestGuardError::NotJson => false,
     };
-    if limit.is_some() {
+    if is_too_large {
         let message = format!("the request is too large for the guard `{name}`: send less at once");
         return Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413).with_code("guard_failed");
     }

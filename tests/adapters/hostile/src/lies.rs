@@ -2,8 +2,9 @@
 
 use weir_sdk::adapter::ChatAnswer;
 use weir_sdk::types::{
-    Candidate, ChatEvent, ChatResponse, Embedding, EmbeddingsResponse, Finish, FinishReason, Part, PartDelta, PartKind,
-    PartStart, RerankResponse, RerankResult, ToolCall, ToolKind, ToolStart, Unit, UnitCount, Usage, Vector,
+    Candidate, CandidateLogprobs, ChatEvent, ChatResponse, Embedding, EmbeddingsResponse, Extension, Finish,
+    FinishReason, Opaque, Part, PartDelta, PartKind, PartStart, PartStop, RerankDocument, RerankResponse, RerankResult,
+    TextPart, ToolCall, ToolKind, ToolStart, Unit, UnitCount, Usage, Vector,
 };
 
 /// Counts that no answer has.
@@ -17,6 +18,7 @@ fn usage() -> Usage {
         output: most,
         reasoning: most,
         units: counts.into_iter().map(|count| UnitCount { unit: Unit::Second, count }).collect(),
+        extensions: members(),
         ..Usage::default()
     }
 }
@@ -24,14 +26,44 @@ fn usage() -> Usage {
 /// A text that ends a line, a quotation and a stream.
 const WILD: &str = "\u{1b}[2J\r\n\r\ndata: [DONE]\r\n\r\n\"}\0";
 
+/// The formats of clients whose members are told.
+const FORMATS: [&str; 6] =
+    ["openai.chat", "anthropic.messages", "gemini.generate", "openai.embeddings", "cohere.embed", "cohere.rerank"];
+
+/// Members of each format that are no JSON, or bring another one.
+fn members() -> Vec<Extension> {
+    let each = |format: &&str| {
+        [("wild", WILD), ("more", "1,\"id\":\"forged\"")].map(|(key, json)| Extension {
+            format: (*format).to_owned(),
+            key: key.to_owned(),
+            json: json.to_owned(),
+        })
+    };
+    FORMATS.iter().flat_map(each).collect()
+}
+
+/// The same as values that only one format has.
+fn opaque() -> Vec<Opaque> {
+    let each = |format: &&str| Opaque {
+        format: (*format).to_owned(),
+        kind: "wild".to_owned(),
+        json: "{\"type\":\"wild\"}, ]".to_owned(),
+    };
+    FORMATS.iter().map(each).collect()
+}
+
 pub(crate) fn chat() -> ChatAnswer {
-    let call = ToolCall::new(WILD, WILD, "{\"a\":");
+    let call = ToolCall { extensions: members(), ..ToolCall::new(WILD, WILD, "{\"a\":") };
+    let text = TextPart { extensions: members(), ..TextPart::new(WILD) };
+    let wild = opaque().into_iter().map(Part::Opaque);
+    let said = [Part::Text(text), Part::ToolCall(call.clone()), Part::ToolCall(call)];
+    let parts: Vec<Part> = said.into_iter().chain(wild).collect();
     let candidate = |index| Candidate {
         index,
-        parts: vec![Part::text(WILD), Part::ToolCall(call.clone()), Part::ToolCall(call.clone())],
+        parts: parts.clone(),
         finish: Some(Finish::new(FinishReason::Complete, WILD)),
-        logprobs: None,
-        extensions: Vec::new(),
+        logprobs: Some("{\"content\":".to_owned()),
+        extensions: members(),
     };
     let response = ChatResponse {
         id: WILD.to_owned(),
@@ -39,6 +71,7 @@ pub(crate) fn chat() -> ChatAnswer {
         created_ms: Some(f64::NAN),
         candidates: vec![candidate(0), candidate(0), candidate(u32::MAX)],
         usage: Some(usage()),
+        extensions: members(),
         ..ChatResponse::default()
     };
     ChatAnswer { response, losses: Vec::new() }
@@ -48,12 +81,20 @@ pub(crate) fn chat() -> ChatAnswer {
 pub(crate) fn events() -> Vec<ChatEvent> {
     let (id, name) = (WILD.to_owned(), WILD.to_owned());
     let call = ToolStart { id, name, kind: ToolKind::Function, signature: None };
-    vec![
+    let mut events = vec![
         ChatEvent::Usage(usage()),
         ChatEvent::PartStart(PartStart { candidate: 0, part: 1, kind: PartKind::ToolCall(call) }),
         ChatEvent::Delta(PartDelta { candidate: 0, part: 1, text: WILD.to_owned() }),
-        ChatEvent::Usage(usage()),
-    ]
+        ChatEvent::PartStop(PartStop { candidate: 0, part: 1, extensions: members() }),
+        ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: "{\"content\":".to_owned() }),
+    ];
+    for (part, opaque) in (2..).zip(opaque()) {
+        events.push(ChatEvent::Opaque(opaque.clone()));
+        events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind: PartKind::Opaque(opaque) }));
+        events.push(ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: members() }));
+    }
+    events.push(ChatEvent::Usage(usage()));
+    events
 }
 
 pub(crate) fn embeddings() -> EmbeddingsResponse {
@@ -64,17 +105,18 @@ pub(crate) fn embeddings() -> EmbeddingsResponse {
         model: Some(WILD.to_owned()),
         embeddings: embeddings.into(),
         usage: Some(usage()),
-        extensions: Vec::new(),
+        extensions: members(),
     }
 }
 
 pub(crate) fn rerank() -> RerankResponse {
     let results = [(0, f64::NAN), (0, f64::INFINITY), (u32::MAX, -1.0)];
+    let document = Some(RerankDocument::Json("{\"text\":".to_owned()));
     RerankResponse {
         id: Some(WILD.to_owned()),
         model: Some(WILD.to_owned()),
-        results: results.map(|(index, score)| RerankResult { index, score, document: None }).into(),
+        results: results.map(|(index, score)| RerankResult { index, score, document: document.clone() }).into(),
         usage: Some(usage()),
-        extensions: Vec::new(),
+        extensions: members(),
     }
 }

@@ -7,7 +7,7 @@ use weir_sdk::guard::{
     self, Access, Annotation, Answer, Asked, Denial, EventAnswer, EventVerdict, Facts, Grants, Guard, Manifest,
     OptionValues, Outcome, Phase, RequestAnswer, ScreenWords,
 };
-use weir_sdk::types::{ChatEvent, ChatRequest, Part, TextPart};
+use weir_sdk::types::{ChatEvent, ChatRequest, Extension, Part, TextPart};
 
 /// The guard.
 #[derive(Debug)]
@@ -47,6 +47,15 @@ impl Guard for Sentry {
             "tell" => RequestAnswer::deny(Denial::new(format!("{facts:?} {asked:?}"))),
             "remember" => RequestAnswer { memo: "remembered".into(), ..RequestAnswer::allow() },
             "swap" => RequestAnswer::replace(Asked::Other("{}".into())),
+            // A member that brings another one.
+            "inject" => match asked {
+                Asked::Chat(mut chat) => {
+                    let (format, key) = ("openai.chat".into(), "verbosity".into());
+                    chat.extensions.push(Extension { format, key, json: "\"low\",\"model\":\"another\"".into() });
+                    RequestAnswer::replace(Asked::Chat(chat))
+                }
+                other => RequestAnswer::replace(other),
+            },
             "append" => match asked {
                 Asked::Chat(chat) => RequestAnswer::replace(Asked::Chat(appended(chat, facts))),
                 other => RequestAnswer::replace(other),
