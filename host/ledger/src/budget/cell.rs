@@ -30,6 +30,8 @@ pub(super) struct Cell {
 #[derive(Debug, Default)]
 pub(super) struct State {
     current: Option<Window>,
+    /// The windows that were current before, the last one first. A clock that was ahead has made later ones than those.
+    left: [i64; 2],
     pub(super) tallies: BTreeMap<i64, Tally>,
     seq: u64,
     /// Whether it is on the list of budgets whose shares are reported.
@@ -93,16 +95,21 @@ impl State {
             return current;
         }
         let window = budget.per.window(&budget.zone, now);
-        self.current = Some(window);
-        self.prune();
+        if let Some(left) = self.current.replace(window) {
+            let before = self.left.iter().find(|start| **start != left.start).copied().unwrap_or_default();
+            self.left = [left.start, before];
+        }
+        self.prune(window);
         window
     }
 
-    fn prune(&mut self) {
+    fn prune(&mut self, current: Window) {
         let nth = |count: usize| self.tallies.keys().rev().nth(count - 1).copied();
         let (Some(kept), unstored) = (nth(KEPT_WINDOWS), nth(UNSTORED_WINDOWS)) else { return };
         let is_unstored = |start: &i64, tally: &Tally| tally.is_dirty && unstored.is_none_or(|first| *start >= first);
-        self.tallies.retain(|start, tally| *start >= kept || tally.open > 0 || is_unstored(start, tally));
+        let is_near = |start: &i64| *start == current.start || self.left.contains(start);
+        self.tallies
+            .retain(|start, tally| *start >= kept || is_near(start) || tally.open > 0 || is_unstored(start, tally));
     }
 
     /// Used and reserved in the window of a time: here, and by other nodes as far as they are known.

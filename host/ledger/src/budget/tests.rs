@@ -315,6 +315,21 @@ fn replaced_budgets_keep_their_counts() {
 }
 
 #[test]
+fn a_clock_that_was_ahead_finds_the_windows_again_that_it_left() {
+    let set = set(vec![Budget { per: Period::Minute, ..budget("b", Scope::All, "1") }]);
+    let at = |minute: i64| Timestamp::from_second(now().as_second() + minute * 60).unwrap();
+    let spends = |minute| {
+        let reserved = reserve(&set, KEY, "1", at(minute)).map(|granted| granted.reservation.keep());
+        set.changes();
+        reserved.is_ok()
+    };
+    assert!(spends(0));
+    assert_eq!([100, 101, 102].map(spends), [true; 3]);
+    assert_eq!([0, 1, 0, 1, 2, 1].map(spends), [false, true, false, false, true, false]);
+    assert_eq!([200, 1, 300, 1, 400, 1, 500, 1].map(spends), [true, false, true, false, true, false, true, false]);
+}
+
+#[test]
 fn old_windows_are_forgotten() {
     let set = set(vec![Budget { per: Period::Minute, ..budget("b", Scope::All, "1") }]);
     let held = reserve(&set, KEY, "1", now()).unwrap();
