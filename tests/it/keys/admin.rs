@@ -67,8 +67,11 @@ async fn a_repeated_request_gets_the_same_key_and_another_one_with_its_idempoten
     assert_eq!(first.header("etag"), second.header("etag"));
     let key = second.json()["key"].as_str().unwrap().to_owned();
     assert_eq!(ask(&gateway, &key).await.status(), 200);
-    let other = gateway.ask(&create("another")).await;
-    assert_eq!((other.status(), code(&other)), (422, "idempotency_key_reused".to_owned()));
+    let conditions = ["if-match", "if-none-match"].map(|name| create("build").header(name, "*"));
+    for other in [&create("another")].into_iter().chain(&conditions) {
+        let other = gateway.ask(other).await;
+        assert_eq!((other.status(), code(&other)), (422, "idempotency_key_reused".to_owned()));
+    }
     assert_eq!(admin(&gateway, "GET", "/keys", Value::Null).await.json()["items"].as_array().unwrap().len(), 1);
     // A rotation, too: its answer can be fetched again.
     let path = format!("/keys/{}/rotate", first.json()["id"].as_str().unwrap());

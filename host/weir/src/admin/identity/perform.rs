@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::sync::PoisonError;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -53,8 +53,11 @@ async fn once<D: Into<Decided> + 'static>(
     // Who may do something else by now asks anew.
     let actor = format!("{}:{} {:?}", asked.caller.actor.kind, asked.caller.actor.id, asked.caller.grants);
     // The condition is part of it: the same key with another one is another request.
-    let conditions: Vec<&[u8]> = asked.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes).collect();
-    let body = [&asked.body[..], b"\n", &conditions.join(&b","[..])].concat();
+    let of = |name: HeaderName| -> Vec<u8> {
+        let values: Vec<&[u8]> = asked.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        values.join(&b","[..])
+    };
+    let body = [&asked.body[..], b"\n", &of(header::IF_MATCH), b"\n", &of(header::IF_NONE_MATCH)].concat();
     let fingerprint = Fingerprint::of(asked.method.as_str(), &asked.uri.to_string(), &body);
     let answers = std::sync::Arc::clone(&identity.answers);
     let remembering = || answers.lock().unwrap_or_else(PoisonError::into_inner);
