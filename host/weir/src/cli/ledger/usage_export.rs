@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde_json::Value;
 
 use weir_ledger::{MoneyError, Nano};
 use weir_types::json_mistake::JsonMistake;
 
+/// The length of a day such as 2026-11-21, which a time may follow.
+const DAY_LEN: usize = 10;
 /// The largest export, in bytes.
 pub(super) const MAX_EXPORT_BYTES: u64 = 256 << 20;
 
@@ -153,21 +156,24 @@ fn read(row: &Row) -> Result<(Place, Used), RowError> {
     let cell = |name: &str| row.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
     let needed = |name: &'static str| cell(name).ok_or(RowError::Missing(name));
     let count = |name: &'static str| -> Result<Option<u64>, RowError> {
-        cell(name).map(|text| text.parse().map_err(|_| RowError::Count(name))).transpose()
+        cell(name).map(|text| whole(text).ok_or(RowError::Count(name))).transpose()
     };
-    let cost = cell("cost_usd").map(|text| Nano::from_dollars(text).map(Nano::get));
-    let day = needed("day")?;
-    let is_day = day.len() >= 10 && day.is_char_boundary(10) && day[..10].split('-').count() == 3;
-    if !is_day {
-        return Err(RowError::Day);
-    }
+    // Sums of others are often fractions of two.
+    let cost = cell("cost_usd").map(|text| Nano::nearest(text).map(Nano::get));
+    let day = needed("day")?.get(..DAY_LEN).filter(|day| day.parse::<Date>().is_ok()).ok_or(RowError::Day)?;
     let used = Used {
         requests: count("requests")?,
         input: count("input_tokens")?,
         output: count("output_tokens")?,
         cost_nano: cost.transpose()?,
     };
-    Ok(((day[..10].to_owned(), needed("model")?.to_owned()), used))
+    Ok(((day.to_owned(), needed("model")?.to_owned()), used))
+}
+
+/// A count. Tools that know no missing counts write whole ones as `12.0`.
+fn whole(text: &str) -> Option<u64> {
+    let digits = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+    digits.map_or(text, |(digits, _)| digits).parse().ok()
 }
 
 #[cfg(test)]
@@ -177,9 +183,8 @@ mod tests {
     #[test]
     fn csv_and_json_say_the_same() {
         let csv =
-            "day,model,input_tokens,output_tokens,cost_usd\n2026-11-21,\"m,1\",10,5,0.25\n2026-11-21,\"m,1\",1,,\n";
-        let json =
-            r#"[{"day":"2026-11-21T00:00:00Z","model":"m,1","input_tokens":11,"output_tokens":5,"cost_usd":0.25}]"#;
+            "day,model,input_tokens,output_tokens,cost_usd\n2026-11-21,\"m,1\",10.0,5,0.25\n2026-11-21,\"m,1\",1,,\n";
+        let json = r#"[{"day":"2026-11-21T00:00:00Z","model":"m,1","input_tokens":11,"output_tokens":5,"cost_usd":0.25000000000000006}]"#;
         let place = ("2026-11-21".to_owned(), "m,1".to_owned());
         let used = Used { requests: None, input: Some(11), output: Some(5), cost_nano: Some(250_000_000) };
         for text in [csv.to_owned(), json.to_owned(), json.trim_matches(['[', ']']).to_owned()] {
@@ -191,6 +196,9 @@ mod tests {
     fn what_is_no_export_is_refused_with_its_row() {
         for (text, reason) in [
             ("day,model\nnoon,m", "row 1: `day`"),
+            ("day,model\n2026-13-01,m", "row 1: `day`"),
+            ("day,model\n21-11-2026,m", "row 1: `day`"),
+            ("day,model,requests\n2026-11-21,m,1.5", "`requests` is not a count"),
             ("day,model,requests\n2026-11-21,m,-1", "`requests` is not a count"),
             ("day,input_tokens\n2026-11-21,1", "`model` is missing"),
             ("day,model,cost_usd\n2026-11-21,m,NaN", "`cost_usd`"),
