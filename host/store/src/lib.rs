@@ -82,6 +82,7 @@ mod span;
 mod sql;
 mod sqlite;
 mod store;
+mod stored_row;
 mod usage;
 mod writer;
 
@@ -107,5 +108,6 @@ pub use request_files::RequestFile;
 pub use retention::{DaySize, Retention};
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use store::{Head, Store};
+pub use stored_row::StoredRow;
 pub use usage::{Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 pub use writer::{Recorder, Writer, WriterOptions};

@@ -31,6 +31,7 @@ use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
 use crate::store::{Head, Store, collect_page};
+use crate::stored_row::{self, StoredRow};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::Pg;
 use sessions::Sessions;
@@ -277,6 +278,24 @@ impl Store for Postgres {
 
     fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError> {
         self.read(move |pg| documents::changes_after(pg, version, limit))
+    }
+
+    fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError> {
+        let mut after = Some(i64::MIN);
+        // A call for each part: all of them may take longer than one call may.
+        while let Some(from) = after {
+            let part = self.read(move |pg| stored_row::part(pg, from, stored_row::POSTGRES))?;
+            after = part.last().and_then(|(_, revision)| *revision).filter(|_| part.len() == stored_row::PART);
+            for (row, _) in part {
+                take(row);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError> {
+        let (row, event) = (row.clone(), event.clone());
+        self.write(move |pg| stored_row::remove(pg, &row, &event, stored_row::POSTGRES))
     }
 
     fn version(&self) -> Result<u64, StoreError> {

@@ -32,6 +32,7 @@ use crate::retention::{DaySize, Retention};
 use crate::schema;
 use crate::sql::Sql;
 use crate::store::{Store, collect_page};
+use crate::stored_row::{self, StoredRow};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::{Lite, Purpose, transact};
 use files::{Files, Identity};
@@ -359,6 +360,14 @@ impl Store for Sqlite {
 
     fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
         self.read(|lite| lite.all_documents(take))
+    }
+
+    fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError> {
+        self.read(|lite| lite.each_row(take))
+    }
+
+    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError> {
+        self.write(|lite| stored_row::remove(lite, row, event, stored_row::SQLITE))
     }
 
     fn version(&self) -> Result<u64, StoreError> {

@@ -14,6 +14,7 @@ use crate::open_work::{HeldWork, WorkHold, WorkKey};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::request_files::RequestFile;
 use crate::retention::{DaySize, Retention};
+use crate::stored_row::StoredRow;
 use crate::usage::{UsageQuery, UsageSum};
 
 /// A store. Its calls block for as long as the disk or the database takes: they belong on threads of their own
@@ -106,6 +107,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         }
         Ok(())
     }
+
+    /// Hands over every row of documents as it stands, also those that a damaged kind or id names nothing, in no order.
+    fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError>;
+
+    /// Removes a row as it stands, and records the event with that. Returns whether it was there.
+    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError>;
 
     /// The version of the log of documents.
     fn version(&self) -> Result<u64, StoreError>;

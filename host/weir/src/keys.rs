@@ -4,6 +4,7 @@
 mod budgets;
 mod follow;
 mod known_entry;
+mod misnamed;
 mod parsed;
 mod prices;
 mod registry;

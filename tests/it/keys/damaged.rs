@@ -1,7 +1,9 @@
 //! A store with a damaged row: that key is refused, and no other; and what cannot be read can be deleted.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use weir_store::{Change, Expect, Postgres, PostgresOptions, Sqlite, Store};
@@ -9,7 +11,7 @@ use weir_test_postgres::Database;
 use weir_tests::plugins::target;
 use weir_tests::{Folder, Program, Reply, Request, Upstream, program};
 
-use super::{READER, asked, config, provider, with_key};
+use super::{READER, TOKEN, asked, config, provider, with_key};
 use crate::wire_format::OPENAI;
 
 /// Puts a byte that no text has in place of the first one of these, wherever they stand in a file.
@@ -173,4 +175,62 @@ async fn what_cannot_be_read_of_a_database_is_deleted_and_recorded() {
     let url = database.url();
     let open = || -> Box<dyn Store> { Box::new(Postgres::open(&url, PostgresOptions::default()).unwrap()) };
     what_cannot_be_read_is_deleted(&provider().await, &url, open).await;
+}
+
+/// `weir keys damaged …`, by this token.
+async fn command(address: SocketAddr, token: &str, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(program::file());
+    command.args(["keys", "damaged", "--admin", &format!("http://{address}")]).args(arguments);
+    command.env("WEIR_ADMIN_TOKEN", token);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_no_name_finds_are_listed_and_removed_by_a_command() {
+    let upstream = provider().await;
+    let (folder, text) = (Folder::with(&["openai", "anthropic", "gemini"]), config(&upstream));
+    let start = || Program::start(&folder, &target().join("test-cache"), &text);
+    let first = start();
+    let address = first.address();
+    let made = program::ask(address, &asked("POST", "/keys", &json!({"name": "whole"}))).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    assert_eq!(command(address, TOKEN, &[]).await, (true, "no row has a damaged kind or id\n".to_owned()));
+    first.stop();
+    assert!(first.has_succeeded());
+    let spoiled = [("kez", "0123456789ab"), ("key", "0123\u{1b}[2J6789ab"), ("team", "r/d")].map(|(kind, id)| Change {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        expect: Expect::Any,
+        body: Some("{}".to_owned()),
+    });
+    let file = folder.path().join("weir.db");
+    tokio::task::block_in_place(|| Sqlite::open(&file).unwrap().change(&spoiled, None)).unwrap();
+
+    let second = start();
+    let address = second.address();
+    let (_, listed) = command(address, TOKEN, &[]).await;
+    let rows: Vec<Vec<&str>> = listed.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let names: Vec<[&str; 2]> = rows.iter().map(|row| [row[1], row[2]]).collect();
+    assert_eq!(names, [["key", "0123\\u{1b}[2J6789ab"], ["kez", "0123456789ab"], ["team", "r/d"]], "{listed}");
+    assert!(command(address, READER, &[]).await.0);
+    assert!(!command(address, READER, &["--remove", rows[0][0]]).await.0, "it takes a right to write");
+    for row in &rows {
+        assert_eq!(command(address, TOKEN, &["--remove", row[0]]).await, (true, "removed\n".to_owned()));
+        let (done, why) = command(address, TOKEN, &["--remove", row[0]]).await;
+        assert!(!done && why.contains("no damaged row has this mark"), "{why}");
+    }
+    assert_eq!(command(address, TOKEN, &[]).await.1, "no row has a damaged kind or id\n");
+    let audit = program::ask(address, &asked("GET", "/audit?limit=3", &Value::Null)).await.json();
+    let said: Vec<[&str; 2]> = audit["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| ["action", "kind"].map(|member| entry["event"][member].as_str().unwrap()))
+        .collect();
+    assert_eq!(said, [["delete", "team"], ["delete", "kez"], ["delete", "key"]], "{audit}");
+    let checked = program::ask(address, &asked("GET", "/audit/check", &Value::Null)).await.json();
+    assert_eq!(checked["intact"], true, "{checked}");
+    let whole = with_key(OPENAI, "openai", false, made.json()["key"].as_str().unwrap());
+    assert_eq!(program::ask(address, &whole).await.status(), 200);
 }

@@ -11,6 +11,7 @@ use crate::documents::{self, Document, MAX_DOCUMENTS};
 use crate::error::StoreError;
 use crate::schema;
 use crate::sql::{Row, Sql, Value};
+use crate::stored_row::{self, StoredRow};
 
 /// How long a statement waits for another connection's transaction.
 const BUSY: Duration = Duration::from_secs(5);
@@ -236,6 +237,20 @@ impl Lite<'_> {
             }
         }
         take(part);
+        Ok(())
+    }
+}
+
+impl Lite<'_> {
+    /// Hands over all rows of documents, whatever their names are.
+    pub(super) fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError> {
+        let text = format!("select {} from documents", stored_row::SQLITE.columns);
+        let mut statement = self.0.prepare(&text).map_err(failed)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            take(stored_row::read(&mut owned(row, columns)?)?.0);
+        }
         Ok(())
     }
 }

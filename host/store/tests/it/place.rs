@@ -16,6 +16,9 @@ pub(crate) trait Place {
     /// Makes the text of the document with this id one that is no UTF-8, as a damaged disk would.
     fn damage(&self, id: &str);
 
+    /// Makes the id of this document one that is no UTF-8.
+    fn damage_id(&self, id: &str);
+
     /// Bytes as the database writes them.
     fn bytes(&self, bytes: &[u8]) -> String;
 }
@@ -53,6 +56,10 @@ impl Place for Files {
 
     fn damage(&self, id: &str) {
         self.execute(&format!("update documents set body = cast(x'7bff7d' as text) where id = '{id}'"));
+    }
+
+    fn damage_id(&self, id: &str) {
+        self.execute(&format!("update documents set id = cast(x'7bff7d' as text) where id = '{id}'"));
     }
 
     fn bytes(&self, bytes: &[u8]) -> String {

@@ -343,4 +343,5 @@ fn a_document_that_a_server_sends_damaged_is_none_and_takes_no_other_away() {
     // While the text is damaged, the whole server takes its texts for bytes.
     let Some(server) = Server::start() else { return };
     crate::suite::a_damaged_document_is_none_and_takes_no_other_away(&Schema::on(&server));
+    crate::suite::rows_with_damaged_names_are_found_and_removed_alone(&Schema::on(&server));
 }

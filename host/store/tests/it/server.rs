@@ -65,6 +65,21 @@ impl Place for Schema {
     }
 
     fn damage(&self, id: &str) {
+        self.damage_column("body", id);
+    }
+
+    fn damage_id(&self, id: &str) {
+        self.damage_column("id", id);
+    }
+
+    fn bytes(&self, bytes: &[u8]) -> String {
+        format!("'\\x{}'", hex(bytes))
+    }
+}
+
+impl Schema {
+    /// Makes a text of the document with this id one that is no UTF-8.
+    fn damage_column(&self, column: &str, id: &str) {
         // The server checks what it is sent, unless it takes the database for one of bytes.
         let connect = || postgres::Client::connect(&self.url, postgres::NoTls).unwrap();
         let encoding = |number: u8| {
@@ -74,15 +89,11 @@ impl Place for Schema {
         encoding(0);
         let text = format!(
             "set search_path = {}; set client_encoding = 'SQL_ASCII'; \
-             update documents set body = convert_from('\\x7bff7d'::bytea, 'SQL_ASCII') where id = '{id}'",
+             update documents set {column} = convert_from('\\x7bff7d'::bytea, 'SQL_ASCII') where id = '{id}'",
             self.name
         );
         let damaged = connect().batch_execute(&text);
         encoding(6);
         damaged.unwrap();
-    }
-
-    fn bytes(&self, bytes: &[u8]) -> String {
-        format!("'\\x{}'", hex(bytes))
     }
 }

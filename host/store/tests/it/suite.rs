@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use weir_store::{
     AuditEvent, Batch, Body, BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, ChainCheck, Change,
     Cursor, Day, ErasureSubject, Expect, Fact, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, PackedFact,
-    Query, RenamedShape, RequestId, Retention, Side, Store, StoreError, export_json_lines,
+    Query, RenamedShape, RequestId, Retention, Side, Store, StoreError, StoredRow, export_json_lines,
 };
 
 use crate::facts::{NOON, Seed, batch, packed, today};
@@ -481,6 +481,35 @@ pub(crate) fn a_damaged_document_is_none_and_takes_no_other_away(place: &dyn Pla
     // It can be deleted, and written anew.
     store.change(&[delete("key", "a", Expect::Any), put("key", "b", Expect::Any, "{}")], None).unwrap();
     assert_eq!(whole(&store.documents("key", "", 10).unwrap()), "bcde");
+}
+
+pub(crate) fn rows_with_damaged_names_are_found_and_removed_alone(place: &dyn Place) {
+    let store = place.open();
+    let made: Vec<Change> = ["a", "b", "c"].iter().map(|id| put("key", id, Expect::Absent, "{}")).collect();
+    store.change(&made, None).unwrap();
+    place.damage_id("b");
+    place.execute("update documents set kind = 'kez' where id = 'c'");
+    let rows = || {
+        let mut rows = Vec::new();
+        store.each_row(&mut |row| rows.push(row)).unwrap();
+        rows.sort_by_key(|row| row.document.revision);
+        rows
+    };
+    let all = rows();
+    let seen = |row: &StoredRow| (row.is_named(), row.document.kind.clone(), row.document.revision);
+    let expected = [(true, "key", 1), (false, "key", 2), (true, "kez", 3)];
+    assert_eq!(all.iter().map(seen).collect::<Vec<_>>(), expected.map(|(is, kind, at)| (is, kind.to_owned(), at)));
+    let mut marks: Vec<String> = all.iter().map(StoredRow::mark).collect();
+    marks.dedup();
+    assert!(marks.len() == 3 && marks.iter().all(|mark| mark.len() == 16), "{marks:?}");
+    for row in &all[1..] {
+        assert!(store.remove_row(row, &event(row.document.revision)).unwrap());
+        assert!(!store.remove_row(row, &event(9)).unwrap(), "it is there once");
+    }
+    assert_eq!(rows(), all[..1]);
+    let audit = store.audit_page(None, 10).unwrap();
+    assert_eq!(audit.iter().map(|entry| entry.time_ms - NOON).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(store.check_audit().unwrap(), ChainCheck::Intact { last: 2 });
 }
 
 pub(crate) fn the_log_is_exported_as_json_lines(place: &dyn Place) {

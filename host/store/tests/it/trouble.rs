@@ -302,4 +302,5 @@ fn look_at_read_only(folder: &std::path::Path) {
 #[test]
 fn a_document_that_is_damaged_in_its_file_is_none_and_takes_no_other_away() {
     crate::suite::a_damaged_document_is_none_and_takes_no_other_away(&Files::new());
+    crate::suite::rows_with_damaged_names_are_found_and_removed_alone(&Files::new());
 }

@@ -6,6 +6,7 @@ mod documents;
 mod fields;
 mod keys;
 mod lists;
+mod misnamed;
 mod perform;
 mod request;
 mod subject;
@@ -16,7 +17,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
 use super::{Operations, Problem};
 use crate::keys::Registry;
@@ -60,7 +61,7 @@ impl Identity {
 type Route = (&'static str, &'static [&'static str], MethodRouter<Operations>);
 
 /// All paths. Their handlers check the caller's grants.
-fn routes() -> [Route; 19] {
+fn routes() -> [Route; 21] {
     use Kind::{Organisation, Price, Team, User};
     [
         ("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
@@ -84,6 +85,8 @@ fn routes() -> [Route; 19] {
         ),
         ("/v1/prices", &["post"], create(Price)),
         ("/v1/prices/{id}", &["get", "patch", "delete"], member(Price)),
+        ("/v1/damaged", &["get"], get(misnamed::list)),
+        ("/v1/damaged/{mark}", &["delete"], delete(misnamed::remove)),
         ("/v1/openapi.json", &["get"], get(openapi)),
         ("/v1", &["get"], get(openapi)),
     ]
@@ -128,12 +131,23 @@ pub(super) fn router() -> Router<Operations> {
 }
 
 /// What stands below `/admin/v1` with handlers that check the caller's grants.
-const CHECKED: [&str; 10] =
-    ["keys", "teams", "organisations", "users", "budgets", "prices", "limits", "usage", "session", "openapi.json"];
+const CHECKED: [&str; 11] = [
+    "keys",
+    "teams",
+    "organisations",
+    "users",
+    "budgets",
+    "prices",
+    "damaged",
+    "limits",
+    "usage",
+    "session",
+    "openapi.json",
+];
 
 /// Whether requests to a path below `/admin` that are no GET change documents: keys, teams and what else the store has.
 pub(super) fn changes_documents(path: &str) -> bool {
-    const DOCUMENTS: [&str; 6] = ["keys", "teams", "organisations", "users", "budgets", "prices"];
+    const DOCUMENTS: [&str; 7] = ["keys", "teams", "organisations", "users", "budgets", "prices", "damaged"];
     path.strip_prefix("/v1/").is_some_and(|path| DOCUMENTS.contains(&path.split('/').next().unwrap_or_default()))
 }
 

@@ -114,6 +114,10 @@ impl Registry {
         self.catch_up_with(&mut self.lock())
     }
 
+    pub(super) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     /// Reads a document.
     pub fn document(&self, kind: Kind, id: &str) -> Result<Option<(Document, Revision)>, StoreError> {
         read(&*self.store, kind, id)

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
     ErasureSubject, Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestFile,
-    RequestId, Retention, Side, Store, StoreError, UsageQuery, UsageSum, WorkHold, WorkKey,
+    RequestId, Retention, Side, Store, StoreError, StoredRow, UsageQuery, UsageSum, WorkHold, WorkKey,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -158,6 +158,14 @@ impl Store for LateStore {
 
     fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
         self.reader()?.all_documents(take)
+    }
+
+    fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError> {
+        self.reader()?.each_row(take)
+    }
+
+    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError> {
+        self.get()?.remove_row(row, event)
     }
 
     fn version(&self) -> Result<u64, StoreError> {

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::access_args::AccessArgs;
-use super::admin::Endpoints;
-use super::cell;
+use super::admin::{Endpoints, named};
 use super::document::Listing;
+use super::{cell, table};
 use crate::cli::failure::{CommandError, Failure};
 use crate::cli::pretty;
 use crate::cli::running::Running;
@@ -39,6 +39,8 @@ pub(in crate::cli) enum Command {
     Enable(One),
     /// Deletes a key for good.
     Delete(One),
+    /// Lists rows of the store whose kind or id was damaged, so that no other command finds them; removes one.
+    Damaged(Damaged),
 }
 
 #[derive(Debug, Args)]
@@ -95,6 +97,15 @@ pub(in crate::cli) struct One {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct Damaged {
+    /// Removes the row with this mark for good, with an entry in the audit log.
+    #[arg(long, value_name = "MARK")]
+    remove: Option<String>,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
     /// The key's id: the part of its text after `sk-weir-`.
     id: String,
@@ -131,6 +142,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
         Command::Disable(asked) => asked.send(Method::POST, "/disable").map(|_| "disabled".to_owned()),
         Command::Enable(asked) => asked.send(Method::POST, "/enable").map(|_| "enabled".to_owned()),
         Command::Delete(asked) => asked.send(Method::DELETE, "").map(|_| "deleted".to_owned()),
+        Command::Damaged(asked) => damaged(&asked),
     };
     crate::cli::finish(done)
 }
@@ -206,6 +218,23 @@ fn list(asked: &List) -> Result<String, Failure> {
     let row =
         |key: &Value| [&key["id"], &key["name"], &key["owner"]["team"], &key["status"], &key["expires"]].map(cell);
     asked.listing.rows("/keys", &filter, ["ID", "NAME", "TEAM", "STATUS", "EXPIRES"], row)
+}
+
+fn damaged(asked: &Damaged) -> Result<String, Failure> {
+    let endpoints = Endpoints::of(&asked.running)?;
+    if let Some(mark) = &asked.remove {
+        endpoints.send(Method::DELETE, &named("damaged", mark)?, &[], None)?;
+        return Ok("removed".to_owned());
+    }
+    let found = endpoints.send(Method::GET, "/damaged", &[], None)?;
+    // What is damaged may have letters that a terminal obeys.
+    let plain = |value: &Value| cell(value).escape_debug().to_string();
+    let row = |row: &Value| [&row["mark"], &row["kind"], &row["id"], &row["revision"]].map(plain);
+    let rows: Vec<_> = found["items"].as_array().into_iter().flatten().map(row).collect();
+    if rows.is_empty() {
+        return Ok("no row has a damaged kind or id".to_owned());
+    }
+    Ok(table(["MARK", "KIND", "ID", "REVISION"], &rows))
 }
 
 /// A time, or one from now on: `90d`, `12h`, `30m`.
