@@ -50,35 +50,40 @@ class Import(unittest.TestCase):
 
     def test_keys_keep_working_with_their_teams_and_budgets(self):
         dry = self.run_import("--dry-run")
-        self.assertIn("organisations: 1 would be made\nteams: 2 would be made\nusers: 1 would be made\nkeys: 4 would be made\n", dry)
+        self.assertIn("organisations: 1 would be made\nteams: 2 would be made\nusers: 1 would be made\nkeys: 6 would be made\n", dry)
         self.assertEqual(self.get("/admin/v1/keys")["items"], [])
 
         first = self.run_import()
-        self.assertIn("keys: 4 made, 0 known already, 0 refused\nkeys in the grace of a rotation: 1 made", first)
+        self.assertIn("keys: 6 made, 0 known already, 0 refused\nkeys in the grace of a rotation: 1 made", first)
+        for lost in ["the key spent key had spent its budget", "the customer shop was blocked", "the model gpt-x is in the database only"]:
+            self.assertIn(lost, first)
         self.assertIn('for = { tag = "user:ann" }\nusd = 20\nper = "week"', first)
         self.assertIn('for = { tag = "member:red:ann" }\nusd = 3\nper = "day"', first)
+        self.assertIn('for = { tag = "project:site" }\nusd = 3\nper = "day"', first)
         again = self.run_import()
         self.assertIn("teams: 0 made, 2 known already, 0 refused", again)
-        self.assertIn("keys: 0 made, 4 known already, 0 refused", again)
+        self.assertIn("keys: 0 made, 6 known already, 0 refused", again)
 
         self.assertEqual(self.ask("sk-red", "openai-text"), 200)
         self.assertEqual(self.ask("sk-red-before", "openai-text"), 200, "the grace of a rotation goes on")
         self.assertEqual(self.ask("sk-red", "openai-tools"), 403, "the key's models are a restriction still")
         self.assertEqual(self.ask("sk-ann", "openai-text"), 200)
+        self.assertEqual((self.ask("sk-site", "openai-text"), self.ask("sk-site", "openai-tools")), (200, 403), "a project's models are a restriction")
+        self.assertEqual(self.ask("sk-spent", "openai-text"), 403, "what was spent does not come back")
         for refused, code in {"sk-blocked": 401, "sk-of-blue": 403, "sk-unknown": 401, "sk-expired": 401}.items():
             self.assertEqual(self.ask(refused, "openai-text"), code, refused)
 
         key = next(key for key in self.get("/admin/v1/keys")["items"] if key["name"] == "red key")
         self.assertEqual(key["owner"], {"team": "red"})
         self.assertEqual(key["limits"], {"requests_per_minute": 1000})
-        self.assertEqual(key["budgets"], [{"name": "max", "usd": "12.5", "per": "30d", "when_over": "refuse", "unpriced": "refuse"}])
+        self.assertEqual(key["budgets"], [{"name": "max", "usd": "12.5", "per": "month", "when_over": "refuse", "unpriced": "refuse"}])
         self.assertEqual(key["tags"], ["ci"])
         self.assertNotIn("hash", key)
         team = self.get("/admin/v1/teams/red")
         self.assertEqual((team["organisation"], team["aliases"]), ("acme", {"usual": "openai-text"}))
         self.assertEqual(self.ask("sk-ann", "openai-text"), 200)
         events = [entry["event"] for entry in self.get("/admin/v1/audit?limit=1000")["items"]]
-        self.assertEqual(sum(event["action"] == "import" for event in events), 5)
+        self.assertEqual(sum(event["action"] == "import" for event in events), 7)
 
     def test_a_wrong_database_is_named(self):
         command = [BINARY, "import", "litellm-db", "--dry-run", "--database", self.database.url + "&options=-csearch_path%3Dpg_catalog"]
@@ -126,6 +131,11 @@ def fill(database: Database):
     database.insert(token, token=hashed("sk-blocked"), key_alias="off", models=[], blocked=True)
     database.insert(token, token=hashed("sk-of-blue"), key_alias="blue key", team_id="blue", models=[])
     database.insert(token, token=hashed("sk-expired"), key_alias="old", models=[], expires="2020-01-01T00:00:00")
+    database.insert("LiteLLM_ProjectTable", project_id="site", team_id="red", models=["openai-text"], spend=1, budget_id="of-members", **by)
+    database.insert(token, token=hashed("sk-site"), key_alias="site key", team_id="red", project_id="site", models=[])
+    database.insert(token, token=hashed("sk-spent"), key_alias="spent key", models=[], max_budget=5, spend=5)
+    database.insert("LiteLLM_EndUserTable", user_id="shop", blocked=True)
+    database.insert("LiteLLM_ProxyModelTable", model_id="1", model_name="gpt-x", litellm_params={"model": "openai/gpt-x"}, **by)
     database.insert(token, token=hashed("sk-login"), key_alias="session", team_id="litellm-dashboard", models=[])
     database.insert("LiteLLM_DeprecatedVerificationToken", id="1", token=hashed("sk-red-before"), active_token_id=hashed("sk-red"), revoke_at="2100-01-01T00:00:00")
 

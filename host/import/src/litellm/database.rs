@@ -6,10 +6,11 @@
 mod access_fields;
 mod address;
 mod key;
+mod left_out;
 mod notes;
+mod spender;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
@@ -18,6 +19,7 @@ pub use address::Address;
 
 use access_fields::AccessFields;
 use notes::Notes;
+use spender::{Spender, Spenders};
 
 /// A table, in the order of reading: what others refer to comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum Table {
     Budgets,
     /// Names for models that teams have.
     Aliases,
+    /// Lists of models that keys and teams refer to.
+    AccessGroups,
     /// Groups of teams, with a budget.
     Organisations,
     /// Groups of keys, with models, limits and a budget.
@@ -34,23 +38,45 @@ pub enum Table {
     Users,
     /// What a user may spend and ask in a team.
     Members,
+    /// Groups of a team's keys.
+    Projects,
+    /// Tags with a budget.
+    Tags,
     /// Hashes of keys, with what they may do.
     Keys,
     /// Texts of keys before a rotation, whose grace may still run.
     ReplacedKeys,
+    /// What a user may spend in an organisation.
+    OrganisationMembers,
+    /// Users that requests name.
+    Customers,
+    /// Claims of tokens that stand for a key.
+    Claims,
+    /// Models that are not in the configuration.
+    Models,
+    /// What may be spent for models of a group.
+    ModelGroups,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 16] = [
         Self::Budgets,
         Self::Aliases,
+        Self::AccessGroups,
         Self::Organisations,
         Self::Teams,
         Self::Users,
         Self::Members,
+        Self::Projects,
+        Self::Tags,
         Self::Keys,
         Self::ReplacedKeys,
+        Self::OrganisationMembers,
+        Self::Customers,
+        Self::Claims,
+        Self::Models,
+        Self::ModelGroups,
     ];
 
     /// Its name in the database.
@@ -64,6 +90,14 @@ impl Table {
             Self::Members => "LiteLLM_TeamMembership",
             Self::Keys => "LiteLLM_VerificationToken",
             Self::ReplacedKeys => "LiteLLM_DeprecatedVerificationToken",
+            Self::AccessGroups => "LiteLLM_AccessGroupTable",
+            Self::Projects => "LiteLLM_ProjectTable",
+            Self::Tags => "LiteLLM_TagTable",
+            Self::OrganisationMembers => "LiteLLM_OrganizationMembership",
+            Self::Customers => "LiteLLM_EndUserTable",
+            Self::Claims => "LiteLLM_JWTKeyMapping",
+            Self::Models => "LiteLLM_ProxyModelTable",
+            Self::ModelGroups => "LiteLLM_ModelAccessGroupBudgetTable",
         }
     }
 
@@ -71,23 +105,27 @@ impl Table {
     pub const fn order(self) -> &'static str {
         match self {
             Self::Budgets => "budget_id",
-            Self::Aliases => "id",
+            Self::Aliases | Self::Claims => "id",
             Self::Organisations => "organization_id",
             Self::Teams => "team_id",
-            Self::Users | Self::Members => "user_id",
+            Self::Users | Self::Members | Self::OrganisationMembers | Self::Customers => "user_id",
             Self::Keys | Self::ReplacedKeys => "token",
+            Self::AccessGroups => "access_group_id",
+            Self::Projects => "project_id",
+            Self::Tags => "tag_name",
+            Self::Models => "model_id",
+            Self::ModelGroups => "access_group_name",
         }
     }
 
-    /// Where its documents are made, below `/admin/v1`. `None` if other tables refer to its rows, and it has no documents
-    /// of its own.
+    /// Where its documents are made, below `/admin/v1`. `None` if it has no documents of its own.
     pub const fn path(self) -> Option<&'static str> {
         match self {
-            Self::Budgets | Self::Aliases | Self::Members => None,
             Self::Organisations => Some("/organisations"),
             Self::Teams => Some("/teams"),
             Self::Users => Some("/users"),
             Self::Keys | Self::ReplacedKeys => Some("/keys/import"),
+            _ => None,
         }
     }
 }
@@ -114,13 +152,12 @@ pub struct Converter {
     now: Timestamp,
     budgets: BTreeMap<String, Json>,
     aliases: BTreeMap<String, Json>,
+    /// The models of each access group.
+    access_groups: BTreeMap<String, Vec<String>>,
     organisations: BTreeSet<String>,
     teams: BTreeSet<String>,
     users: BTreeSet<String>,
-    /// Spenders whose own amounts are counted by a tag of their keys.
-    tagged: BTreeSet<Spender>,
-    /// Spenders that might spend nothing, or send no request.
-    closed: BTreeSet<Spender>,
+    spenders: Spenders,
     /// Names of keys by team, which are unique there.
     names: BTreeSet<(Option<String>, String)>,
     /// Names and owners of keys by their hash, for the texts before a rotation.
@@ -136,11 +173,11 @@ impl Converter {
             now,
             budgets: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            access_groups: BTreeMap::new(),
             organisations: BTreeSet::new(),
             teams: BTreeSet::new(),
             users: BTreeSet::new(),
-            tagged: BTreeSet::new(),
-            closed: BTreeSet::new(),
+            spenders: Spenders::default(),
             names: BTreeSet::new(),
             keys: BTreeMap::new(),
             notes: Notes::default(),
@@ -164,24 +201,29 @@ impl Converter {
             _ => return Err(missing()),
         };
         Ok(match table {
-            Table::Budgets => {
-                self.budgets.insert(id, row);
-                None
-            }
-            Table::Aliases => {
-                self.aliases.insert(id, row);
-                None
-            }
             Table::Organisations => Some(self.organisation(&id, &row)),
             Table::Teams => Some(self.team(&id, &row)),
             Table::Users => self.user(&id, &row),
-            Table::Members => {
-                self.member(&id, &row);
-                None
-            }
             Table::Keys => self.key(&id, &row),
             Table::ReplacedKeys => self.replaced_key(&id, &row),
+            _ => {
+                self.take_in(table, id, row);
+                None
+            }
         })
+    }
+
+    /// Takes in a row that has no document.
+    fn take_in(&mut self, table: Table, id: String, row: Json) {
+        match table {
+            Table::Budgets => _ = self.budgets.insert(id, row),
+            Table::Aliases => _ = self.aliases.insert(id, row),
+            Table::AccessGroups => _ = self.access_groups.insert(id, texts(&row["access_model_names"])),
+            Table::Members => self.member(&id, &row),
+            Table::Projects => self.project(&id, &row),
+            Table::Tags => self.tag(&id, &row),
+            _ => self.leave_out(table, &id, &row),
+        }
     }
 
     /// What could not be taken over, in whole sentences.
@@ -189,7 +231,7 @@ impl Converter {
         self.notes.sentences()
     }
 
-    /// Tables `[[budgets]]` for the configuration: amounts of users, which documents cannot hold.
+    /// Tables `[[budgets]]` for the configuration: amounts of users, projects and tags, which documents cannot hold.
     pub fn budget_tables(&self) -> &str {
         &self.budget_tables
     }
@@ -212,6 +254,12 @@ impl Converter {
         if row["blocked"] == true {
             document["disabled"] = json!(true);
         }
+        let roles = parsed(&row["members_with_roles"]);
+        if roles.as_array().is_some_and(|members| members.iter().any(|member| member["role"] == "admin")) {
+            let text = "had administrators, who get no rights at the admin side: set `grants` of these users";
+            self.notes.add("team", &id, text);
+        }
+        self.budget_of_members(&id, row);
         let mut fields = self.access_fields("team", &id, row);
         let model_id = row["model_id"].as_i64().map(|id| id.to_string());
         if let Some(aliases) = model_id.and_then(|id| self.aliases.get(&id)) {
@@ -245,64 +293,32 @@ impl Converter {
         if row["sso_user_id"].is_string() {
             self.notes.add("user", &id, "logs in at an identity provider: set `logins` with its issuer");
         }
-        let spender = Spender { user: id, team: None };
-        self.limits_of("user", spender, &AccessFields::of(row, None));
+        if parsed(&row["metadata"])["scim_active"] == false {
+            document["disabled"] = json!(true);
+        }
+        self.limits_of(Spender::User(id), &AccessFields::of(row, None));
         Some(document)
-    }
-
-    /// A user's part of a team, which is a budget that the row refers to. It is for the user's keys of that team.
-    fn member(&mut self, user: &str, row: &Json) {
-        let budget = row["budget_id"].as_str().and_then(|budget| self.budgets.get(budget)).cloned();
-        let (Some(team), Some(budget)) = (row["team_id"].as_str().map(fitting_id), budget) else { return };
-        let user = fitting_id(user);
-        if self.teams.contains(&team) && self.users.contains(&user) {
-            self.limits_of("member", Spender { user, team: Some(team) }, &AccessFields::of(&budget, None));
-        }
-    }
-
-    /// Users and members of teams have no limits of their own here. Their amounts are counted by a tag, which their keys get.
-    fn limits_of(&mut self, kind: &'static str, spender: Spender, fields: &AccessFields) {
-        for budget in fields.budgets() {
-            self.budget_tables.push_str(&access_fields::budget_table(&spender, budget));
-            self.tagged.insert(spender.clone());
-        }
-        let name = spender.to_string();
-        if fields.has_limits() {
-            self.notes.add(kind, &name, "has rate limits, which apply to keys, teams and organisations only");
-        }
-        if fields.is_closed() {
-            let keys = if spender.team.is_some() { "keys of this team" } else { "keys of no team" };
-            self.notes.add(kind, &name, &format!("had a limit or a budget of 0: {keys} may use no model now"));
-            self.closed.insert(spender);
-        } else if fields.has_models() {
-            self.notes.add(kind, &name, "has a list of models, which keys, teams and organisations have only");
-        }
     }
 
     /// Rights, limits and budgets of a row, with those of the budget that it refers to.
     fn access_fields(&mut self, kind: &'static str, id: &str, row: &Json) -> AccessFields {
-        let budget = row["budget_id"].as_str().and_then(|budget| self.budgets.get(budget));
-        let fields = AccessFields::of(row, budget);
+        let mut fields = AccessFields::of(row, self.budget_of(row));
         for lost in fields.lost() {
             self.notes.add(kind, id, lost);
         }
+        for group in texts(&row["access_group_ids"]) {
+            match self.access_groups.get(&group) {
+                // They are for lists of models: without one, every model is allowed.
+                Some(models) => fields.widen(models),
+                None => self.notes.add(kind, id, "had access groups that are not there"),
+            }
+        }
         fields
     }
-}
 
-/// Whose keys are counted together: a user's that are of no team, or those of a team.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Spender {
-    user: String,
-    team: Option<String>,
-}
-
-impl fmt::Display for Spender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.team {
-            Some(team) => write!(f, "{} of {team}", self.user),
-            None => f.write_str(&self.user),
-        }
+    /// The budget that a row refers to.
+    fn budget_of(&self, row: &Json) -> Option<&Json> {
+        self.budgets.get(row["budget_id"].as_str()?)
     }
 }
 
@@ -322,6 +338,11 @@ fn name(text: &Json, id: &str) -> String {
     let text = text.as_str().unwrap_or_default().trim();
     let name: String = text.chars().filter(|letter| !letter.is_control()).take(60).collect();
     if name.is_empty() { id.to_owned() } else { name }
+}
+
+/// The texts of a list.
+fn texts(list: &Json) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect()
 }
 
 /// JSON columns hold objects, or texts of objects in rows of old versions.

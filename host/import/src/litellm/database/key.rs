@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 use weir_config::KeyHash;
 
-use super::{Converter, Spender, fitting_id, name};
+use super::{Converter, fitting_id, name};
 
 /// The operations by route. A route that is missing here gives no right.
 static ROUTES: LazyLock<BTreeMap<String, String>> =
@@ -47,18 +47,13 @@ impl Converter {
             let text = "belongs to an organisation and no team, and is disabled: move it to a team, then enable it";
             self.notes.add("key", &name, text);
         }
-        if row["blocked"] == true || is_orphan || is_apart {
-            document["disabled"] = json!(true);
-        }
         let mut fields = self.access_fields("key", &name, row);
-        if let Some(user) = owner["user"].as_str() {
-            let spender = Spender { user: user.to_owned(), team: owner["team"].as_str().map(str::to_owned) };
-            if self.tagged.contains(&spender) {
-                fields.add_tag(&spender.tag());
-            }
-            if self.closed.contains(&spender) {
-                fields.close("belongs to a user with a limit or a budget of 0, and may use no model now");
-            }
+        let is_free = self.hold_to_spenders(&owner, row, &mut fields);
+        if !is_free {
+            self.notes.add("key", &name, "belongs to a project that is blocked, and is disabled");
+        }
+        if row["blocked"] == true || is_orphan || is_apart || !is_free {
+            document["disabled"] = json!(true);
         }
         fields.write(&mut document);
         if let Some(operations) = self.operations(&name, &row["allowed_routes"]) {

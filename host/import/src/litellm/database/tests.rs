@@ -31,7 +31,7 @@ fn a_key_keeps_its_hash_and_gets_its_terms() {
             "hash": "sha256:88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b",
             "name": "build", "owner": {"team": "red"}, "expires": "2027-01-31T00:00:00.5Z",
             "models": ["gpt-4o", "openai/*"], "limits": {"requests_per_minute": 60},
-            "budgets": [{"name": "max", "usd": "12.5", "per": "30d"}],
+            "budgets": [{"name": "max", "usd": "12.5", "per": "month"}],
             "aliases": {"fast": "gpt-4o-mini"}, "tags": ["ci"],
             "metadata": {"cost_centre": 7, "imported_from": "litellm"},
         })
@@ -66,6 +66,7 @@ fn a_time_that_is_no_period_becomes_the_next_longer_one_and_is_noted() {
     for (duration, per, is_exact) in [
         ("24h", "day", true),
         ("60s", "minute", true),
+        ("30d", "month", true),
         ("90d", "90d", true),
         ("1w", "week", true),
         ("30s", "minute", false),
@@ -213,11 +214,169 @@ fn amounts_of_members_are_counted_by_a_tag_of_their_keys_in_the_team() {
     assert_eq!((&blue["models"], &blue["tags"]), (&json!([]), &Json::Null));
     assert_eq!((&own["models"], &own["tags"]), (&Json::Null, &Json::Null));
     let table =
-        "[[budgets]]\nname = \"member-red-ann-max\"\nfor = { tag = \"member:red:ann\" }\nusd = 5\nper = \"total\"\n\n";
+        "[[budgets]]\nname = \"member-red-ann-max\"\nfor = { tag = \"member:red:ann\" }\nusd = 4\nper = \"total\"\n\n";
     assert_eq!(converter.budget_tables(), table);
     let notes = converter.notes().join("\n");
     assert!(notes.contains("the member ann of red has rate limits"), "{notes}");
-    assert!(notes.contains("the member ann of blue had a limit or a budget of 0"), "{notes}");
+    assert!(notes.contains("the member ann of blue may use nothing"), "{notes}");
+}
+
+#[test]
+fn what_was_spent_of_a_budget_without_end_does_not_come_back() {
+    let budget = |row: Json| {
+        let mut converter = converter();
+        let made = key(&mut converter, row);
+        (made["budgets"][0].clone(), made["models"].clone(), converter.notes().join("\n"))
+    };
+    let (left, models, notes) = budget(json!({"max_budget": 10, "spend": 9.9, "soft_budget": 9.95}));
+    assert_eq!(left, json!({"name": "max", "usd": "0.1", "per": "total", "soft": "0.5000"}));
+    assert_eq!((models, notes), (Json::Null, String::new()));
+    for spend in [10.0, 10.5, 9.999_999_999_9] {
+        let (left, models, notes) = budget(json!({"max_budget": 10, "spend": spend, "models": ["a"]}));
+        assert_eq!((left, models), (Json::Null, json!([])), "{spend}");
+        assert!(notes.contains("had spent its budget"), "{notes}");
+    }
+    let (left, _, notes) = budget(json!({"max_budget": 10, "spend": 4, "budget_duration": "1d"}));
+    assert_eq!(left, json!({"name": "max", "usd": "10", "per": "day"}));
+    assert!(notes.contains("what was spent before does not count"), "{notes}");
+}
+
+#[test]
+fn amounts_beyond_all_limits_are_none_and_odd_ones_end_at_the_nano_dollar() {
+    let budgets = |most: f64| {
+        let mut converter = converter();
+        (key(&mut converter, json!({"max_budget": most}))["budgets"].clone(), converter.notes().len())
+    };
+    assert_eq!(budgets(1e12), (Json::Null, 1));
+    assert_eq!(budgets(0.1 + 0.2).0[0]["usd"], "0.3");
+    assert_eq!(budgets(1e-7).0[0]["usd"], "0.0000001");
+    assert_eq!(budgets(1e-12).0, Json::Null);
+}
+
+#[test]
+fn keys_may_use_what_their_project_may_and_are_counted_with_it() {
+    let mut converter = converter();
+    convert(
+        &mut converter,
+        Table::Budgets,
+        &json!({"budget_id": "b", "max_budget": 5, "soft_budget": 4, "rpm_limit": 3}),
+    );
+    for (id, models, blocked) in [("open", json!(["gpt-4o", "claude-*"]), false), ("off", json!([]), true)] {
+        let row = json!({"project_id": id, "budget_id": "b", "models": models, "blocked": blocked, "spend": 1});
+        assert_eq!(convert(&mut converter, Table::Projects, &row), None);
+    }
+    let mut of = |project: &str, models: Json| key(&mut converter, json!({"project_id": project, "models": models}));
+    let open = of("open", json!(["gpt-4o", "gpt-5", "claude-opus"]));
+    assert_eq!((&open["models"], &open["tags"]), (&json!(["gpt-4o", "claude-opus"]), &json!(["project:open"])));
+    assert_eq!(of("open", json!([]))["models"], json!(["gpt-4o", "claude-*"]));
+    assert_eq!(of("open", json!(["claude-opus*", "*-4o"]))["models"], json!(["claude-opus*", "gpt-4o"]));
+    assert_eq!(of("open", json!(["gpt-5"]))["models"], json!([]));
+    assert_eq!((&open["disabled"], &of("off", json!([]))["disabled"]), (&Json::Null, &json!(true)));
+    let table = "[[budgets]]\nname = \"project-open-max\"\nfor = { tag = \"project:open\" }\nusd = 4\nper = \"total\"\n\
+                 soft = 0.7500\n\n";
+    assert!(converter.budget_tables().contains(table), "{}", converter.budget_tables());
+    let notes = converter.notes().join("\n");
+    for text in ["2 projects (open, off) has rate limits", "belongs to a project that is blocked, and is disabled"] {
+        assert!(notes.contains(text), "{text}: {notes}");
+    }
+}
+
+#[test]
+fn lists_of_models_of_users_and_members_hold_for_their_keys() {
+    let mut converter = converter();
+    convert(&mut converter, Table::Budgets, &json!({"budget_id": "b", "allowed_models": ["a", "b"]}));
+    convert(&mut converter, Table::Teams, &json!({"team_id": "red", "models": []}));
+    for (user, models) in [("ann", json!(["a"])), ("bob", json!(["no-default-models"]))] {
+        convert(&mut converter, Table::Users, &json!({"user_id": user, "models": models}));
+    }
+    convert(&mut converter, Table::Members, &json!({"user_id": "ann", "team_id": "red", "budget_id": "b"}));
+    let mut of = |user: &str, team: Option<&str>, models: Json| {
+        key(&mut converter, json!({"user_id": user, "team_id": team, "models": models}))["models"].clone()
+    };
+    assert_eq!(of("ann", None, json!([])), json!(["a"]));
+    assert_eq!(of("ann", None, json!(["b"])), json!([]));
+    assert_eq!(of("ann", Some("red"), json!([])), json!(["a", "b"]));
+    assert_eq!(of("ann", Some("red"), json!(["b", "c"])), json!(["b"]));
+    assert_eq!((of("bob", None, json!([])), of("bob", Some("red"), json!(["c"]))), (json!([]), json!(["c"])));
+}
+
+#[test]
+fn members_without_an_amount_of_their_own_have_that_of_all_members() {
+    let mut converter = converter();
+    for (id, most) in [("all", json!(5)), ("own", json!(7)), ("rates", Json::Null)] {
+        convert(&mut converter, Table::Budgets, &json!({"budget_id": id, "max_budget": most, "budget_duration": "1d"}));
+    }
+    let team = json!({"team_id": "red", "models": [], "metadata": {"team_member_budget_id": "all"}});
+    convert(&mut converter, Table::Teams, &team);
+    for (user, budget) in [("ann", json!("own")), ("bob", json!("rates")), ("eve", Json::Null)] {
+        convert(&mut converter, Table::Users, &json!({"user_id": user}));
+        convert(&mut converter, Table::Members, &json!({"user_id": user, "team_id": "red", "budget_id": budget}));
+    }
+    for user in ["ann", "bob", "eve", "eve"] {
+        let made = key(&mut converter, json!({"user_id": user, "team_id": "red"}));
+        assert_eq!(made["tags"], json!([format!("member:red:{user}")]));
+    }
+    assert_eq!(key(&mut converter, json!({"team_id": "red"}))["tags"], Json::Null, "it is no member's");
+    let amounts = converter.budget_tables().lines().filter(|line| line.starts_with("usd"));
+    assert_eq!(amounts.collect::<Vec<_>>(), ["usd = 7", "usd = 5", "usd = 5"]);
+}
+
+#[test]
+fn access_groups_allow_more_models_where_not_all_are_allowed() {
+    let mut converter = converter();
+    let group = json!({"access_group_id": "g", "access_model_names": ["b", "c"]});
+    convert(&mut converter, Table::AccessGroups, &group);
+    let mut of = |models: Json, limit: Json| {
+        let row = json!({"models": models, "access_group_ids": ["g"], "rpm_limit": limit});
+        key(&mut converter, row)["models"].clone()
+    };
+    assert_eq!(of(json!(["a", "b"]), Json::Null), json!(["a", "b", "c"]));
+    assert_eq!(of(json!(["no-default-models"]), Json::Null), json!(["b", "c"]));
+    assert_eq!(of(json!([]), Json::Null), Json::Null);
+    assert_eq!(of(json!(["a"]), json!(0)), json!([]), "a limit of 0 allows nothing");
+    key(&mut converter, json!({"access_group_ids": ["gone"]}));
+    assert!(converter.notes().join("\n").contains("had access groups that are not there"));
+}
+
+#[test]
+fn what_is_left_out_is_named() {
+    let mut converter = converter();
+    convert(&mut converter, Table::Budgets, &json!({"budget_id": "b", "max_budget": 5, "budget_duration": "7d"}));
+    for (table, row) in [
+        (Table::Tags, json!({"tag_name": "ci", "budget_id": "b", "spend": 0})),
+        (Table::Tags, json!({"tag_name": "free"})),
+        (Table::OrganisationMembers, json!({"user_id": "ann", "budget_id": "b"})),
+        (Table::Customers, json!({"user_id": "blocked", "blocked": true})),
+        (Table::Customers, json!({"user_id": "rich", "budget_id": "b"})),
+        (Table::Customers, json!({"user_id": "plain"})),
+        (Table::Claims, json!({"id": "1", "jwt_claim_value": "ann@example.com", "is_active": true})),
+        (Table::Models, json!({"model_id": "1", "model_name": "gpt-4o"})),
+        (Table::ModelGroups, json!({"access_group_name": "beta", "budget_id": "b"})),
+    ] {
+        assert_eq!(convert(&mut converter, table, &row), None);
+    }
+    let table = "[[budgets]]\nname = \"ci-max\"\nfor = { tag = \"ci\" }\nusd = 5\nper = \"week\"\n\n";
+    assert_eq!(converter.budget_tables(), table);
+    let notes = converter.notes();
+    let named =
+        ["member ann", "customer blocked", "customer rich", "claim ann@", "model gpt-4o", "group of models beta"];
+    for name in named {
+        assert!(notes.iter().any(|note| note.starts_with(&format!("the {name}"))), "{name}: {notes:?}");
+    }
+    assert_eq!(notes.len(), named.len(), "{notes:?}");
+    let terms = json!({
+        "soft_budget": 3, "auto_rotate": true, "agent_id": "a", "router_settings": {"num_retries": 1}, "permissions": {"x": true},
+        "metadata": {"temp_budget_increase": 5},
+    });
+    key(&mut converter, terms);
+    assert_eq!(converter.notes().len(), named.len() + 6, "{:?}", converter.notes());
+}
+
+#[test]
+fn users_whom_their_identity_provider_has_deactivated_are_disabled() {
+    let user = |active: bool| json!({"user_id": "ann", "metadata": {"scim_active": active}});
+    assert_eq!(convert(&mut converter(), Table::Users, &user(false)).unwrap()["disabled"], true);
+    assert_eq!(convert(&mut converter(), Table::Users, &user(true)).unwrap().get("disabled"), None);
 }
 
 #[test]

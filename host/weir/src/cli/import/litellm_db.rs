@@ -97,7 +97,7 @@ pub(super) fn run(asked: &LitellmDb) -> Result<String, Failure> {
     }
     if !converter.budget_tables().is_empty() {
         report.push_str(
-            "\nBudgets of users and of members of teams count what their keys spend. Add to the configuration:\n\n",
+            "\nBudgets of users, of members of teams, of projects and of tags count by tags. Add to the configuration:\n\n",
         );
         report.push_str(converter.budget_tables());
     }
@@ -205,12 +205,12 @@ fn ids(client: &AdminClient, path: &str) -> Result<BTreeSet<String>, CallError> 
 
 fn describe(report: &mut String, table: Table, count: &Count, is_dry: bool) {
     let kind = match table {
-        Table::Budgets | Table::Aliases | Table::Members => return,
         Table::Organisations => "organisations",
         Table::Teams => "teams",
         Table::Users => "users",
         Table::Keys => "keys",
         Table::ReplacedKeys => "keys in the grace of a rotation",
+        _ => return,
     };
     let line = if is_dry {
         format!("{kind}: {} would be made\n", count.rows)
