@@ -8,6 +8,9 @@ use super::{Entry, Located, Take};
 use crate::raw::Node;
 use crate::{Address, Origin, Problem};
 
+/// Stands for the address in a variable that is not set, where nothing is sent: a name that no server has.
+const LEFT_OUT: &str = "https://left-out.invalid/";
+
 /// A provider's url; `env:NAME` stands for the value of a variable.
 impl Take for Address {
     type Value = Self;
@@ -16,9 +19,14 @@ impl Take for Address {
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
         let mut text = Located::<String>::take(entry, node)?;
         let reader = entry.reader();
-        if let Some(variable) = text.value.trim().strip_prefix("env:") {
-            let Some(value) = reader.environment.get(variable.trim()) else {
-                let message = format!("`{}`: the environment variable `{}` is not set", entry.name, variable.trim());
+        if let Some(variable) = text.value.trim().strip_prefix("env:").map(str::trim) {
+            let Some(value) = reader.environment.get(variable) else {
+                let message = format!("`{}`: the environment variable `{variable}` is not set", entry.name);
+                if reader.environment.leaves_secrets_out() && !variable.is_empty() {
+                    let problem = Problem::warning(&text.place, message);
+                    reader.report(problem.with_help("it is left out here; a start needs it"));
+                    return Self::parse(LEFT_OUT, reader.folder).ok();
+                }
                 entry.error_with(&text.place, message, "set it, or write the url itself");
                 return None;
             };

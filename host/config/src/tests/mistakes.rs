@@ -202,9 +202,16 @@ fn secrets_that_are_not_there_are_left_out_with_a_warning_where_nothing_is_serve
     assert!(
         ["`ADMIN` is not set", "`DATABASE_URL`", "`PROXY`", "`CLIENT`", "cannot read `none`"].into_iter().all(warned)
     );
-    let broken = text.replace("env:CLIENT", "env:");
+    for (there, wrong) in [("env:CLIENT", "env:"), ("https://a", "env:")] {
+        let broken = text.replace(there, wrong);
+        let environment = environment(&[]).leaving_secrets_out();
+        let parsed = Config::parse("weir.toml", &broken, Path::new(""), environment);
+        assert!(parsed.is_err(), "other mistakes stay mistakes: {there}");
+    }
+    let elsewhere = text.replace("https://a", "env:URL");
     let environment = environment(&[]).leaving_secrets_out();
-    assert!(Config::parse("weir.toml", &broken, Path::new(""), environment).is_err(), "other mistakes stay mistakes");
+    let config = Config::parse("weir.toml", &elsewhere, Path::new(""), environment).unwrap();
+    assert!(config.warnings.iter().any(|warning| warning.message.contains("`URL` is not set")));
 }
 
 #[test]
