@@ -1,6 +1,5 @@
 //! Records what a translation loses.
 
-use crate::compat::content::BREAKPOINT;
 use crate::json::{Rest, object};
 use crate::spelling;
 use crate::types::{Extension, Loss, LossKind, Opaque};
@@ -36,8 +35,7 @@ impl Losses {
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
     /// and not a loss. Nor is an empty list of annotations or an item's id and state, since clients send answers back as they got
-    /// them, or the wish that an answer is not stored, which other providers store none of, or a list of no settings, or what a
-    /// cache hint says too.
+    /// them, or the wish that an answer is not stored, which other providers store none of, or a list of no settings.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
         let lost = |extension: &&Extension| {
             extension.format != format && !asks_nothing(extension) && extension.format != spelling::FORMAT
@@ -151,8 +149,6 @@ fn asks_nothing(member: &Extension) -> bool {
         (_, "null") | ("store", "false") => true,
         ("annotations" | "safetySettings", list) => is_empty_list(list),
         (ITEM, json) => is_mere_name(json),
-        // Of parts with a cache hint, which says the same.
-        (BREAKPOINT, _) => true,
         // Those of a call or of thinking, by which only the service finds them again.
         ("id" | "status", _) => member.format == ITEMS,
         _ => false,
@@ -199,8 +195,7 @@ mod tests {
             !losses.into_losses().is_empty()
         };
         let own = r#"{"id":"msg_1","status":"completed"}"#;
-        let hint = (BREAKPOINT, r#"{"mode":"explicit"}"#);
-        let nothing = [hint, ("a", "null"), ("annotations", "[]"), ("safetySettings", "[ ]"), ("store", "false")];
+        let nothing = [("a", "null"), ("annotations", "[]"), ("safetySettings", "[ ]"), ("store", "false")];
         for (key, json) in nothing.into_iter().chain([(ITEM, own), (ITEM, "{}")]) {
             assert!(!lost(key, json), "{key}: {json}");
         }

@@ -11,7 +11,6 @@ mod tools;
 
 pub use thinking::SWITCHED;
 
-use crate::compat::content::BREAKPOINT;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
@@ -31,7 +30,6 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     let losses = Losses::default();
     let mut writer = Writer { quirks, ctx, losses, refused: None, thinking_lost: false, from_responses };
     shared::to_chat(&mut request.extensions);
-    shared::breakpoints_to_chat(&mut request.messages);
     choices::say(&mut request, &mut writer.losses);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
@@ -231,7 +229,7 @@ impl Writer<'_> {
     /// Writes a cache hint in the provider's syntax.
     fn cache(&mut self, o: &mut Object<'_>, field: &str, hint: Option<&CacheHint>, extensions: &[Extension]) {
         let Some(hint) = hint else { return };
-        if extension(extensions, FORMAT, BREAKPOINT).is_some() {
+        if extension(extensions, FORMAT, "prompt_cache_breakpoint").is_some() {
             return;
         }
         match self.quirks.cache {

@@ -1,13 +1,12 @@
 //! Members of requests that Chat and Responses share and the unified model lacks. Each format keeps them as its own
 //! extensions; they become the other format's before that format is written, so that they are not lost.
 
-use super::content::BREAKPOINT;
 use super::end_user::SAFETY;
 use super::responses::FORMAT as RESPONSES;
 use super::wire::{FORMAT as CHAT, rest_json};
 use crate::json::Rest;
 use crate::losses::extension;
-use crate::types::{Extension, Message, Part, ResultPart};
+use crate::types::Extension;
 
 /// Members of the same name and meaning.
 const SAME: [&str; 4] = ["moderation", "prompt_cache_options", "prompt_cache_retention", SAFETY];
@@ -47,44 +46,9 @@ fn rename(extensions: &mut [Extension], from: &str, to: &str) {
     extensions.iter_mut().filter(shared).for_each(|own| to.clone_into(&mut own.format));
 }
 
-/// Makes the breakpoints for the cache in Chat's parts those of Responses.
-pub fn breakpoints_to_responses(messages: &mut [Message]) {
-    breakpoints(messages, CHAT, RESPONSES);
-}
-
-/// Makes the breakpoints for the cache in the parts of Responses Chat's.
-pub fn breakpoints_to_chat(messages: &mut [Message]) {
-    breakpoints(messages, RESPONSES, CHAT);
-}
-
-fn breakpoints(messages: &mut [Message], from: &str, to: &str) {
-    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
-        match part {
-            Part::Text(text) if text.cache.is_some() => rename_breakpoint(&mut text.extensions, from, to),
-            Part::Media(media) if media.cache.is_some() => rename_breakpoint(&mut media.extensions, from, to),
-            Part::ToolResult(result) => {
-                for part in &mut result.content {
-                    match part {
-                        ResultPart::Text(text) => rename_breakpoint(&mut text.extensions, from, to),
-                        ResultPart::Media(media) => rename_breakpoint(&mut media.extensions, from, to),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn rename_breakpoint(extensions: &mut [Extension], from: &str, to: &str) {
-    let shared = |own: &&mut Extension| own.format == from && own.key == BREAKPOINT;
-    extensions.iter_mut().filter(shared).for_each(|own| to.clone_into(&mut own.format));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{CacheHint, MediaKind, MediaPart, MediaSource, Role, TextPart, ToolResult};
 
     fn own(format: &str, key: &str, json: &str) -> Extension {
         Extension { format: format.into(), key: key.into(), json: json.into() }
@@ -123,24 +87,5 @@ mod tests {
         let mut extensions = vec![own(RESPONSES, TEXT, r#"{"verbosity":"low","new":1}"#)];
         to_chat(&mut extensions);
         assert_eq!(extensions, [own(RESPONSES, TEXT, r#"{"new":1}"#), own(CHAT, VERBOSITY, "\"low\"")]);
-    }
-
-    #[test]
-    fn breakpoints_of_all_parts_come_across_and_back() {
-        let messages = |format: &str| {
-            let mark = || vec![own(format, BREAKPOINT, r#"{"mode":"explicit"}"#)];
-            let cache = || Some(CacheHint { ttl: None });
-            let text = || TextPart { cache: cache(), extensions: mark(), ..TextPart::new("a") };
-            let media = MediaPart::new(MediaKind::Image, MediaSource::Url("https://example.com/a.png".into()));
-            let media = MediaPart { cache: cache(), extensions: mark(), ..media };
-            let content = vec![ResultPart::Text(text()), ResultPart::Media(media.clone())];
-            let result = Part::ToolResult(ToolResult { content, ..ToolResult::new("c") });
-            vec![Message::new(Role::User, vec![Part::Text(text()), Part::Media(media), result])]
-        };
-        let mut sent = messages(RESPONSES);
-        breakpoints_to_chat(&mut sent);
-        assert_eq!(sent, messages(CHAT));
-        breakpoints_to_responses(&mut sent);
-        assert_eq!(sent, messages(RESPONSES));
     }
 }

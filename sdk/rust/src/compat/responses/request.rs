@@ -33,7 +33,6 @@ pub const USUAL: &str = "usual";
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
     shared::to_responses(&mut request.extensions);
-    shared::breakpoints_to_responses(&mut request.messages);
     let ids = write::Ids::of_request();
     let mut writer = Writer { quirks, ctx, ids, losses: Losses::default(), refused: None };
     choices::say(&mut request, &mut writer.losses);
