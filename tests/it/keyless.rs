@@ -103,6 +103,30 @@ async fn a_missing_key_is_reported_at_start_if_the_url_requires_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_url_to_which_no_path_of_the_api_can_be_joined_is_reported_at_start() {
+    let upstream = provider(OPENAI).await;
+    let at = |alias: &str, url: &str| {
+        format!(
+            "[[models]]\nalias = \"{alias}\"\ntype = \"openai\"\ntarget = {{ url = \"{url}\", model = \"m\", auth = \"none\" }}\n"
+        )
+    };
+    let wrong = at("whole", "https://llm.example.com/v1/chat/completions") + &at("bare", "https://api.openai.com");
+    drop(Gateway::open(&(config(&upstream) + &wrong)).await);
+    let log_text = log::text();
+    for (said, remedy) in [
+        ("ends with `chat/completions`, which `openai` adds itself", "https://llm.example.com/v1/"),
+        ("lacks the path of its API, /v1/", "https://api.openai.com/v1/"),
+    ] {
+        let line = log_text.lines().find(|line| line.contains(said));
+        assert!(line.is_some_and(|line| line.contains("WARN") && line.contains(remedy)), "{said}: {line:?}");
+    }
+    let right = at("own", "https://models.example.com/models/") + &at("near", "http://localhost:11434/v1");
+    drop(Gateway::open(&right).await);
+    let since = log::text().replacen(&log_text, "", 1);
+    assert!(!since.contains("adds itself") && !since.contains("lacks the path"), "{since}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_of_an_unchanged_file_reports_nothing_for_the_next_start() {
     let upstream = provider(OPENAI).await;
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);

@@ -10,6 +10,7 @@ mod options;
 mod passages;
 mod targets;
 mod url_template;
+mod urls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Compiled;
 use super::credential::{Credentials, is_signed, missing_key, set_region, usual_region};
 use super::url_template;
+use super::urls::no_base;
 use crate::model_catalog;
 use crate::model_catalog::Facts;
 use crate::pricing::{Prices, Pricing};
@@ -42,8 +43,11 @@ pub(super) fn routes(
             let made = make(target, of_model, adapters, known, &credentials);
             let made = made.map_err(|problem| telling_of_no_lock(problem, &config.plugins.lock));
             let made = made.map(|made| made.priced(&prices.book, set_price(model, target)));
-            let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
-            if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
+            let warnings = made.as_ref().ok().map(|made| {
+                let keyless = missing_key(target, &made.adapter, &config.environment);
+                [keyless, no_base(&target.provider, &made.adapter, &config.environment)]
+            });
+            for problem in made.as_ref().err().into_iter().chain(warnings.iter().flatten().flatten()) {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
                     problems.borrow_mut().push(problem.clone());
