@@ -60,7 +60,7 @@ const SHORT_SEALING_KEY: &str = "`realtime.sealing_key` needs at least 32 random
 fn secret_problems(admin: &Admin, realtime: &Realtime, environment: &Environment) -> Vec<Problem> {
     let mut problems = Vec::new();
     if admin.read_token.is_some() && admin.token.is_none() && !environment.leaves_secrets_out() {
-        problems.push(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
+        problems.push(Problem::error(&admin.place, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
     }
     if realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < MIN_SEALING_KEY) {
         problems.push(Problem::error(&Place::Unset, SHORT_SEALING_KEY).with_help("`openssl rand -hex 32` makes one"));
@@ -217,11 +217,17 @@ fn with_broken(mut found: Vec<Problem>, broken: Vec<Problem>, text: &str) -> Vec
     found
 }
 
-/// Warns if only callers on this machine are served although others can connect, and reports secrets that protect nothing.
+/// Warns if only callers on this machine are served although others can connect, or both listeners have one address, and
+/// reports secrets that protect nothing.
 fn check_access(reader: &Reader<'_>, joined: &Joined, tables: &Tables) {
     let server = &tables.server;
     if joined.clients.is_empty() && tables.issuers.is_empty() && server.is_open() && !server.anonymous {
         warn_that_only_this_machine_is_served(reader, server);
+    }
+    if tables.admin.listen.is_some_and(|listen| server.listens_at(listen)) {
+        let problem = Problem::warning(&tables.admin.place, "`admin.listen` is the address of the main listener");
+        reader
+            .report(problem.with_help("name another port, or leave it out: the main listener then serves /admin too"));
     }
     reader.problems.borrow_mut().extend(secret_problems(&tables.admin, &tables.realtime, reader.environment));
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
-use crate::{Origin, Secret};
+use crate::{Origin, Place, Secret};
 
 part! {
     /// What is logged, how it looks, and where requests have lines of their own.
@@ -93,7 +93,7 @@ pub(crate) fn read(reader: &Reader<'_>, root: Node) -> (Log, Tables) {
 
 section! {
     /// Operations endpoints: health, metrics and everything under `/admin`.
-    ADMIN = "[admin]" at "admin";
+    ADMIN = "[admin]" at "admin" then Admin::placed;
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Admin {
         /// A separate listener, such as `"127.0.0.1:9090"`. Without it, the main listener serves these paths too.
@@ -109,6 +109,15 @@ section! {
         open_metrics: bool,
         /// A login of people at an identity provider; see `login`.
         login: Option<AdminLogin>,
+    } beside {
+        /// Where the table stands.
+        place: Place = Place::Unset,
+    }
+}
+
+impl Admin {
+    fn placed(self, section: &Section<'_>) -> Self {
+        Self { place: section.place.clone(), ..self }
     }
 }
 

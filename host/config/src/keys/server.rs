@@ -1,6 +1,6 @@
 //! `[server]`: the main listener.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,6 +123,13 @@ impl Server {
     pub fn is_open(&self) -> bool {
         let name = self.host.trim_start_matches('[').trim_end_matches(']');
         name.parse::<IpAddr>().map_or(name != "localhost", |ip| !ip.is_loopback())
+    }
+
+    /// Whether the main listener has this address, as far as its host is one.
+    pub(crate) fn listens_at(&self, address: SocketAddr) -> bool {
+        let name = self.host.trim_start_matches('[').trim_end_matches(']');
+        let is_host = name.parse::<IpAddr>().is_ok_and(|ip| ip == address.ip() || ip.is_unspecified());
+        is_host && self.port != 0 && self.port == address.port()
     }
 
     fn placed(self, section: &Section<'_>) -> Self {

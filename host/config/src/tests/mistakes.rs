@@ -224,6 +224,20 @@ fn a_literal_key_is_taken_with_a_warning() {
 }
 
 #[test]
+fn two_listeners_do_not_have_one_address() {
+    let warned = |text: &str| {
+        let config = read(text);
+        config.warnings.iter().any(|problem| problem.message.contains("the address of the main listener"))
+    };
+    assert!(warned("[admin]\nlisten = '127.0.0.1:8080'\n"));
+    assert!(warned(
+        "[server]\nhost = '::'\nport = 9\n[admin]\nlisten = '[::1]:9'\n[[clients]]\nname = 'a'\nkey = 'a-long-enough-key-of-a'\n"
+    ));
+    assert!(!warned("[admin]\nlisten = '127.0.0.1:8081'\n"));
+    assert!(!warned("[server]\nport = 0\n[admin]\nlisten = '127.0.0.1:0'\n"));
+}
+
+#[test]
 fn an_address_that_others_reach_needs_clients() {
     let warned = |text: &str| {
         let config = read(text);
