@@ -94,7 +94,7 @@ pub(super) async fn act(
         ("quarantine", digest) => {
             let serving =
                 || catalog.get(&name).map(|adapter| adapter.digest).ok_or(ChangeDenied::Unknown(name.clone()));
-            let reason = reason.unwrap_or_else(|| "by the operator".to_owned());
+            let reason = reason.unwrap_or_else(|| "the operator quarantined it".to_owned());
             let digest = digest.map_or_else(serving, Ok);
             digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, DecidedBy::Operator))
         }
