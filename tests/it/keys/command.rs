@@ -105,6 +105,27 @@ async fn keys_are_made_listed_rotated_and_revoked_by_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_goes_to_another_team_and_to_none_by_a_command() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    for team in ["red", "green"] {
+        done(&gateway, &["teams", "create", team]).await;
+    }
+    let key = done(&gateway, &["keys", "create", "build", "--team", "red"]).await;
+    let (key, id) = (key.trim(), key.split('-').nth(2).unwrap());
+    let moved = done(&gateway, &["keys", "move", id, "--team", "green"]).await;
+    assert_eq!(moved, format!("the key {id} belongs to the team green now\n"));
+    done(&gateway, &["teams", "delete", "red"]).await;
+    done(&gateway, &["teams", "disable", "green"]).await;
+    assert_eq!(ask(&gateway, key).await.status(), 403);
+    let moved = done(&gateway, &["keys", "move", id, "--no-team"]).await;
+    assert_eq!(moved, format!("the key {id} belongs to no team now\n"));
+    assert_eq!(ask(&gateway, key).await.status(), 200);
+    let nowhere = weir(&gateway, TOKEN, &["keys", "move", id]).await;
+    assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn commands_change_what_is_given_of_a_key_and_a_team_and_keep_the_rest() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use http::Method;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::access_args::AccessArgs;
@@ -33,6 +35,8 @@ pub(in crate::cli) enum Command {
     Set(Box<Set>),
     /// Gives a key a new text under the same id, and prints it. The former text stays valid for the time of `--grace`.
     Rotate(Rotate),
+    /// Gives a key to another team, or to none. Its text stays the same.
+    Move(Move),
     /// Refuses a key from now on, until it is enabled.
     Disable(One),
     /// Accepts a disabled key again.
@@ -62,7 +66,7 @@ pub(in crate::cli) struct Create {
 /// How long a key is valid, and what it may do and use.
 #[derive(Debug, Args)]
 struct KeyTerms {
-    /// When it expires: a time such as 2027-01-31T00:00:00Z, or from now on such as 90d or 12h.
+    /// When it expires: a day or a time (UTC) such as 2027-01-31 or 2027-01-31T08:00:00Z, or from now on such as 90d or 12h.
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     #[command(flatten)]
@@ -132,6 +136,27 @@ pub(in crate::cli) struct Rotate {
     running: Running,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Move {
+    /// The key's id: the part of its text after `sk-weir-`.
+    id: String,
+    #[command(flatten)]
+    to: Destination,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Destination {
+    /// The team that it belongs to from now on.
+    #[arg(long)]
+    team: Option<String>,
+    /// Takes it out of its team.
+    #[arg(long)]
+    no_team: bool,
+}
+
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Create(asked) => create(&asked),
@@ -139,6 +164,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
         Command::Show(asked) => asked.send(Method::GET, "").and_then(|key| Ok(pretty(&key)?)),
         Command::Set(asked) => set(&asked),
         Command::Rotate(asked) => rotate(&asked),
+        Command::Move(asked) => move_to(&asked),
         Command::Disable(asked) => asked.send(Method::POST, "/disable").map(|_| "disabled".to_owned()),
         Command::Enable(asked) => asked.send(Method::POST, "/enable").map(|_| "enabled".to_owned()),
         Command::Delete(asked) => asked.send(Method::DELETE, "").map(|_| "deleted".to_owned()),
@@ -165,7 +191,7 @@ enum KeyError {
     )]
     Id,
     /// The expiry.
-    #[error("`{0}` is not a time such as 2027-01-31T00:00:00Z, 90d or 12h")]
+    #[error("`{0}` is not a time such as 2027-01-31, 2027-01-31T08:00:00Z, 90d or 12h")]
     Time(String),
 }
 
@@ -213,6 +239,14 @@ fn rotate(asked: &Rotate) -> Result<String, Failure> {
     Ok(cell(&key["key"]))
 }
 
+fn move_to(asked: &Move) -> Result<String, Failure> {
+    let path = path(&asked.id, "/move")?;
+    let body = json!({"team": asked.to.team});
+    let key = Endpoints::of(&asked.running)?.send(Method::POST, &path, &[], Some(&body))?;
+    let whose = asked.to.team.as_ref().map_or_else(|| "no team".to_owned(), |team| format!("the team {team}"));
+    Ok(format!("the key {} belongs to {whose} now", cell(&key["id"])))
+}
+
 fn list(asked: &List) -> Result<String, Failure> {
     let filter: Vec<(&str, &str)> = asked.team.iter().map(|team| ("team", team.as_str())).collect();
     let row =
@@ -237,10 +271,18 @@ fn damaged(asked: &Damaged) -> Result<String, Failure> {
     Ok(table(["MARK", "KIND", "ID", "REVISION"], &rows))
 }
 
-/// A time, or one from now on: `90d`, `12h`, `30m`.
+/// How a day is written.
+const DAY: &str = "2027-01-31";
+
+/// A time, the beginning of a day, or a time from now on: `90d`, `12h`, `30m`.
 fn time(text: &str, now: Timestamp) -> Result<Timestamp, KeyError> {
     if let Ok(time) = text.parse() {
         return Ok(time);
+    }
+    // A date with a time but without a zone would be read as its day alone.
+    let day = Some(text).filter(|text| text.len() == DAY.len()).and_then(|text| text.parse::<Date>().ok());
+    if let Some(beginning) = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok()) {
+        return Ok(beginning.timestamp());
     }
     let wrong = || KeyError::Time(text.to_owned());
     let length = crate::time::length(text).ok_or_else(wrong)?;
@@ -258,9 +300,10 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00.123456789Z".parse().unwrap();
         let read = |text| time(text, now).map(|time| time.to_string());
         assert_eq!(read("2027-01-31T00:00:00Z").unwrap(), "2027-01-31T00:00:00Z");
+        assert_eq!(read("2027-01-31").unwrap(), "2027-01-31T00:00:00Z");
         assert_eq!(read("90d").unwrap(), "2027-02-19T12:00:00Z");
         assert_eq!(read("12h").unwrap(), "2026-11-22T00:00:00Z");
-        for wrong in ["", "5", "d", "-1d", "9999999999999999d", "1y"] {
+        for wrong in ["", "5", "d", "-1d", "9999999999999999d", "1y", "2027-02-30", "2027", "2027-01-31T08:00:00"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }
