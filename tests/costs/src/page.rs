@@ -47,84 +47,105 @@ pub fn write(book: &PriceBook, recordings: &[Recording]) -> String {
             continue;
         }
         let sum = sums.entry(source.name).or_default();
-        match read(source.kind, recording) {
+        match read(source.kind, recording).map(|read| Answered::of(book, source, recording, read)) {
             None => sum.unread += 1,
-            Some(read) if !read.has_usage => sum.without_usage += 1,
-            Some(read) => book_one(book, source, recording, read, &mut rows, sum),
+            Some(None) => sum.without_usage += 1,
+            Some(Some(answered)) => {
+                let row = rows.entry((source.name, answered.served.clone())).or_default();
+                row.count(&answered.facts);
+                row.compare(&answered, recording, sum);
+                row.settle(answered, sum);
+            }
         }
     }
     text(book, &rows, &sums)
 }
 
-fn book_one(
-    book: &PriceBook,
-    source: &Source,
-    recording: &Recording,
-    read: Read,
-    rows: &mut BTreeMap<(&'static str, String), Row>,
-    sum: &mut Sum,
-) {
-    let asked = recording.model();
-    let served = read.model.clone().unwrap_or_else(|| asked.clone());
-    let told = source.cost_place.and_then(|place| read.told(place));
-    let booked = told.filter(|_| source.books_reported);
-    let mut attempt = read.reports.finish(Seen { is_whole: true, ..Seen::default() });
-    attempt.usage.take_tier(read.service_tier.as_deref());
-    let at: Timestamp = AT.parse().unwrap();
-    let mut facts = Facts::of(&attempt.usage, at).unwrap();
-    facts.estimated = attempt.confidence != Confidence::Reported;
-    let own = Subject { provider: source.name, kind: source.kind, served: &served, asked: &asked };
-    let of_maker = |(kind, model)| Subject { provider: kind, kind, served: model, asked: model };
-    // What a router tells is compared with what the maker of the model charges.
-    let subject = booked.and_then(|_| maker(&served)).map_or(own, of_maker);
-    let cost = price(book, subject, &facts).unwrap();
-    if cost == Cost::NoUsage {
-        sum.without_usage += 1;
-        return;
+/// A recorded answer with usage, priced.
+struct Answered {
+    /// The model that its provider names.
+    served: String,
+    facts: Facts,
+    cost: Cost,
+    /// What the answer itself says that it costs.
+    told: Option<ReportedCost>,
+    /// Whether that is booked, in place of what the price file says.
+    is_told_booked: bool,
+}
+
+impl Answered {
+    /// Prices an answer; `None` if it has no usage.
+    fn of(book: &PriceBook, source: &Source, recording: &Recording, read: Read) -> Option<Self> {
+        if !read.has_usage {
+            return None;
+        }
+        let asked = recording.model();
+        let served = read.model.clone().unwrap_or_else(|| asked.clone());
+        let told = source.cost_place.and_then(|place| read.told(place));
+        let is_told_booked = source.books_reported && told.is_some();
+        let mut attempt = read.reports.finish(Seen { is_whole: true, ..Seen::default() });
+        attempt.usage.take_tier(read.service_tier.as_deref());
+        let at: Timestamp = AT.parse().unwrap();
+        let mut facts = Facts::of(&attempt.usage, at).unwrap();
+        facts.estimated = attempt.confidence != Confidence::Reported;
+        let own = Subject { provider: source.name, kind: source.kind, served: &served, asked: &asked };
+        let of_maker = |(kind, model)| Subject { provider: kind, kind, served: model, asked: model };
+        // What a router tells is compared with what the maker of the model charges.
+        let subject = if is_told_booked { maker(&served).map_or(own, of_maker) } else { own };
+        let cost = price(book, subject, &facts).unwrap();
+        (cost != Cost::NoUsage).then_some(Self { served, facts, cost, told, is_told_booked })
     }
-    let row = rows.entry((source.name, served.clone())).or_default();
-    row.answers += 1;
-    // What was counted, not what follows from that.
-    let is_counted = |measure: Measure| matches!(measure, Measure::Tokens(_) | Measure::Pieces(_));
-    for (at, measure) in Measure::all().enumerate().filter(|(_, measure)| is_counted(*measure)) {
-        let count = row.counts.entry(at).or_default();
-        *count = count.saturating_add(facts.count(measure));
+}
+
+impl Row {
+    /// Adds what was counted, not what follows from that.
+    fn count(&mut self, facts: &Facts) {
+        self.answers += 1;
+        let is_counted = |measure: Measure| matches!(measure, Measure::Tokens(_) | Measure::Pieces(_));
+        for (at, measure) in Measure::all().enumerate().filter(|(_, measure)| is_counted(*measure)) {
+            let count = self.counts.entry(at).or_default();
+            *count = count.saturating_add(facts.count(measure));
+        }
     }
-    let reported = recording.reported_ticks().map(Reported::Ticks).or(told.map(Reported::Told));
-    if let (Cost::Priced(bill), Some(reported)) = (&cost, reported) {
+
+    /// Compares the bill with the cost that the answer reports, if it does.
+    fn compare(&mut self, answered: &Answered, recording: &Recording, sum: &mut Sum) {
+        let reported = recording.reported_ticks().map(Reported::Ticks).or(answered.told.map(Reported::Told));
+        let (Cost::Priced(bill), Some(reported)) = (&answered.cost, reported) else { return };
         if reported.agrees(bill) {
             sum.agreeing += 1;
-        } else {
-            sum.differing += 1;
-            row.notes.push(format!(
-                "{} reports {} nano-dollars, not {}",
-                recording.id,
-                reported.nanos(),
-                bill.total.get()
-            ));
+            return;
         }
+        sum.differing += 1;
+        let (id, nanos, total) = (&recording.id, reported.nanos(), bill.total.get());
+        self.notes.push(format!("{id} reports {nanos} nano-dollars, not {total}"));
     }
-    let (bill, nanos) = match (cost, booked) {
-        (_, Some(told)) => (None, Some(told.nanos)),
-        (Cost::Priced(bill), None) => {
-            let nanos = bill.total.get();
-            (Some(bill), Some(nanos))
+
+    /// Adds the cost.
+    fn settle(&mut self, answered: Answered, sum: &mut Sum) {
+        let told = answered.told.filter(|_| answered.is_told_booked);
+        let (bill, nanos) = match (answered.cost, told) {
+            (_, Some(told)) => (None, Some(told.nanos)),
+            (Cost::Priced(bill), None) => {
+                let nanos = bill.total.get();
+                (Some(bill), Some(nanos))
+            }
+            (Cost::Unpriced(partial), None) => {
+                self.missing.extend(partial.missing.iter().map(|(measure, _)| measure.name()));
+                (Some(partial.known), None)
+            }
+            (Cost::NoUsage, None) => return,
+        };
+        match nanos {
+            Some(nanos) => {
+                sum.priced += 1;
+                sum.nanos += nanos;
+                self.nanos += nanos;
+            }
+            None => sum.unpriced += 1,
         }
-        (Cost::Unpriced(partial), None) => {
-            row.missing.extend(partial.missing.iter().map(|(measure, _)| measure.name()));
-            (Some(partial.known), None)
-        }
-        (Cost::NoUsage, None) => return,
-    };
-    match nanos {
-        Some(nanos) => {
-            sum.priced += 1;
-            sum.nanos += nanos;
-            row.nanos += nanos;
-        }
-        None => sum.unpriced += 1,
+        self.notes.extend(bill.iter().flat_map(|bill| &bill.assumptions).map(ToString::to_string));
     }
-    row.notes.extend(bill.iter().flat_map(|bill| &bill.assumptions).map(ToString::to_string));
 }
 
 /// A cost that an answer reports.
