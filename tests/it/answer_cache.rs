@@ -11,6 +11,7 @@ mod tenants;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use weir_tests::clients::{by, client};
 use weir_tests::code::pack;
 use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream};
 
@@ -22,14 +23,6 @@ fn keeping(wire_formats: &[WireFormat], upstream: &Upstream) -> String {
     config_of(wire_formats, upstream).replace("target = {", kept)
 }
 
-fn client(name: &str, more: &str) -> String {
-    format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\n{more}\n")
-}
-
-fn by(name: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer weir-{name}-0123456789abcdef"))
-}
-
 fn result(reply: &Reply) -> Option<&str> {
     reply.header("x-weir-cache")
 }
@@ -39,10 +32,6 @@ fn chat(more: &Value) -> Request {
     let mut body = json!({"model": "openai", "messages": [{"role": "user", "content": "Hi"}]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Request::post("/v1/chat/completions", body.to_string())
-}
-
-fn requests(upstream: &mut Upstream) -> usize {
-    std::iter::from_fn(|| upstream.unseen()).count()
 }
 
 /// A provider that answers in the format of the request.
@@ -86,7 +75,7 @@ async fn an_equal_request_gets_the_same_bytes_in_both_lanes_whole_and_streamed_a
                 }
                 assert_eq!((again.header("age"), again.header("x-weir-lane")), (Some("0"), Some("cache")));
                 assert!(!client.parsed(&again, stream).text.is_empty());
-                assert_eq!(requests(&mut upstream), 1, "{about}");
+                assert_eq!(upstream.count_unseen(), 1, "{about}");
             }
         }
     }
@@ -108,7 +97,7 @@ async fn an_answer_is_given_for_the_lifetime_of_its_model_and_no_longer() {
         assert!(asked.elapsed() < Duration::from_mins(1), "it is kept for ever");
     }
     assert!(asked.elapsed() >= Duration::from_secs(10));
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,11 +112,11 @@ async fn a_caller_gets_only_its_own_and_one_that_opted_out_gets_none() {
             .until_metric("weir_cache_entries", if who == "one" && expected == Some("miss") { 2.0 } else { 4.0 })
             .await;
     }
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
     for _ in 0..2 {
         assert_eq!(result(&gateway.ask(&by("fresh", chat(&json!({})))).await), None);
     }
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +126,7 @@ async fn it_is_off_unless_a_model_has_it() {
     for _ in 0..2 {
         assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), None);
     }
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
 }
 
 /// Requests of which each differs from the first one in something, with these members besides.
@@ -180,12 +169,12 @@ async fn whatever_differs_in_a_request_makes_it_another() {
         assert_eq!(result(&reply), Some("miss"), "number {at}: {}", reply.text());
         gateway.until_metric("weir_cache_entries", 2.0 * (at + 1) as f64).await;
     }
-    assert_eq!(requests(&mut upstream), others.len());
+    assert_eq!(upstream.count_unseen(), others.len());
     let reordered = r#"{ "messages":[{"content":"Hi", "role":"user"}],  "model":"openai" }"#;
     assert_eq!(result(&gateway.post("/v1/chat/completions", reordered).await), Some("hit"));
     // What the answer means is the same in another coding.
     assert_eq!(result(&gateway.ask(&chat(&json!({})).header("accept-encoding", "gzip")).await), Some("hit"));
-    assert_eq!(requests(&mut upstream), 0);
+    assert_eq!(upstream.count_unseen(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +196,7 @@ async fn whatever_differs_makes_it_another_where_it_is_translated_or_streamed_to
             assert!(keys.insert(reply.header("x-weir-cache-key").unwrap().to_owned()), "{model} {stream}: its own key");
         }
     }
-    assert_eq!(requests(&mut upstream), asked);
+    assert_eq!(upstream.count_unseen(), asked);
     assert!(asked > 36, "{asked}");
 }
 
@@ -233,7 +222,7 @@ async fn what_is_not_complete_is_not_kept() {
             let reply = gateway.ask(&chat(&json!({"stream": stream}))).await;
             assert!(matches!(result(&reply), Some("miss" | "bypass")), "{:?}: {}", result(&reply), reply.text());
         }
-        assert_eq!(requests(&mut upstream), 2);
+        assert_eq!(upstream.count_unseen(), 2);
         assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
     }
 }
@@ -277,7 +266,7 @@ async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
             assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
         }
     }
-    assert_eq!(requests(&mut upstream), 32);
+    assert_eq!(upstream.count_unseen(), 32);
     let same = chat(&json!({"n": 2, "temperature": 0, "store": false}));
     assert_eq!(result(&gateway.ask(&same).await), Some("miss"));
     gateway.until_metric("weir_cache_entries", 2.0).await;
@@ -298,7 +287,7 @@ async fn a_request_says_what_it_wants_of_the_cache() {
     assert_eq!(result(&ask("no-store").await), Some("hit"));
     assert_eq!(result(&ask("no-cache").await), Some("miss"));
     assert_eq!(ask("no-cache, only-if-cached").await.status(), 504);
-    assert_eq!(requests(&mut upstream), 3);
+    assert_eq!(upstream.count_unseen(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -315,20 +304,9 @@ async fn who_asks_for_a_kept_answer_only_is_not_sent_to_a_provider_where_none_ar
             let reply = gateway.ask(&by(who, request.header("cache-control", "only-if-cached"))).await;
             assert_eq!(reply.status(), 504, "{who}: {}", reply.text());
             assert_eq!(reply.json()["error"]["code"], "not_cached", "{who}");
-            assert_eq!(requests(&mut upstream), 0, "{who}");
+            assert_eq!(upstream.count_unseen(), 0, "{who}");
         }
     }
-}
-
-/// An answer of which the end waits at a gate; a streamed one begins before.
-fn gated(gate: &Gate, stream: bool) -> Answer {
-    if !stream {
-        let head = Answer::begin(200, &[("content-type", "application/json")]);
-        return head.gate(gate).piece(OPENAI.whole()).end();
-    }
-    let pieces = OPENAI.stream();
-    let begun = pieces[..2].iter().fold(Answer::sse(), Answer::piece).gate(gate);
-    pieces[2..].iter().fold(begun, Answer::piece).end()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -338,7 +316,7 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
     pieces.remove(4);
     for (stream, expected) in [(false, OPENAI.whole().clone()), (true, pieces.concat())] {
         let gate = Gate::default();
-        let mut upstream = Upstream::always(gated(&gate, stream)).await;
+        let mut upstream = Upstream::always(OPENAI.gated(&gate, stream)).await;
         let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
         let request = chat(&json!({"stream": stream}));
         let mut leader = gateway.connect().await;
@@ -374,7 +352,7 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_the_equal_request_of_another_caller() {
     let gate = Gate::default();
-    let mut upstream = Upstream::always(gated(&gate, false)).await;
+    let mut upstream = Upstream::always(OPENAI.gated(&gate, false)).await;
     let clients = client("one", "") + &client("two", "");
     let gateway = Gateway::open(&(keeping(&[OPENAI], &upstream) + &clients)).await;
     let mut both = [gateway.connect().await, gateway.connect().await];
@@ -483,5 +461,5 @@ async fn a_compressed_answer_is_kept_as_it_is() {
     let reply = gateway.ask(&request).await;
     assert_eq!((result(&reply), reply.header("content-encoding")), (Some("hit"), Some("gzip")));
     assert_eq!(reply.body, packed);
-    assert_eq!(requests(&mut upstream), 1);
+    assert_eq!(upstream.count_unseen(), 1);
 }

@@ -8,16 +8,10 @@ use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream};
 use crate::retries::provider;
 use crate::wire_format::{ANTHROPIC, EVERY, OPENAI, TEXT, config_of};
 
-/// A whole answer as bytes, to be held back by a gate.
-fn whole() -> String {
-    let body = OPENAI.whole();
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-}
-
 async fn gated() -> (Upstream, Gate) {
     let gate = Gate::default();
     let shut = gate.clone();
-    (Upstream::scripted(move |_| Answer::default().gate(&shut).piece(whole())).await, gate)
+    (Upstream::scripted(move |_| Answer::default().gate(&shut).piece(OPENAI.whole_with_head())).await, gate)
 }
 
 const QUEUE: &str = "[server]\nmax_concurrency = 1\nqueue = { length = 3, wait = \"20s\" }\n";

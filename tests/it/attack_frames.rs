@@ -1,5 +1,5 @@
-//! Frames of HTTP/2 that come for ever and say nothing, from a provider and from a client: they end, others are served meanwhile, and
-//! they take little memory.
+//! Frames of HTTP/2 that come for ever and say nothing, from a provider and from a client: they end, others are served
+//! meanwhile, and they take little memory.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
-//! Heads and bodies whose end two servers could see in different places, and paths that two servers could read differently, at every
-//! route: no second request is hidden in a first one, nothing doubtful reaches a provider, and no path leads past a key.
+//! Heads and bodies whose end two servers could see in different places, and paths that two servers could read
+//! differently, at every route: no second request is hidden in a first one, nothing doubtful reaches a provider, and no
+//! path leads past a key.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use weir_tests::clients::{self, by, key};
 use weir_tests::code::pack;
 use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
 
@@ -49,17 +50,8 @@ fn config(upstream: &Upstream) -> String {
          [[models]]\nalias = \"secret\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n",
         upstream.url()
     );
-    let client =
-        |(name, more): (&str, &str)| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\n{more}", key(name));
+    let client = |(name, more): (&str, &str)| clients::client(name, more);
     provider + &CLIENTS.map(client).concat()
-}
-
-fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
-fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer {}", key(client)))
 }
 
 /// A provider that stores each request's content under its own id, and returns it to any client.

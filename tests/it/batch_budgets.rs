@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_tests::program::ask;
-use weir_tests::{Answer, Folder, Gateway, Received, Redis, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Redis, Reply, Request, Upstream, clients};
 
 use crate::kept_batches::Node;
 use crate::kept_files::until_file_is_kept;
@@ -68,19 +68,13 @@ pub(crate) async fn openai() -> (Upstream, Arc<AtomicU8>) {
     (upstream, state)
 }
 
-pub(crate) fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
 pub(crate) fn by(client: &str, request: Request) -> Request {
     let request = request.header("anthropic-version", "2023-06-01");
-    if client.is_empty() { request } else { request.header("authorization", &format!("Bearer {}", key(client))) }
+    if client.is_empty() { request } else { clients::by(client, request) }
 }
 
 pub(crate) fn clients(names: &[&str]) -> String {
-    let client = |name: &&str| {
-        format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\nteam = \"red\"\npassthrough = [\"* * *\"]\n", key(name))
-    };
+    let client = |name: &&str| clients::client(name, "team = \"red\"\npassthrough = [\"* * *\"]");
     names.iter().map(client).collect()
 }
 
@@ -163,7 +157,7 @@ async fn uploaded(gateway: &Gateway, client: &str, lane: &str, requests: &[Strin
 }
 
 async fn used(gateway: &Gateway, budget: &str) -> f64 {
-    gateway.metric(&format!("weir_budget_used{{budget=\"{budget}\"}}")).await
+    gateway.budget_used(budget).await
 }
 
 async fn until_used(gateway: &Gateway, budget: &str, amount: f64) {

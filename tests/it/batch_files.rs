@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
-use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
+use weir_tests::clients::{by, client};
+use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
+use crate::batch_budgets::{begin, id_in};
 use crate::wire_format::OPENAI;
 
 const TOKEN: &str = "the-token-of-the-operator-0123";
@@ -14,7 +16,6 @@ const OPERATIONS: &str = "operations = [\"chat\", \"files-*\", \"batches-*\"]\np
 
 /// Two clients that are bound to models, two that are restricted and may use every one, and one that may use everything.
 fn config(upstream: &Upstream, models_of_one: &str) -> String {
-    let client = |name: &str, more: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\n{more}", key(name));
     let bound = |models: &str| format!("models = [{models}]\n{OPERATIONS}");
     format!(
         "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\nretry = {{ max_retries = 0 }}\n\
@@ -27,14 +28,6 @@ fn config(upstream: &Upstream, models_of_one: &str) -> String {
         client("any", &bound("\"*\"")),
         client("free", "passthrough = [\"p * *\"]\n"),
     )
-}
-
-fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
-fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer {}", key(client)))
 }
 
 /// A provider that gives each file and each batch an id of its own.
@@ -81,24 +74,8 @@ fn upload(lane: &str, form: &str) -> Request {
     Request::new("POST", &format!("{lane}/files")).header("content-type", "multipart/form-data; boundary=x").body(form)
 }
 
-fn batch(lane: &str, file: &str) -> Request {
-    let body = json!({"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"});
-    Request::post(&format!("{lane}/batches"), body.to_string())
-}
-
-fn id_in(reply: &Reply) -> String {
-    assert_eq!(reply.status(), 200, "{}", reply.text());
-    reply.json()["id"].as_str().unwrap().to_owned()
-}
-
 async fn uploaded(gateway: &Gateway, client: &str, lane: &str, file: &str) -> String {
     id_in(&gateway.ask(&by(client, upload(lane, &form("batch", file)))).await)
-}
-
-fn error(reply: &Reply) -> (u16, String, String) {
-    let error = &reply.json()["error"];
-    let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-    (reply.status(), text("code"), text("message"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,10 +87,10 @@ async fn a_client_with_models_begins_a_batch_on_a_file_that_names_only_these() {
         let reply = gateway.ask(&by("one", upload(lane, &form("batch", &file)))).await;
         assert!(upstream.request().await.body == form("batch", &file).into_bytes(), "the same bytes");
         let id = id_in(&reply);
-        assert_eq!(gateway.ask(&by("one", batch(lane, &id))).await.status(), 200, "{lane}");
+        assert_eq!(gateway.ask(&by("one", begin(lane, &id))).await.status(), 200, "{lane}");
         assert_eq!(upstream.request().await.json()["input_file_id"], id);
         for other in ["two", "free"] {
-            let (status, _, message) = error(&gateway.ask(&by(other, batch(lane, &id))).await);
+            let (status, _, message) = gateway.ask(&by(other, begin(lane, &id))).await.problem();
             assert_eq!(status, 404, "{other}: {message}");
             assert!(message.contains("there is no"), "{message}");
         }
@@ -140,19 +117,19 @@ async fn no_file_names_a_model_that_its_client_may_not_use_wherever_it_stands() 
         // Whatever the file is said to be for: it may be the last word of one of two.
         for purpose in ["batch", "user_data"] {
             let reply = gateway.ask(&by("one", upload("/v1", &form(purpose, &file)))).await;
-            let (status, _, message) = error(&reply);
+            let (status, _, message) = reply.problem();
             assert_eq!(status, 403, "{second}: {message}");
             assert!(message.contains("`dear`") && message.contains("line 2"), "{message}");
             assert_eq!(OPENAI.error(&reply), Some(message));
             assert!(upstream.unseen().is_none(), "{second}");
-            let (status, _, message) = error(&gateway.ask(&by("one", upload(LANES[1], &form(purpose, &file)))).await);
+            let (status, _, message) = gateway.ask(&by("one", upload(LANES[1], &form(purpose, &file)))).await.problem();
             assert_eq!(status, 400, "{second}: {message}");
             assert!(message.contains("names a model that this key may not use"), "{message}");
             assert!(upstream.unseen().is_none_or(|got| !got.text().contains("--x--")), "{second}: it has the end");
         }
         for lane in LANES {
             let id = uploaded(&gateway, "free", lane, &file).await;
-            assert_eq!(gateway.ask(&by("free", batch(lane, &id))).await.status(), 200, "{second}");
+            assert_eq!(gateway.ask(&by("free", begin(lane, &id))).await.status(), 200, "{second}");
         }
         while upstream.unseen().is_some() {}
     }
@@ -190,8 +167,8 @@ async fn a_file_that_cannot_be_read_as_requests_is_uploaded_and_begins_no_batch(
         for lane in LANES {
             let id = id_in(&gateway.ask(&by("one", upload(lane, &form))).await);
             upstream.request().await;
-            let reply = gateway.ask(&by("one", batch(lane, &id))).await;
-            let (status, code, message) = error(&reply);
+            let reply = gateway.ask(&by("one", begin(lane, &id))).await;
+            let (status, code, message) = reply.problem();
             assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{says}: {message}");
             assert!(message.contains(&says) && message.contains("Upload the file"), "{says}: {message}");
             assert!(upstream.unseen().is_none(), "{says}");
@@ -206,7 +183,7 @@ async fn a_batch_of_a_client_with_models_names_a_file_that_was_read() {
     let by_other = uploaded(&gateway, "two", "/v1", &of_model("fast")).await;
     let by_free = uploaded(&gateway, "free", "/v1", &of_model("fast")).await;
     let own = uploaded(&gateway, "one", "/v1", &of_model("fast")).await;
-    let begun = gateway.ask(&by("one", batch("/v1", &own))).await.json();
+    let begun = gateway.ask(&by("one", begin("/v1", &own))).await.json();
     let output = begun["output_file_id"].as_str().unwrap();
     while upstream.unseen().is_some() {}
     for lane in LANES {
@@ -216,16 +193,18 @@ async fn a_batch_of_a_client_with_models_names_a_file_that_was_read() {
             ("file-0123456789unknown", 404, "uploaded through this gateway itself"),
             (output, 403, "were not read when it was made"),
         ] {
-            let (status, _, message) = error(&gateway.ask(&by("one", batch(lane, file))).await);
+            let (status, _, message) = gateway.ask(&by("one", begin(lane, file))).await.problem();
             assert_eq!(status, expected, "{file}: {message}");
             assert!(message.contains(says), "{file}: {message}");
         }
         let other_members = json!({"requests": [{"body": {"model": "dear"}}], "endpoint": "/v1/chat/completions"});
-        let (status, code, message) =
-            error(&gateway.ask(&by("one", Request::post(&format!("{lane}/batches"), other_members.to_string()))).await);
+        let (status, code, message) = gateway
+            .ask(&by("one", Request::post(&format!("{lane}/batches"), other_members.to_string())))
+            .await
+            .problem();
         assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{message}");
         assert!(upstream.unseen().is_none(), "{lane}");
-        assert_eq!(gateway.ask(&by("free", batch(lane, "file-0123456789unknown"))).await.status(), 200);
+        assert_eq!(gateway.ask(&by("free", begin(lane, "file-0123456789unknown"))).await.status(), 200);
         upstream.request().await;
     }
 }
@@ -236,14 +215,14 @@ async fn the_rights_at_the_time_of_the_batch_count() {
     let with = |models: &str| format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config(&upstream, models));
     let gateway = Gateway::from_file(&with("\"fast*\"")).await;
     let file = uploaded(&gateway, "one", "/v1", &format!("{}\n{}", of_model("fast"), of_model("fast-2"))).await;
-    assert_eq!(gateway.ask(&by("one", batch("/v1", &file))).await.status(), 200);
+    assert_eq!(gateway.ask(&by("one", begin("/v1", &file))).await.status(), 200);
     gateway.configure(&with("\"fast\""));
     let reload = Request::post("/admin/reload", "").header("authorization", &format!("Bearer {TOKEN}"));
     let reloaded = gateway.ask(&reload).await;
     assert_eq!(reloaded.status(), 200, "{}", reloaded.text());
     while upstream.unseen().is_some() {}
     for lane in LANES {
-        let (status, _, message) = error(&gateway.ask(&by("one", batch(lane, &file))).await);
+        let (status, _, message) = gateway.ask(&by("one", begin(lane, &file))).await.problem();
         assert_eq!(status, 403, "{message}");
         assert!(message.contains("`fast-2`") && message.contains("line 2"), "{message}");
         assert!(upstream.unseen().is_none());
@@ -267,14 +246,14 @@ async fn requests_in_a_file_name_no_object_that_their_client_has_not_made() {
         assert_eq!(reply.status(), if lane == "/v1" { 404 } else { 400 }, "{client}: {}", reply.text());
         assert!(upstream.unseen().is_none_or(|got| !got.text().contains("--x--")), "{client} {lane}: it has the end");
         let with_own = uploaded(&gateway, client, lane, &with_object(&own)).await;
-        assert_eq!(gateway.ask(&by(client, batch(lane, &with_own))).await.status(), 200, "{client} {lane}");
+        assert_eq!(gateway.ask(&by(client, begin(lane, &with_own))).await.status(), 200, "{client} {lane}");
         // What was read of it may not be all that it names.
         let hidden = format!("{}\r{}", of_model("fast"), with_object("file-0123456789unknown"));
         let hidden = uploaded(&gateway, client, lane, &hidden).await;
-        let (status, code, message) = error(&gateway.ask(&by(client, batch(lane, &hidden))).await);
+        let (status, code, message) = gateway.ask(&by(client, begin(lane, &hidden))).await.problem();
         assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{client} {lane}: {message}");
         let of_free = uploaded(&gateway, "free", lane, &file).await;
-        assert_eq!(gateway.ask(&by("free", batch(lane, &of_free))).await.status(), 200, "{lane}");
+        assert_eq!(gateway.ask(&by("free", begin(lane, &of_free))).await.status(), 200, "{lane}");
         while upstream.unseen().is_some() {}
     }
 }
@@ -285,11 +264,11 @@ async fn a_restricted_client_that_may_use_every_model_names_any_in_its_file() {
     let gateway = open(&upstream).await;
     for (client, lane) in ["narrow", "any"].into_iter().flat_map(|client| LANES.map(|lane| (client, lane))) {
         let file = uploaded(&gateway, client, lane, &format!("{}\n{}", of_model("fast"), of_model("dear"))).await;
-        assert_eq!(gateway.ask(&by(client, batch(lane, &file))).await.status(), 200, "{client} {lane}");
+        assert_eq!(gateway.ask(&by(client, begin(lane, &file))).await.status(), 200, "{client} {lane}");
         while upstream.unseen().is_some() {}
         for other in ["file-0123456789unknown".to_owned(), uploaded(&gateway, "free", lane, &of_model("fast")).await] {
             while upstream.unseen().is_some() {}
-            assert_eq!(gateway.ask(&by(client, batch(lane, &other))).await.status(), 404, "{client} {lane} {other}");
+            assert_eq!(gateway.ask(&by(client, begin(lane, &other))).await.status(), 404, "{client} {lane} {other}");
             assert!(upstream.unseen().is_none(), "{client} {lane} {other}");
         }
     }
@@ -303,11 +282,11 @@ async fn a_large_file_is_read_as_it_passes() {
     let long = line(&format!(r#","model":"fast","more":"{}""#, "x".repeat(100_000)));
     let mut file = [long.as_str()].repeat(200).join("\n");
     let id = uploaded(&gateway, "one", LANES[1], &file).await;
-    assert_eq!(gateway.ask(&by("one", batch("/v1", &id))).await.status(), 200);
+    assert_eq!(gateway.ask(&by("one", begin("/v1", &id))).await.status(), 200);
     while upstream.unseen().is_some() {}
     file.push('\n');
     file.push_str(&of_model("dear"));
-    let (status, _, message) = error(&gateway.ask(&by("one", upload(LANES[1], &form("batch", &file)))).await);
+    let (status, _, message) = gateway.ask(&by("one", upload(LANES[1], &form("batch", &file)))).await.problem();
     assert_eq!(status, 400, "{message}");
 }
 
@@ -320,7 +299,7 @@ async fn no_batch_is_begun_where_its_models_cannot_be_known() {
     for (method, path) in [("POST", "batches"), ("POST", "batches/"), ("POST", "b%61tches"), ("post", "batches")] {
         let body = json!({"input_file_id": "file-0123456789unknown"}).to_string();
         let ask = || Request::new(method, &format!("/passthrough/p/{path}")).body(&body);
-        let (status, code, message) = error(&gateway.ask(&by("one", ask())).await);
+        let (status, code, message) = gateway.ask(&by("one", ask())).await.problem();
         assert_eq!((status, code.as_str()), (403, "requests_not_read"), "{method} {path}: {message}");
         assert!(upstream.unseen().is_none());
         assert_eq!(gateway.ask(&by("free", ask())).await.status(), 200, "{method} {path}");

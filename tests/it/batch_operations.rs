@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use weir_tests::clients::{self, by};
 use weir_tests::{Answer, Folder, Gate, Gateway, Received, Request, Upstream};
 
 use crate::wire_format::{GEMINI, OPENAI, config_of};
@@ -106,9 +107,7 @@ async fn open(upstream: &Upstream, server: &str) -> Gateway {
 
 /// Clients with their budgets, two of which may use certain models only, and a `[server]` with these settings.
 pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
-    let client = |name: &str, rights: &str| {
-        format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n{rights}\n", key(name))
-    };
+    let client = |name: &str, rights: &str| clients::client(name, &format!("passthrough = [\"* * *\"]\n{rights}"));
     let budget = |name: &str, of: &str, limit: &str| {
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"{of}\" }}\n{limit}\nper = \"total\"\n")
     };
@@ -130,14 +129,6 @@ pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
 pub(crate) fn config_with_prices(upstream: &Upstream, server: &str) -> String {
     let prices = "price = { input = 100000, cache_read = 50000, output = 200000 }\ntarget = {";
     config(upstream, server).replace("target = {", prices)
-}
-
-fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
-fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer {}", key(client)))
 }
 
 fn request() -> Value {
@@ -171,15 +162,14 @@ pub(crate) fn reserved() -> [f64; 2] {
 }
 
 async fn used(gateway: &Gateway) -> [f64; 2] {
-    let dollars = gateway.metric("weir_budget_used{budget=\"money\"}").await;
-    [dollars, gateway.metric("weir_budget_used{budget=\"tokens\"}").await]
+    [gateway.budget_used("money").await, gateway.budget_used("tokens").await]
 }
 
 async fn until_booked(gateway: &Gateway) {
     gateway.until_metric("weir_budget_used{budget=\"money\"}", DOLLARS).await;
     gateway.until_metric("weir_budget_used{budget=\"tokens\"}", TOKENS).await;
     assert_eq!(used(gateway).await, [DOLLARS, TOKENS]);
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"other\"}").await, 0.0);
+    assert_eq!(gateway.budget_used("other").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream, clients};
 
 use crate::wire_format::{ANTHROPIC, config_of};
 
@@ -89,8 +89,7 @@ async fn open(upstream: &Upstream, server: &str) -> Gateway {
 
 /// Two clients with their budgets, and a `[server]` with these settings.
 pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
-    let client =
-        |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));
+    let client = |name: &str| clients::client(name, "passthrough = [\"* * *\"]");
     let budget = |name: &str, of: &str, limit: &str| {
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"{of}\" }}\n{limit}\nper = \"total\"\n")
     };
@@ -105,12 +104,8 @@ pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
     )
 }
 
-fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
 fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer {}", key(client))).header("anthropic-version", "2023-06-01")
+    clients::by(client, request).header("anthropic-version", "2023-06-01")
 }
 
 /// The only request of a batch.
@@ -140,14 +135,13 @@ async fn make(gateway: &Gateway, path: &str) {
 }
 
 async fn used(gateway: &Gateway) -> [f64; 2] {
-    let dollars = gateway.metric("weir_budget_used{budget=\"money\"}").await;
-    [dollars, gateway.metric("weir_budget_used{budget=\"tokens\"}").await]
+    [gateway.budget_used("money").await, gateway.budget_used("tokens").await]
 }
 
 async fn until_booked(gateway: &Gateway) {
     gateway.until_metric("weir_budget_used{budget=\"money\"}", DOLLARS).await;
     assert_eq!(used(gateway).await, [DOLLARS, TOKENS]);
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"other\"}").await, 0.0);
+    assert_eq!(gateway.budget_used("other").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use weir_tests::clients::{self, by};
 use weir_tests::{Answer, Folder, Gate, Gateway, Received, Request, Upstream};
 
 use crate::wire_format::{OPENAI, config_of};
@@ -64,8 +65,7 @@ async fn open_with(upstream: &Upstream, server: &str) -> Gateway {
 /// Two clients with their budgets, which refuse nothing, so that a batch is begun on a file that nobody has read, and a
 /// `[server]` with these settings.
 pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
-    let client =
-        |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));
+    let client = |name: &str| clients::client(name, "passthrough = [\"* * *\"]");
     let budget = |name: &str, limit: &str| {
         let rest = "per = \"total\"\nwhen_over = \"notify\"";
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ key = \"one\" }}\n{limit}\n{rest}\n")
@@ -80,14 +80,6 @@ pub(crate) fn config(upstream: &Upstream, server: &str) -> String {
         budget("requests", "requests = 1000"),
         "[[budgets]]\nname = \"other\"\nfor = { key = \"two\" }\nusd = 1000000\nper = \"total\"\nwhen_over = \"notify\"\n",
     )
-}
-
-pub(crate) fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
-fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer {}", key(client)))
 }
 
 async fn asked(gateway: &Gateway, request: Request) -> Option<f64> {
@@ -149,7 +141,7 @@ async fn a_batch_that_its_creator_never_reads_is_booked_once_all_the_same() {
         for _ in 0..2 {
             until_read(&mut upstream).await;
         }
-        assert_eq!(gateway.metric("weir_budget_used{budget=\"money\"}").await, 0.0);
+        assert_eq!(gateway.budget_used("money").await, 0.0);
         is_done.store(true, Ordering::SeqCst);
         for way in ["/v1/batches", "/v1/files", "/v1/files/file-0123456789abcdef/content"] {
             asked(&gateway, Request::get(way)).await;
@@ -161,7 +153,7 @@ async fn a_batch_that_its_creator_never_reads_is_booked_once_all_the_same() {
         expect_used(&gateway, DOLLARS, TOKENS).await;
         // Those of the client: one makes the batch, three look for its results, and one reads it.
         gateway.until_metric("weir_budget_used{budget=\"requests\"}", 5.0).await;
-        assert_eq!(gateway.metric("weir_budget_used{budget=\"other\"}").await, 0.0);
+        assert_eq!(gateway.budget_used("other").await, 0.0);
     }
 }
 

@@ -68,7 +68,7 @@ async fn what_an_answer_used_is_booked_in_both_lanes_whole_and_streamed() {
         }
     }
     assert_eq!(gateway.metric("weir_budget_limit{budget=\"all\"}").await, 1e6);
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"all\"}").await, expected as f64);
+    assert_eq!(gateway.budget_used("all").await, expected as f64);
 }
 
 /// The error of a refusal in the client's format: its type, and its message.

@@ -10,9 +10,9 @@ use weir_tests::plugins::{component, target, zeta_build, zeta_fixtures, zeta_wit
 use weir_tests::program;
 
 /// A folder in which commands are run.
-pub(crate) struct Desk(TempDir);
+pub(crate) struct CommandFolder(TempDir);
 
-impl Desk {
+impl CommandFolder {
     /// A folder with this component as `zeta.wasm`, its fixtures beside it, and a configuration for the folder
     /// `served`.
     pub(crate) fn with(zeta: &[u8], demands: &str) -> Self {
@@ -59,7 +59,7 @@ pub(crate) fn is_in(part: &str, output: &str) {
 
 #[test]
 fn a_signature_holds_for_its_bytes_and_its_key() {
-    let desk = Desk::with(&zeta_build(1), "");
+    let desk = CommandFolder::with(&zeta_build(1), "");
     let output = desk.types("keygen --out ours", 0);
     is_in(desk.text("ours.pub").trim(), &output);
     is_in("not written over", &desk.types("keygen --out ours", 1));
@@ -75,7 +75,7 @@ fn a_signature_holds_for_its_bytes_and_its_key() {
 
 #[test]
 fn what_is_installed_is_signed_proved_and_pinned_and_what_is_not_leaves_nothing() {
-    let desk = Desk::with(&zeta_build(1), "require_signature = true\n");
+    let desk = CommandFolder::with(&zeta_build(1), "require_signature = true\n");
     desk.types("keygen --out ours", 0);
     let config = desk.text("weir.toml");
     fs::write(desk.at("weir.toml"), format!("{config}trusted_keys = [\"{}\"]\n", desk.text("ours.pub").trim()))
@@ -99,7 +99,7 @@ fn what_is_installed_is_signed_proved_and_pinned_and_what_is_not_leaves_nothing(
 
 #[test]
 fn the_exit_code_of_a_test_tells_a_failure_from_a_mistake_and_the_report_goes_to_its_file() {
-    let desk = Desk::with(&fs::read(component("zeta")).unwrap(), "");
+    let desk = CommandFolder::with(&fs::read(component("zeta")).unwrap(), "");
     let test = |file: &str, code| desk.types(&format!("test {file} --format junit --out report.xml"), code);
     test("zeta.wasm", 0);
     is_in("failures=\"0\"", &desk.text("report.xml"));
@@ -117,7 +117,7 @@ fn the_exit_code_of_a_test_tells_a_failure_from_a_mistake_and_the_report_goes_to
 
 #[test]
 fn an_update_writes_what_the_adapter_gives_and_only_that() {
-    let desk = Desk::with(&fs::read(component("zeta")).unwrap(), "");
+    let desk = CommandFolder::with(&fs::read(component("zeta")).unwrap(), "");
     let calls = desk.at("zeta.fixtures/calls.json");
     let expectation = |file: &Path| {
         let mut fixture: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
@@ -139,7 +139,7 @@ fn an_update_writes_what_the_adapter_gives_and_only_that() {
 
 #[test]
 fn what_is_in_the_environment_is_written_down_without_its_secrets() {
-    let desk = Desk::with(&zeta_build(1), "");
+    let desk = CommandFolder::with(&zeta_build(1), "");
     for name in ["openai", "anthropic"] {
         fs::copy(component(name), desk.at(&format!("{name}.wasm"))).unwrap();
         desk.types(&format!("install {name}.wasm"), 0);
@@ -174,7 +174,7 @@ fn the_fixtures_of_a_project_come_along_and_what_fails_them_is_refused() {
     for (named, about) in
         [("fixtures", None), ("recordings", Some("name = \"zeta\"\nlanguage = \"rust\"\nfixtures = \"recordings\"\n"))]
     {
-        let desk = Desk::with(&zeta_with_fault("border"), "");
+        let desk = CommandFolder::with(&zeta_with_fault("border"), "");
         fs::rename(desk.at("zeta.fixtures"), desk.at(named)).unwrap();
         if let Some(about) = about {
             fs::write(desk.at("adapter.toml"), about).unwrap();
@@ -193,7 +193,7 @@ fn the_fixtures_of_a_project_come_along_and_what_fails_them_is_refused() {
 
 #[test]
 fn what_comes_without_fixtures_is_called_unproved() {
-    let desk = Desk::with(&zeta_build(1), "");
+    let desk = CommandFolder::with(&zeta_build(1), "");
     fs::remove_dir_all(desk.at("zeta.fixtures")).unwrap();
     is_in("unproved: it came without fixtures", &desk.types("install zeta.wasm --config weir.toml", 0));
     is_in("unproved", &desk.types("list --config weir.toml", 0));
@@ -213,7 +213,7 @@ pub(crate) fn older_zeta() -> Vec<u8> {
 
 #[test]
 fn a_signed_older_version_is_installed_only_where_that_is_allowed() {
-    let desk = Desk::with(&zeta_build(1), "require_signature = true\n");
+    let desk = CommandFolder::with(&zeta_build(1), "require_signature = true\n");
     desk.types("keygen --out ours", 0);
     let config = desk.text("weir.toml");
     fs::write(desk.at("weir.toml"), format!("{config}trusted_keys = [\"{}\"]\n", desk.text("ours.pub").trim()))
@@ -223,7 +223,8 @@ fn a_signed_older_version_is_installed_only_where_that_is_allowed() {
     is_in("version = \"1.0.0+zeta-build-0001", &desk.text("plugins.lock"));
     fs::write(desk.at("zeta.wasm"), older_zeta()).unwrap();
     desk.types("sign zeta.wasm --key ours.key", 0);
-    let refused = |desk: &Desk| is_in("is older than 1.0.0", &desk.types("install zeta.wasm --config weir.toml", 1));
+    let refused =
+        |desk: &CommandFolder| is_in("is older than 1.0.0", &desk.types("install zeta.wasm --config weir.toml", 1));
     refused(&desk);
     // Nor if the newer file has been removed: the lock file remembers it.
     fs::remove_file(desk.at("served/zeta.wasm")).unwrap();
@@ -235,7 +236,7 @@ fn a_signed_older_version_is_installed_only_where_that_is_allowed() {
 #[test]
 fn a_folder_that_everybody_may_write_to_is_refused_unless_that_is_meant() {
     use std::os::unix::fs::PermissionsExt as _;
-    let desk = Desk::with(&zeta_build(1), "");
+    let desk = CommandFolder::with(&zeta_build(1), "");
     desk.types("install zeta.wasm --config weir.toml", 0);
     let open = |path: &str| fs::set_permissions(desk.at(path), fs::Permissions::from_mode(0o777)).unwrap();
     let close = |path: &str| fs::set_permissions(desk.at(path), fs::Permissions::from_mode(0o755)).unwrap();

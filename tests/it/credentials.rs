@@ -41,11 +41,6 @@ fn at(tokens: &Upstream) -> String {
     format!(", token_url = \"{}/zeta/token\"", tokens.origin())
 }
 
-/// Counts the requests that arrived since the last look.
-fn count(upstream: &mut Upstream) -> usize {
-    std::iter::from_fn(|| upstream.unseen()).count()
-}
-
 fn is_token_request(request: &Received) -> bool {
     request.line() == TOKEN_PATH
 }
@@ -84,7 +79,7 @@ async fn a_token_is_asked_for_once_and_serves_all_models_of_the_provider() {
     // `client-1:s3cret-of-client`
     assert_eq!(asked.header("authorization"), Some("Basic Y2xpZW50LTE6czNjcmV0LW9mLWNsaWVudA=="));
     assert_eq!(asked.text(), "grant_type=client_credentials&scope=talk%20list");
-    assert_eq!(count(&mut tokens), 0);
+    assert_eq!(tokens.count_unseen(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +113,7 @@ async fn many_that_need_a_token_ask_for_one() {
         assert_eq!(one.await.unwrap(), 200);
         assert_eq!(provider.request().await.header("authorization"), Some("Bearer the-one-token"));
     }
-    assert_eq!(count(&mut tokens), 1);
+    assert_eq!(tokens.count_unseen(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +129,7 @@ async fn a_refused_token_client_is_the_gateways_failure_in_the_clients_format() 
         assert!(message.contains("refused the gateway's credential"), "{message}");
         assert!(!reply.text().contains("planted-secret"));
     }
-    assert_eq!(count(&mut provider), 0);
+    assert_eq!(provider.count_unseen(), 0);
     let log = log::text();
     assert!(log.contains("invalid_client"), "the log says why");
     assert!(!log.contains("planted-secret-of-client"));
@@ -154,7 +149,7 @@ async fn a_failing_token_endpoint_is_distinguished_from_a_refusal() {
         assert_eq!(reply.status(), 502);
         assert!(reply.text().contains("the provider's token endpoint gives no token"), "{}", reply.text());
     }
-    assert_eq!(count(&mut provider), 0);
+    assert_eq!(provider.count_unseen(), 0);
     tokens.now(Answer::json(200, "{\"access_token\":\"better-now\"}"));
     let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
     assert_eq!(gateway.ask(&OPENAI.request("z", false)).await.status(), 200);
@@ -181,14 +176,14 @@ async fn a_kept_token_that_the_provider_refuses_is_replaced_and_the_request_sent
     assert_eq!(first.header("authorization"), Some("Bearer token-number-1"));
     assert_eq!(again.header("authorization"), Some("Bearer token-number-2"));
     assert_eq!(again.body, first.body);
-    assert_eq!(count(&mut tokens), 2);
+    assert_eq!(tokens.count_unseen(), 2);
     // No token is valid any more: one more attempt, and then the provider's error is returned.
     provider.script(|_| Answer::json(401, "{}"));
     for expected in [2, 1, 1] {
         gateway.ask(&ZETA.request("z", false)).await;
-        assert_eq!(count(&mut provider), expected);
+        assert_eq!(provider.count_unseen(), expected);
     }
-    assert_eq!(count(&mut tokens), 1);
+    assert_eq!(tokens.count_unseen(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use weir_tests::plugins::component;
 use weir_tests::{Folder, Gateway, Upstream};
 
-use crate::commands::Desk;
+use crate::commands::CommandFolder;
 use crate::wire_format::{OPENAI, ZETA, config, provider};
 
 /// Creates a folder `prices` to be granted, and a file `secret` beside it.
@@ -221,7 +221,7 @@ async fn a_reload_with_a_folder_that_is_not_there_is_refused() {
 
 #[test]
 fn commands_show_grants_and_check_misses_folders() {
-    let desk = Desk::with(
+    let desk = CommandFolder::with(
         &fs::read(component("zeta")).unwrap(),
         "[plugins.zeta]\ngrants = { clock = true, read = [\"data\"] }\n",
     );

@@ -55,6 +55,11 @@ pub(crate) fn guard(name: &str, lines: &str) -> String {
     format!("[[guards]]\nname = \"{name}\"\ndeadline = \"20s\"\ngrants = {{ prompt = true }}\n{lines}\n")
 }
 
+/// A guard that sees requests and answers, with these further lines.
+pub(crate) fn seeing(name: &str, lines: &str) -> String {
+    guard(name, lines).replace("prompt = true", "prompt = true, answer = true")
+}
+
 /// A request in OpenAI's format with this text.
 pub(crate) fn asks(model: &str, text: &str) -> Request {
     let body = serde_json::json!({"model": model, "messages": [{"role": "user", "content": text}]});

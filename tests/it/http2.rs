@@ -120,23 +120,12 @@ async fn a_provider_may_speak_it_too() {
     }
 }
 
-/// An answer whose end waits at a gate.
-fn gated(gate: &Gate, stream: bool) -> Answer {
-    if !stream {
-        let head = Answer::begin(200, &[("content-type", "application/json")]);
-        return head.gate(gate).piece(OPENAI.whole()).end();
-    }
-    let pieces = OPENAI.stream();
-    let begun = pieces[..2].iter().fold(Answer::sse(), Answer::piece).gate(gate);
-    pieces[2..].iter().fold(begun, Answer::piece).end()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_first_for_a_kept_answer_may_reset_its_stream_and_both_versions_get_what_is_kept() {
     for (model, stream) in [("openai", false), ("openai", true), ("openai-t", false), ("openai-t", true)] {
         let about = format!("{model} {stream}");
         let gate = Gate::default();
-        let mut upstream = Upstream::always(gated(&gate, stream)).await;
+        let mut upstream = Upstream::always(OPENAI.gated(&gate, stream)).await;
         let gateway = Gateway::open(&config(&upstream).replace("target = {", "cache = \"1h\"\ntarget = {")).await;
         let sender = connect(&gateway).await;
         let asked = || tokio::spawn(sender.clone().send_request(request(model, stream)));

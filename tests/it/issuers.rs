@@ -115,15 +115,15 @@ impl Form {
         Answer::json(400, error.to_string())
     }
 
-    fn asking(self, model: &str, stream: bool, talk: &[Value]) -> Request {
+    fn asking(self, model: &str, stream: bool, conversation: &[Value]) -> Request {
         match self {
             Items => {
-                let body = json!({"model": model, "stream": stream, "store": false, "input": talk,
+                let body = json!({"model": model, "stream": stream, "store": false, "input": conversation,
                     "include": ["reasoning.encrypted_content"]});
                 Request::post("/v1/responses", body.to_string())
             }
             Blocks => {
-                let body = json!({"model": model, "stream": stream, "max_tokens": 2000, "messages": talk});
+                let body = json!({"model": model, "stream": stream, "max_tokens": 2000, "messages": conversation});
                 Request::post("/v1/messages", body.to_string())
             }
         }
@@ -180,14 +180,14 @@ fn config(form: Form, a: &Upstream, b: &Upstream) -> String {
 }
 
 /// A conversation as its client keeps it.
-struct Talk {
+struct Conversation {
     form: Form,
     model: &'static str,
     stream: bool,
     turns: Vec<Value>,
 }
 
-impl Talk {
+impl Conversation {
     fn new(form: Form, model: &'static str, stream: bool) -> Self {
         Self { form, model, stream, turns: Vec::new() }
     }
@@ -218,18 +218,18 @@ async fn c34_a_talk_goes_on_with_the_issuer_of_its_thinking_and_new_ones_are_sti
         let (a, b) = (deployment(form, 'a').await, deployment(form, 'b').await);
         let gateway = Gateway::open(&config(form, &a, &b)).await;
         for (model, stream) in [("both", false), ("both", true), ("both-t", false), ("both-t", true)] {
-            let mut talks: Vec<(Talk, String)> = Vec::new();
+            let mut talks: Vec<(Conversation, String)> = Vec::new();
             let mut begun: BTreeMap<String, usize> = BTreeMap::new();
             for _ in 0..4 {
-                let mut talk = Talk::new(form, model, stream);
-                let issuer = talk.go_on(&gateway).await;
+                let mut conversation = Conversation::new(form, model, stream);
+                let issuer = conversation.go_on(&gateway).await;
                 *begun.entry(issuer.clone()).or_default() += 1;
-                talks.push((talk, issuer));
+                talks.push((conversation, issuer));
                 // Conversations that have begun continue in between.
-                for (talk, issuer) in &mut talks {
-                    let reply = gateway.ask(&talk.question()).await;
+                for (conversation, issuer) in &mut talks {
+                    let reply = gateway.ask(&conversation.question()).await;
                     assert_eq!(reply.attempts(), Some("1"), "{form:?} {model} {stream}");
-                    assert_eq!(talk.issuer_of(&reply), *issuer, "{form:?} {model} stream: {stream}");
+                    assert_eq!(conversation.issuer_of(&reply), *issuer, "{form:?} {model} stream: {stream}");
                 }
             }
             assert_eq!(begun.into_values().collect::<Vec<_>>(), [2, 2], "{form:?} {model} stream: {stream}");
@@ -242,16 +242,16 @@ async fn c34_if_the_issuer_is_gone_its_values_are_left_out_and_reported() {
     for (form, model) in [(Items, "both"), (Items, "both-t"), (Blocks, "both"), (Blocks, "both-t")] {
         let (a, mut b) = (deployment(form, 'a').await, deployment(form, 'b').await);
         let gateway = Gateway::open(&config(form, &a, &b)).await;
-        let mut talk = Talk::new(form, model, false);
-        assert_eq!(talk.go_on(&gateway).await, "a");
+        let mut conversation = Conversation::new(form, model, false);
+        assert_eq!(conversation.go_on(&gateway).await, "a");
         a.now(down());
-        let strict = gateway.ask(&talk.question().header("x-weir-strict", "true")).await;
+        let strict = gateway.ask(&conversation.question().header("x-weir-strict", "true")).await;
         assert_eq!(strict.status(), 400, "{form:?} {model}: {}", strict.text());
         b.request().await;
         assert!(b.unseen().is_none(), "nothing is left out of a strict request");
-        talk.turns.pop();
-        let reply = gateway.ask(&talk.question()).await;
-        assert_eq!(talk.issuer_of(&reply), "b");
+        conversation.turns.pop();
+        let reply = gateway.ask(&conversation.question()).await;
+        assert_eq!(conversation.issuer_of(&reply), "b");
         let dropped = reply.header("x-weir-dropped-params").unwrap_or_default();
         // In the client's own spelling.
         let field = if form == Items { "input[1].reasoning" } else { "messages[1].reasoning" };
@@ -262,8 +262,8 @@ async fn c34_if_the_issuer_is_gone_its_values_are_left_out_and_reported() {
         assert!(values(&sent).is_empty() && sent.contains("Yes.") && sent.contains("blue"), "{sent}");
         // From here on it is b's, whatever values the client carries; and b gets its own back.
         a.script(answering(form, 'a'));
-        let reply = gateway.ask(&talk.question()).await;
-        assert_eq!(talk.issuer_of(&reply), "b", "{form:?} {model}");
+        let reply = gateway.ask(&conversation.question()).await;
+        assert_eq!(conversation.issuer_of(&reply), "b", "{form:?} {model}");
         b.request().await;
         let sent = values(&request_text(&b.request().await));
         assert_eq!(sent.len(), 1, "{form:?} {model}: {sent:?}");
@@ -277,24 +277,24 @@ async fn c34_a_refusal_with_another_reason_is_passed_on_unchanged() {
         let (a, mut b) = (deployment(form, 'a').await, deployment(form, 'b').await);
         let rests = "min_attempts = 1, failure_rate = 0.1, open = \"60s\"";
         let gateway = Gateway::open(&config(form, &a, &b).replace("min_attempts = 1000000", rests)).await;
-        let mut talk = Talk::new(form, model, false);
-        talk.go_on(&gateway).await;
+        let mut conversation = Conversation::new(form, model, false);
+        conversation.go_on(&gateway).await;
         // It fails once, and rests from then on.
         a.now(down());
-        let new = Talk::new(form, model, false).question();
+        let new = Conversation::new(form, model, false).question();
         while gateway.ask(&new).await.attempts() != Some("2") {
             b.request().await;
         }
         b.request().await;
         let refusal = json!({"error": {"message": "no such thing", "type": "invalid_request_error"}, "type": "error"});
         b.now(Answer::json(400, refusal.to_string()));
-        let reply = gateway.ask(&talk.question()).await;
+        let reply = gateway.ask(&conversation.question()).await;
         assert_eq!((reply.status(), reply.json()), (400, refusal), "the provider's own words");
         b.request().await;
         b.request().await;
         assert!(b.unseen().is_none(), "it is asked once more, and no more");
         // Values of unknown issuers are left alone.
-        let mut other = Talk::new(form, model, false);
+        let mut other = Conversation::new(form, model, false);
         other.question();
         other.turns.extend(form.turn(&format!("{}{}", beginning('z'), "y".repeat(100))));
         let reply = gateway.ask(&other.question()).await;
@@ -312,12 +312,12 @@ async fn c34_a_fallback_that_answered_keeps_the_talk() {
         + "[[models]]\nalias = \"first\"\ntarget = { provider = \"a\", model = \"m\" }\nfallbacks = [\"second\"]\n\
            [[models]]\nalias = \"second\"\ntarget = { provider = \"b\", model = \"m\" }\n";
     let gateway = Gateway::open(&config).await;
-    let mut talk = Talk::new(Items, "first", true);
+    let mut conversation = Conversation::new(Items, "first", true);
     a.now(down());
-    assert_eq!(talk.go_on(&gateway).await, "b");
+    assert_eq!(conversation.go_on(&gateway).await, "b");
     a.script(answering(Items, 'a'));
-    assert_eq!(talk.go_on(&gateway).await, "b");
-    assert_eq!(Talk::new(Items, "first", true).go_on(&gateway).await, "a");
+    assert_eq!(conversation.go_on(&gateway).await, "b");
+    assert_eq!(Conversation::new(Items, "first", true).go_on(&gateway).await, "a");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -330,12 +330,12 @@ async fn c34_compressed_answers_are_understood_where_they_are_metered() {
         upstream.now(Answer::whole(200, &headers, packed));
     }
     let gateway = Gateway::open(&config(Items, &a, &b)).await;
-    let mut talk = Talk::new(Items, "both", false);
-    let first = gateway.ask(&talk.question().header("accept-encoding", "gzip")).await;
+    let mut conversation = Conversation::new(Items, "both", false);
+    let first = gateway.ask(&conversation.question().header("accept-encoding", "gzip")).await;
     assert_eq!(first.header("content-encoding"), Some("gzip"));
-    talk.turns.extend(Items.turn(&format!("{}{}", beginning('a'), "x".repeat(100))));
+    conversation.turns.extend(Items.turn(&format!("{}{}", beginning('a'), "x".repeat(100))));
     for _ in 0..3 {
-        let reply = gateway.ask(&talk.question().header("accept-encoding", "gzip")).await;
+        let reply = gateway.ask(&conversation.question().header("accept-encoding", "gzip")).await;
         assert_eq!(reply.header("x-weir-provider"), first.header("x-weir-provider"));
     }
 }
@@ -351,15 +351,20 @@ async fn c34_a_talk_stays_with_the_key_whose_account_issued_its_thinking() {
     let config = provider(Items, 'a', &upstream).replace("api_key = \"KEY-OF-a\"", "api_keys = [\"KEY-1\", \"KEY-2\"]")
         + "[[models]]\nalias = \"one\"\ntarget = { provider = \"a\", model = \"m\" }\n";
     let gateway = Gateway::open(&config).await;
-    let mut talks = [Talk::new(Items, "one", false), Talk::new(Items, "one", true), Talk::new(Items, "one", false)];
+    let mut talks = [
+        Conversation::new(Items, "one", false),
+        Conversation::new(Items, "one", true),
+        Conversation::new(Items, "one", false),
+    ];
     for _ in 0..4 {
-        for talk in &mut talks {
-            let reply = gateway.ask(&talk.question()).await;
+        for conversation in &mut talks {
+            let reply = gateway.ask(&conversation.question()).await;
             assert_eq!(reply.attempts(), Some("1"));
-            talk.issuer_of(&reply);
+            conversation.issuer_of(&reply);
         }
     }
-    let issuers: Vec<bool> = talks.iter().map(|talk| json!(talk.turns).to_string().contains(&beginning('1'))).collect();
+    let issuers: Vec<bool> =
+        talks.iter().map(|conversation| json!(conversation.turns).to_string().contains(&beginning('1'))).collect();
     assert!(issuers.contains(&true) && issuers.contains(&false), "both keys have their turn: {issuers:?}");
 }
 
@@ -381,20 +386,20 @@ async fn c34_a_client_whose_format_carries_no_values_is_led_back_by_its_tool_cal
     let b = Upstream::always(Answer::json(200, calling('b'))).await;
     let gateway = Gateway::open(&config(Blocks, &a, &b)).await;
     let tools = json!([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]);
-    let ask = |talk: &Value| {
-        json!({"model": "both", "max_tokens": 2000, "reasoning_effort": "low", "tools": tools, "messages": talk})
+    let ask = |conversation: &Value| {
+        json!({"model": "both", "max_tokens": 2000, "reasoning_effort": "low", "tools": tools, "messages": conversation})
             .to_string()
     };
     for _ in 0..2 {
-        let mut talk = json!([{"role": "user", "content": "Is it blue?"}]);
+        let mut conversation = json!([{"role": "user", "content": "Is it blue?"}]);
         let mut issuers = Vec::new();
         for _ in 0..4 {
-            let reply = gateway.post("/v1/chat/completions", &ask(&talk)).await;
+            let reply = gateway.post("/v1/chat/completions", &ask(&conversation)).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             let answer = reply.json();
             let message = &answer["choices"][0]["message"];
             let calls = &message["tool_calls"];
-            let turns = talk.as_array_mut().unwrap();
+            let turns = conversation.as_array_mut().unwrap();
             turns.push(json!({"role": "assistant", "content": null, "tool_calls": calls}));
             turns.push(json!({"role": "tool", "tool_call_id": calls[0]["id"], "content": "yes"}));
             issuers.push(reply.header("x-weir-provider").unwrap().to_owned());
@@ -409,21 +414,22 @@ async fn c34_a_tenants_values_route_only_its_own_requests_and_override_a_session
     let (a, b) = (deployment(Items, 'a').await, deployment(Items, 'b').await);
     let clients = "[[clients]]\nname = \"one\"\nkey = \"KEY-OF-ONE-IS-LONG\"\n[[clients]]\nname = \"two\"\nkey = \"KEY-OF-TWO-IS-LONG\"\n";
     let gateway = Gateway::open(&(config(Items, &a, &b) + clients)).await;
-    let ask =
-        |talk: &mut Talk, name: &str| talk.question().header("authorization", &format!("Bearer KEY-OF-{name}-IS-LONG"));
-    let mut talk = Talk::new(Items, "both", false);
-    let question = ask(&mut talk, "ONE");
-    let issuer = talk.issuer_of(&gateway.ask(&question).await);
+    let ask = |conversation: &mut Conversation, name: &str| {
+        conversation.question().header("authorization", &format!("Bearer KEY-OF-{name}-IS-LONG"))
+    };
+    let mut conversation = Conversation::new(Items, "both", false);
+    let question = ask(&mut conversation, "ONE");
+    let issuer = conversation.issuer_of(&gateway.ask(&question).await);
     // For another client it is an unknown value: requests with it take turns.
     let mut stolen = Vec::new();
     for _ in 0..4 {
-        let reply = gateway.ask(&ask(&mut talk, "TWO")).await;
+        let reply = gateway.ask(&ask(&mut conversation, "TWO")).await;
         stolen.push(reply.header("x-weir-provider").unwrap().to_owned());
     }
     stolen.sort();
     assert_eq!(stolen, ["a", "a", "b", "b"]);
     for session in ["1", "2", "3", "4", "5", "6"] {
-        let reply = gateway.ask(&ask(&mut talk, "ONE").header("x-weir-session", session)).await;
+        let reply = gateway.ask(&ask(&mut conversation, "ONE").header("x-weir-session", session)).await;
         assert_eq!(reply.header("x-weir-provider"), Some(&*issuer));
     }
 }
@@ -432,10 +438,10 @@ async fn c34_a_tenants_values_route_only_its_own_requests_and_override_a_session
 async fn an_explanation_names_the_issuer() {
     let (a, b) = (deployment(Items, 'a').await, deployment(Items, 'b').await);
     let gateway = Gateway::open(&config(Items, &a, &b)).await;
-    let mut talk = Talk::new(Items, "both", false);
-    Talk::new(Items, "both", false).go_on(&gateway).await;
-    assert_eq!(talk.go_on(&gateway).await, "b");
-    let request = json!({"model": "both", "input": talk.turns});
+    let mut conversation = Conversation::new(Items, "both", false);
+    Conversation::new(Items, "both", false).go_on(&gateway).await;
+    assert_eq!(conversation.go_on(&gateway).await, "b");
+    let request = json!({"model": "both", "input": conversation.turns});
     let question = json!({"model": "both", "from": "openai.responses", "request": request});
     let explained = gateway.post("/admin/routes/explain", &question.to_string()).await.json();
     let first = &explained["targets"][0];
@@ -475,31 +481,25 @@ fn stores(a: &Upstream, b: &Upstream) -> String {
     config(Items, a, b) + "[[models]]\nalias = \"at-b\"\ntarget = { provider = \"b\", model = \"m\" }\n"
 }
 
-async fn served_by(gateway: &Gateway, request: &Request) -> String {
-    let reply = gateway.ask(request).await;
-    assert_eq!(reply.status(), 200, "{}", reply.text());
-    reply.header("x-weir-provider").unwrap().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_fetched_from_the_provider_that_made_it() {
     let (a, b) = (store('a').await, store('b').await);
     let gateway = Gateway::open(&stores(&a, &b)).await;
     let upload = Request::new("POST", "/v1/files").header("content-type", "multipart/form-data; boundary=x");
     let upload = upload.body("--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x--\r\n");
-    assert_eq!(served_by(&gateway, &upload).await, "a", "the first that takes it");
-    assert_eq!(served_by(&gateway, &upload.header("x-weir-provider", "b")).await, "b");
+    assert_eq!(gateway.provider_of(&upload).await, "a", "the first that takes it");
+    assert_eq!(gateway.provider_of(&upload.header("x-weir-provider", "b")).await, "b");
     for (name, other) in [("b", "a"), ("a", "b")] {
         let id = format!("file-0123456789abcdef{name}");
-        assert_eq!(served_by(&gateway, &Request::get(&format!("/v1/files/{id}"))).await, name);
-        assert_eq!(served_by(&gateway, &Request::get(&format!("/v1/files/{id}/content"))).await, name);
-        assert_eq!(served_by(&gateway, &Request::new("DELETE", &format!("/v1/files/{id}"))).await, name);
+        assert_eq!(gateway.provider_of(&Request::get(&format!("/v1/files/{id}"))).await, name);
+        assert_eq!(gateway.provider_of(&Request::get(&format!("/v1/files/{id}/content"))).await, name);
+        assert_eq!(gateway.provider_of(&Request::new("DELETE", &format!("/v1/files/{id}"))).await, name);
         let named = Request::get(&format!("/v1/files/{id}")).header("x-weir-provider", other);
-        assert_eq!(served_by(&gateway, &named).await, other, "who is named counts");
+        assert_eq!(gateway.provider_of(&named).await, other, "who is named counts");
         let batch = json!({"input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h"});
-        assert_eq!(served_by(&gateway, &Request::post("/v1/batches", batch.to_string())).await, name);
+        assert_eq!(gateway.provider_of(&Request::post("/v1/batches", batch.to_string())).await, name);
     }
-    assert_eq!(served_by(&gateway, &Request::get("/v1/files/file-unknown0123456789")).await, "a");
+    assert_eq!(gateway.provider_of(&Request::get("/v1/files/file-unknown0123456789")).await, "a");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -512,15 +512,15 @@ async fn a_stored_answer_is_gone_on_with_and_fetched_where_it_is() {
             body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
             Request::post("/v1/responses", body.to_string())
         };
-        assert_eq!(served_by(&gateway, &ask("at-b", json!({}))).await, "b");
+        assert_eq!(gateway.provider_of(&ask("at-b", json!({}))).await, "b");
         let id = "resp_0123456789abcdefb";
         for _ in 0..4 {
             let going_on = ask("both", json!({"previous_response_id": id}));
-            assert_eq!(served_by(&gateway, &going_on).await, "b", "stream: {stream}");
+            assert_eq!(gateway.provider_of(&going_on).await, "b", "stream: {stream}");
         }
-        assert_eq!(served_by(&gateway, &Request::get(&format!("/v1/responses/{id}"))).await, "b");
+        assert_eq!(gateway.provider_of(&Request::get(&format!("/v1/responses/{id}"))).await, "b");
         let unknown = ask("both", json!({"previous_response_id": "resp_unknown0123456789"}));
-        let mut turns = [served_by(&gateway, &unknown).await, served_by(&gateway, &unknown).await];
+        let mut turns = [gateway.provider_of(&unknown).await, gateway.provider_of(&unknown).await];
         turns.sort();
         assert_eq!(turns, ["a", "b"], "an unknown id goes to the targets in turn");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
 use weir_tests::program::{ask, metric, until_kept};
-use weir_tests::{Folder, Program, Request, Upstream};
+use weir_tests::{Folder, Program, Request, Upstream, clients};
 
 use crate::{batch_operations, batch_results, batches};
 
@@ -118,12 +118,12 @@ impl Node {
     }
 
     async fn by(&self, key: &str, request: Request) -> u16 {
-        let request = request.header("authorization", &format!("Bearer {key}"));
+        let request = request.bearer(key);
         ask(self.address, &request.header("anthropic-version", "2023-06-01")).await.status()
     }
 
     async fn by_client(&self, client: &str, request: Request) -> u16 {
-        self.by(&batches::key(client), request).await
+        self.by(&clients::key(client), request).await
     }
 
     async fn admin(&self, method: &str, path: &str, body: Value) -> Value {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde_json::json;
 use weir_store::{Sqlite, Store as _};
 use weir_test_postgres::Database;
+use weir_tests::clients::client;
 use weir_tests::program::ask;
 use weir_tests::{Folder, Reply, Request, Upstream};
 
 use crate::batch_budgets::{
-    LANES, begin, budget, by, clients, config, folder, id_in, key, line, lines, needed, openai, until_used_at, upload,
-    usd, was_begun,
+    LANES, begin, budget, by, clients, config, folder, id_in, line, lines, needed, openai, until_used_at, upload, usd,
+    was_begun,
 };
 use crate::kept_batches::Node;
 
@@ -135,14 +136,12 @@ async fn a_database_that_is_away_refuses_the_batch_and_what_was_read_meanwhile_i
 
 /// Clients that may not use everything, by what they may, where budgets hold back what the others use.
 fn restricted(upstream: &Upstream, of_bound: &str, of_free: &str) -> String {
-    let client = |name: &str, rights: &str| {
-        format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n{rights}\n", key(name))
-    };
+    let passing = |name: &str, rights: &str| client(name, &format!("passthrough = [\"* * *\"]\n{rights}"));
     let operations = "operations = [\"chat\", \"files-*\", \"batches-*\"]";
     let clients = [
-        client("bound", &format!("models = [{of_bound}]\n{operations}")),
-        client("narrow", operations),
-        client("free", of_free),
+        passing("bound", &format!("models = [{of_bound}]\n{operations}")),
+        passing("narrow", operations),
+        passing("free", of_free),
         budget("money", "for = { key = \"free\" }\ntokens = 1000000"),
     ];
     config("openai", &["gpt-x"], upstream, &clients)

@@ -8,6 +8,7 @@ use weir_sandbox::Digest;
 use weir_tests::plugins::{target, twin, zeta_build};
 use weir_tests::{Answer, Folder, Gateway, Program, Reply, Request, Upstream, program};
 
+use crate::swap::written_by;
 use crate::wire_format::{OPENAI, TEXT, ZETA, config, provider};
 
 /// The hostile adapter's text for a normal request.
@@ -186,10 +187,6 @@ async fn a_providers_outages_and_limits_say_nothing_of_a_new_version() {
         assert_eq!(ask_both(Answer::json(422, "{}"), stream).await, 422);
     }
     gateway.until_adapter("zeta", |all| all.iter().all(|one| one["canary"].is_null())).await;
-}
-
-async fn written_by(gateway: &Gateway) -> String {
-    gateway.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]

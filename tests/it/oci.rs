@@ -15,13 +15,13 @@ use weir_tests::plugins::{zeta_build, zeta_with_fault};
 use weir_tests::tunnel::TunnelProxy;
 use weir_tests::{Answer, Received, Registry, Upstream};
 
-use crate::commands::{Desk, is_in};
+use crate::commands::{CommandFolder, is_in};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A desk with a signed build of zeta, and a configuration that trusts the key.
-fn desk(build: u32) -> Desk {
-    let desk = Desk::with(&zeta_build(build), "");
+fn desk(build: u32) -> CommandFolder {
+    let desk = CommandFolder::with(&zeta_build(build), "");
     desk.types("keygen --out ours", 0);
     let key = desk.text("ours.pub");
     let config = desk.text("weir.toml") + &format!("trusted_keys = [\"{}\"]\n", key.trim());
@@ -31,12 +31,12 @@ fn desk(build: u32) -> Desk {
 }
 
 /// Another build of zeta takes the place of the one on the desk, signed by the same key.
-fn rebuilt(desk: &Desk, build: u32) {
+fn rebuilt(desk: &CommandFolder, build: u32) {
     fs::write(desk.at("zeta.wasm"), zeta_build(build)).unwrap();
     desk.types("sign zeta.wasm --key ours.key", 0);
 }
 
-fn installed(desk: &Desk) -> Option<Vec<u8>> {
+fn installed(desk: &CommandFolder) -> Option<Vec<u8>> {
     fs::read(desk.at("served/zeta.wasm")).ok()
 }
 
@@ -177,7 +177,7 @@ async fn refused(upstream: &Upstream, reason: &str) {
     let place = place(upstream);
     let reason = reason.to_owned();
     tokio::task::spawn_blocking(move || {
-        let desk = Desk::with(&zeta_build(1), "");
+        let desk = CommandFolder::with(&zeta_build(1), "");
         is_in(&reason, &desk.types(&format!("install {place} --unsigned"), 1));
         assert_eq!(installed(&desk), None);
         assert!(!desk.at("plugins.lock").exists());
@@ -228,7 +228,7 @@ async fn a_registry_that_lies_about_an_adapter_is_not_believed() {
     let tagged = place(&upstream);
     let wrong = format!("{}@{}", tagged.strip_suffix(":1").unwrap_or_default(), Digest::of(b"another"));
     tokio::task::spawn_blocking(move || {
-        let desk = Desk::with(&zeta_build(1), "");
+        let desk = CommandFolder::with(&zeta_build(1), "");
         is_in("the manifest must be", &desk.types(&format!("install {wrong} --unsigned"), 1));
     })
     .await
@@ -261,7 +261,7 @@ async fn a_login_gets_a_token_which_no_other_host_sees() {
     });
     let place = place(&upstream);
     tokio::task::spawn_blocking(move || {
-        let desk = Desk::with(&zeta_build(1), "");
+        let desk = CommandFolder::with(&zeta_build(1), "");
         let line = format!("plugin install {place} --unsigned");
         is_in("WEIR_REGISTRY_USER", &desk.types_with(&[], &line, 1));
         let wrong = [("WEIR_REGISTRY_USER", "ada"), ("WEIR_REGISTRY_PASSWORD", "wrong-word")];
@@ -283,7 +283,7 @@ async fn a_mirror_is_asked_in_place_of_the_registry_and_a_redirect_leaves_tls_no
     upstream.script(serves(manifest(&component, |_| {}), component));
     let mirror = upstream.origin().trim_start_matches("http://").to_owned();
     tokio::task::spawn_blocking(move || {
-        let desk = Desk::with(&zeta_build(1), "");
+        let desk = CommandFolder::with(&zeta_build(1), "");
         desk.types(&format!("install oci://registry.invalid/zeta:1 --unsigned --mirror {mirror}"), 0);
         is_in("source = \"oci://registry.invalid/zeta:1\"", &desk.text("plugins.lock"));
     })
@@ -308,7 +308,7 @@ async fn a_registry_behind_a_proxy_and_with_a_private_authority_is_reached_if_bo
     let proxy = tunnels.address.clone();
     let authority = certificate.cert.pem();
     tokio::task::spawn_blocking(move || {
-        let desk = Desk::with(&zeta_build(1), "");
+        let desk = CommandFolder::with(&zeta_build(1), "");
         fs::write(desk.at("authority.pem"), authority).unwrap();
         let install = format!("plugin install oci://registry.invalid/zeta:1 --unsigned --proxy {proxy}");
         desk.types_with(&[], &install, 1);

@@ -8,8 +8,10 @@ mod streamed;
 mod two_models;
 
 use serde_json::json;
-use weir_tests::{Answer, Gateway, Reply, Request, Upstream, log};
+use weir_tests::clients::{by, client};
+use weir_tests::{Answer, Gateway, Request, Upstream, log};
 
+use crate::keys::code;
 use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// A key in the form that providers use; it was made for tests and is worthless.
@@ -23,18 +25,6 @@ fn provider(upstream: &Upstream, rules: &str) -> String {
          price = {{ input = 1000000, output = 1000000 }}\n",
         upstream.url()
     )
-}
-
-fn client(name: &str, more: &str) -> String {
-    format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\n{more}\n")
-}
-
-fn by(name: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer weir-{name}-0123456789abcdef"))
-}
-
-fn code(reply: &Reply) -> String {
-    reply.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

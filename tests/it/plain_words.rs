@@ -9,14 +9,14 @@ use serde_json::json;
 use weir_tests::plugins::{component, target, zeta_build};
 use weir_tests::{Folder, Gateway, Request, program};
 
-use crate::commands::{Desk, is_in};
+use crate::commands::{CommandFolder, is_in};
 
 const MODEL: &str = "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/v1\"\napi_key = \"k-0123456789\"\n\
                      [[models]]\nalias = \"fast\"\ntarget = { provider = \"p\", model = \"gpt-4o-mini\" }\n";
 
 /// A working folder whose `plugins` has these adapters.
-fn desk(adapters: &[&str]) -> Desk {
-    let desk = Desk::with(&zeta_build(1), "");
+fn desk(adapters: &[&str]) -> CommandFolder {
+    let desk = CommandFolder::with(&zeta_build(1), "");
     fs::create_dir(desk.at("plugins")).unwrap();
     for name in adapters {
         fs::copy(component(name), desk.at(&format!("plugins/{name}.wasm"))).unwrap();
@@ -25,7 +25,7 @@ fn desk(adapters: &[&str]) -> Desk {
 }
 
 /// The log of a start, up to the line that it listens.
-fn start(desk: &Desk, variables: &[(&str, &str)]) -> Vec<String> {
+fn start(desk: &CommandFolder, variables: &[(&str, &str)]) -> Vec<String> {
     let mut command = Command::new(program::file());
     command.current_dir(desk.at("")).args(["serve", "--config", "weir.toml"]).envs(variables.iter().copied());
     command.env("WEIR_SERVER__PORT", "0").env("WEIR_PLUGINS__CACHE_DIR", target().join("test-cache"));

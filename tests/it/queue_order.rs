@@ -10,12 +10,6 @@ fn with_clients(upstream: &Upstream, more: &str) -> String {
     format!("{}\n[[clients]]\nname = \"team-a\"\nkey = \"{KEY}\"\n{more}\n", config(upstream))
 }
 
-/// A whole answer as bytes, to be held back by a gate.
-fn whole() -> String {
-    let body = OPENAI.whole();
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
-}
-
 fn keyed(wire_format: WireFormat, model: &str) -> Request {
     wire_format.request(model, false).header("x-litellm-api-key", KEY)
 }
@@ -94,7 +88,7 @@ async fn a_limit_is_reported_in_the_clients_spelling_and_then_enforced() {
     }
     let refused = gateway.metric("weir_rate_limited_total{resource=\"requests\",scope=\"client\"}").await;
     assert!((refused - 3.0).abs() < f64::EPSILON);
-    let seen = std::iter::from_fn(|| upstream.unseen()).count();
+    let seen = upstream.count_unseen();
     assert_eq!(seen, 2, "only those that were let in");
 }
 
@@ -153,7 +147,7 @@ async fn streams_at_the_same_time_are_counted_until_they_end() {
 async fn a_full_queue_refuses_new_requests_and_serves_waiting_ones() {
     let gate = Gate::default();
     let shut = gate.clone();
-    let upstream = Upstream::scripted(move |_| Answer::default().gate(&shut).piece(whole())).await;
+    let upstream = Upstream::scripted(move |_| Answer::default().gate(&shut).piece(OPENAI.whole_with_head())).await;
     let server = "[server]\nmax_concurrency = 1\nqueue = { length = 1, wait = \"20s\" }\n";
     let gateway = Gateway::open(&format!("{server}{}", config(&upstream))).await;
     let request = OPENAI.request("openai", false);
@@ -213,7 +207,7 @@ async fn a_star_can_name_the_providers_model() {
 async fn who_leaves_while_waiting_leaves_no_place_taken() {
     let gate = Gate::default();
     let shut = gate.clone();
-    let upstream = Upstream::scripted(move |_| Answer::default().gate(&shut).piece(whole())).await;
+    let upstream = Upstream::scripted(move |_| Answer::default().gate(&shut).piece(OPENAI.whole_with_head())).await;
     let model = "[[models]]\nalias = \"one\"\nmax_concurrency = 1\ntarget = { provider = \"openai\", model = \"m\" }\n";
     let gateway = Gateway::open(&format!("{}{model}", config(&upstream))).await;
     let request = OPENAI.request("one", false);

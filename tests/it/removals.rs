@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use serde_json::Value;
-use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream, clients};
 
 use crate::{batch_operations, batch_results, batches};
 
@@ -22,8 +22,7 @@ async fn open(adapter: &str, prices: &str, config: &str) -> Gateway {
 }
 
 fn by(client: &str, request: Request) -> Request {
-    let key = format!("weir-{client}-0123456789abcdef");
-    request.header("authorization", &format!("Bearer {key}")).header("anthropic-version", "2023-06-01")
+    clients::by(client, request).header("anthropic-version", "2023-06-01")
 }
 
 async fn make(gateway: &Gateway, request: Request) {
@@ -68,16 +67,16 @@ async fn removed(gateway: &Gateway, upstream: &mut Upstream, request: Request) -
 
 async fn expect_spent(gateway: &Gateway, dollars: f64) {
     gateway.until_metric("weir_budget_used{budget=\"money\"}", dollars).await;
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"other\"}").await, 0.0);
+    assert_eq!(gateway.budget_used("other").await, 0.0);
 }
 
 /// What nobody else's request removes, and its own does not before it is booked; afterwards no read precedes it.
 async fn check(gateway: &Gateway, upstream: &mut Upstream, work: &str, dollars: f64, finish: impl Fn()) {
-    let reserved = gateway.metric("weir_budget_used{budget=\"money\"}").await;
+    let reserved = gateway.budget_used("money").await;
     expect_kept(gateway, upstream, delete(work)).await;
     expect_kept(gateway, upstream, delete(&format!("{work}/"))).await;
     expect_kept(gateway, upstream, Request::post(&format!("{work}:remove"), "{}")).await;
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"money\"}").await, reserved);
+    assert_eq!(gateway.budget_used("money").await, reserved);
     finish();
     assert_eq!(status(gateway, "two", delete(work)).await, 404);
     while let Some(sent) = upstream.unseen() {

@@ -103,7 +103,7 @@ async fn c66_what_is_the_clients_fault_is_asked_once() {
         }
         // None of it counted against the provider.
         assert_eq!(gateway.metric("weir_breaker_state{model=\"openai\",provider=\"openai\"}").await, 0.0, "{status}");
-        let asked = std::iter::from_fn(|| upstream.unseen()).count();
+        let asked = upstream.count_unseen();
         assert_eq!(asked, 24, "{status}");
     }
 }
@@ -132,7 +132,7 @@ async fn repetitions_end_and_the_last_failure_is_reported_in_the_clients_format(
         assert!(reply.status() >= 500, "{}", reply.text());
         assert!(from.error(&reply).is_some(), "{}", reply.text());
         assert_eq!(reply.attempts(), Some("3"));
-        assert_eq!(std::iter::from_fn(|| upstream.unseen()).count(), 3);
+        assert_eq!(upstream.count_unseen(), 3);
     }
     let failed = "weir_attempt_failures_total{provider=\"openai\",reason=\"upstream\",side=\"upstream\"}";
     assert_eq!(gateway.metric(failed).await, 9.0, "{}", gateway.metrics().await);

@@ -10,12 +10,6 @@ fn two(first: &Upstream, second: &Upstream, model: &str) -> String {
     provider(first, OPENAI, "first", "") + &provider(second, OPENAI, "second", "") + model
 }
 
-async fn taken(gateway: &Gateway, request: &Request) -> String {
-    let reply = gateway.ask(request).await;
-    assert_eq!(reply.status(), 200, "{}", reply.text());
-    reply.header("x-weir-provider").unwrap().to_owned()
-}
-
 fn picture(model: &str) -> Request {
     let body = format!(
         "{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":[{{\"type\":\"image_url\",\
@@ -33,8 +27,8 @@ async fn the_cheapest_is_taken_by_the_operators_price_or_the_bundled_one() {
                  targets = [{ provider = \"first\", model = \"gpt-4o\", price = { input = 0.01, output = 0.01 } },\n\
                  { provider = \"second\", model = \"gpt-4o-mini\" }]\n";
     let gateway = Gateway::open(&two(&first, &second, model)).await;
-    assert_eq!(taken(&gateway, &OPENAI.request("cheap", false)).await, "second");
-    assert_eq!(taken(&gateway, &OPENAI.request("prices", false)).await, "first");
+    assert_eq!(gateway.provider_of(&OPENAI.request("cheap", false)).await, "second");
+    assert_eq!(gateway.provider_of(&OPENAI.request("prices", false)).await, "first");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,17 +42,17 @@ async fn what_a_target_lacks_is_not_asked_of_it() {
                  [[models]]\nalias = \"alone\"\ntarget = { provider = \"first\", model = \"m\" }\n\
                  capabilities = { vision = false }\n";
     let gateway = Gateway::open(&two(&first, &second, model)).await;
-    assert_eq!(taken(&gateway, &OPENAI.request("blind", false)).await, "first");
+    assert_eq!(gateway.provider_of(&OPENAI.request("blind", false)).await, "first");
     first.request().await;
-    assert_eq!(taken(&gateway, &picture("blind")).await, "second");
+    assert_eq!(gateway.provider_of(&picture("blind")).await, "second");
     let long = format!(
         "{{\"model\":\"blind\",\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}",
         "many words ".repeat(1000)
     );
-    assert_eq!(taken(&gateway, &Request::post("/v1/chat/completions", &long)).await, "second");
+    assert_eq!(gateway.provider_of(&Request::post("/v1/chat/completions", &long)).await, "second");
     // An estimated length refuses nothing: without an alternative, the provider decides.
     let only = Request::post("/v1/chat/completions", long.replace("blind", "short"));
-    assert_eq!(taken(&gateway, &only).await, "first");
+    assert_eq!(gateway.provider_of(&only).await, "first");
     first.request().await;
     let reply = gateway.ask(&picture("alone")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
@@ -73,9 +67,9 @@ async fn a_request_chooses_its_target_only_where_it_may() {
                  targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
     let config = two(&first, &second, model);
     let request = OPENAI.request("both", false).header("x-weir-target", "second");
-    assert_eq!(taken(&Gateway::open(&config).await, &request).await, "first");
+    assert_eq!(Gateway::open(&config).await.provider_of(&request).await, "first");
     let gateway = Gateway::open(&format!("[server]\ntarget_header = true\n{config}")).await;
-    assert_eq!(taken(&gateway, &request).await, "second");
+    assert_eq!(gateway.provider_of(&request).await, "second");
     let reply = gateway.ask(&OPENAI.request("both", false).header("x-weir-target", "third")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
 }
@@ -90,11 +84,11 @@ async fn callers_and_headers_keep_requests_at_one_target_if_configured() {
          [[models]]\nalias = \"by-header\"\naffinity = \"X-Conversation\"\n{targets}"
     );
     let gateway = Gateway::open(&two(&first, &second, &model)).await;
-    let one = taken(&gateway, &OPENAI.request("by-caller", false)).await;
-    assert_eq!(taken(&gateway, &OPENAI.request("by-caller", false)).await, one);
+    let one = gateway.provider_of(&OPENAI.request("by-caller", false)).await;
+    assert_eq!(gateway.provider_of(&OPENAI.request("by-caller", false)).await, one);
     let request = OPENAI.request("by-header", false).header("x-conversation", "c-1");
-    let one = taken(&gateway, &request).await;
-    assert_eq!(taken(&gateway, &request).await, one);
+    let one = gateway.provider_of(&request).await;
+    assert_eq!(gateway.provider_of(&request).await, one);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +150,7 @@ async fn explaining_changes_nothing_and_shows_the_next_target() {
             let explained = gateway.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
             assert_eq!(explained["targets"][0]["provider"], expected, "{explained}");
         }
-        assert_eq!(taken(&gateway, &OPENAI.request("both", false)).await, expected);
+        assert_eq!(gateway.provider_of(&OPENAI.request("both", false)).await, expected);
     }
 }
 

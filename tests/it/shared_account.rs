@@ -1,13 +1,12 @@
 //! All clients share a provider's account: what one of them names there leads no other to it.
 
+use weir_tests::clients::{self, by};
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
 use crate::wire_format::{GEMINI, OPENAI};
 
 fn config(upstream: &Upstream) -> String {
-    let client = |name: &str| {
-        format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\npassthrough = [\"p * *\"]\n")
-    };
+    let client = |name: &str| clients::client(name, "passthrough = [\"p * *\"]");
     format!(
         "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\npassthrough = [\"* *\"]\n\
          [[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n{}{}",
@@ -15,10 +14,6 @@ fn config(upstream: &Upstream) -> String {
         client("one"),
         client("two")
     )
-}
-
-fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer weir-{client}-0123456789abcdef"))
 }
 
 /// A provider that knows a key again gives the answer that it gave before.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use weir_tests::clients::{self, by};
 use weir_tests::{Answer, Folder, Gate, Gateway, Received, Reply, Request, Upstream};
 
 use crate::keys::TOKEN;
@@ -109,14 +110,6 @@ fn event(kind: &str, response: &Value) -> String {
     format!("event: {kind}\ndata: {}\n\n", json!({"type": kind, "response": response}))
 }
 
-fn key(client: &str) -> String {
-    format!("weir-{client}-0123456789abcdef")
-}
-
-fn by(client: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer {}", key(client)))
-}
-
 fn made(more: Value) -> Request {
     let mut body = json!({"model": "openai", "input": "Hi", "max_output_tokens": 500});
     if let Value::Object(more) = more {
@@ -145,8 +138,7 @@ async fn gateway_with(upstream: &Upstream, limit: u64, server: &str) -> Gateway 
     let prices =
         r#"{"providers": {"openai": {"openai": {"input": "1000000", "cache_read": "500000", "output": "1000000"}}}}"#;
     std::fs::write(folder.path().join("prices.json"), prices).unwrap();
-    let client =
-        |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\npassthrough = [\"* * *\"]\n", key(name));
+    let client = |name: &str| clients::client(name, "passthrough = [\"* * *\"]");
     let budget = |name: &str, whose: &str, limit: &str| {
         format!("[[budgets]]\nname = \"{name}\"\nfor = {{ {whose} }}\n{limit}\nper = \"total\"\n")
     };
@@ -273,7 +265,7 @@ async fn other_stored_objects_cost_nothing_to_read_or_cancel() {
 async fn polls_count_against_limits_of_requests_and_not_of_tokens() {
     let (_, upstream) = Store::start().await;
     let limits = "limits = { requests_per_minute = 4, tokens_per_minute = 1000 }\n";
-    let client = format!("[[clients]]\nname = \"one\"\nkey = \"{}\"\n{limits}", key("one"));
+    let client = clients::client("one", limits);
     let gateway = Gateway::open(&(config_of(&[OPENAI], &upstream) + &client)).await;
     for request in [made(json!({})), read(), read(), streamed()] {
         asked(&gateway, &request).await;

@@ -18,7 +18,8 @@ async fn until_build(gateway: &Gateway, number: u32) {
     gateway.until_adapter("zeta", |all| all.iter().any(|one| one["version"].to_string().contains(&build))).await;
 }
 
-async fn written_by(gateway: &Gateway) -> String {
+/// The version of zeta that writes the requests of another format.
+pub(crate) async fn written_by(gateway: &Gateway) -> String {
     gateway.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
 }
 

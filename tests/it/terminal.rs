@@ -9,7 +9,7 @@ use weir_tests::plugins::{component, target, zeta_build};
 use weir_tests::program::{self, Program};
 use weir_tests::{Folder, Request};
 
-use crate::commands::{Desk, is_in};
+use crate::commands::{CommandFolder, is_in};
 use crate::wire_format::{ZETA, provider};
 
 /// `weir LINE` in this folder, without this process's configuration.
@@ -38,8 +38,8 @@ fn answered(command: &mut Command, answers: &str) -> (Option<i32>, String) {
 }
 
 /// A working folder whose `plugins` has the adapters of two providers, pinned.
-fn desk() -> Desk {
-    let desk = Desk::with(&zeta_build(1), "");
+fn desk() -> CommandFolder {
+    let desk = CommandFolder::with(&zeta_build(1), "");
     fs::write(desk.at("weir.toml"), "[plugins]\ndir = \"plugins\"\nlock = \"plugins.lock\"\n").unwrap();
     for name in ["openai", "anthropic"] {
         fs::copy(component(name), desk.at(&format!("{name}.wasm"))).unwrap();

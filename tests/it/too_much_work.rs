@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use weir_tests::clients::by;
 use weir_tests::{Answer, Client, Folder, Gateway, Received, Reply, Request, Upstream};
 
-use crate::batches::{PRICES, config, key};
+use crate::batches::{PRICES, config};
 
 /// How many batches of one client may wait to be booked.
 const OF_CLIENT: usize = 4_096;
@@ -43,12 +44,11 @@ async fn provider() -> (Upstream, Arc<AtomicUsize>) {
 }
 
 fn begin(client: &str, way: &str) -> Request {
-    Request::post(way, r#"{"input_file_id":"file-0123456789abcdef"}"#)
-        .header("authorization", &format!("Bearer {}", key(client)))
+    by(client, Request::post(way, r#"{"input_file_id":"file-0123456789abcdef"}"#))
 }
 
 fn read(client: &str, id: &str) -> Request {
-    Request::get(&format!("/v1/batches/{id}")).header("authorization", &format!("Bearer {}", key(client)))
+    by(client, Request::get(&format!("/v1/batches/{id}")))
 }
 
 /// Begins so many batches of a client, one after the other on one connection, by each way in turn. Their ids.

@@ -71,12 +71,6 @@ fn has_copy(folder: &Path) -> bool {
     names.any(|name| name.to_string_lossy().ends_with(".upload.wasm"))
 }
 
-fn reason(reply: &Reply) -> (u16, String, String) {
-    let error = &reply.json()["error"];
-    let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-    (reply.status(), text("code"), text("message"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_serves_when_it_is_answered_and_is_recorded() {
     let setup = Setup::with(Folder::with(&["openai", "zeta"]), "").await;
@@ -110,15 +104,15 @@ async fn what_fails_a_check_is_not_put_into_the_folder() {
         ("zeta", b"no component".to_vec(), "refused"),
         ("other", zeta_build(2), "calls itself \"zeta\""),
     ] {
-        let (status, code, message) = reason(&setup.upload(name, &bytes).await);
+        let (status, code, message) = setup.upload(name, &bytes).await.problem();
         assert_eq!((status, code.as_str()), (422, "adapter_refused"), "{message}");
         assert!(message.contains(text), "{message}");
     }
     for name in ["%2e%2e%2fzeta", "..%2f..%2fetc%2fzeta", ".hidden", "a.wasm", "zeta%00", "%2fetc%2fzeta", "a%5cb"] {
-        let (status, code, _) = reason(&setup.upload(name, &zeta_build(2)).await);
+        let (status, code, _) = setup.upload(name, &zeta_build(2)).await.problem();
         assert_eq!((status, code.as_str()), (400, "bad_name"), "{name}");
     }
-    assert_eq!(reason(&setup.upload("zeta", b"").await).0, 400);
+    assert_eq!(setup.upload("zeta", b"").await.problem().0, 400);
     let large = vec![0; (32 << 20) + 1];
     assert_eq!(setup.upload("zeta", &large).await.status(), 413);
     assert_eq!(files(setup.gateway.folder.path()), before);
@@ -148,7 +142,7 @@ async fn an_upload_goes_on_without_its_client_and_keeps_its_turn() {
         loop {
             let (status, code, _) = match setup.upload("hostile", &hostile).await {
                 reply if reply.status() == 200 => return,
-                reply => reason(&reply),
+                reply => reply.problem(),
             };
             assert_eq!((status, code.as_str()), (409, "busy"), "the first upload has not ended");
         }
@@ -183,7 +177,7 @@ async fn a_link_in_the_folder_is_not_replaced() {
     let target = elsewhere.path().join("target");
     std::fs::write(&target, "precious").unwrap();
     std::os::unix::fs::symlink(&target, setup.gateway.folder.file("zeta")).unwrap();
-    let (status, _, message) = reason(&setup.upload("zeta", &zeta_build(2)).await);
+    let (status, _, message) = setup.upload("zeta", &zeta_build(2)).await.problem();
     assert_eq!(status, 409, "{message}");
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
 }
@@ -272,7 +266,7 @@ async fn an_upload_needs_the_signature_that_a_file_needs() {
     );
     let setup = Setup::with(Folder::with(&["openai"]), &trusted).await;
     let bytes = zeta_build(2);
-    let (status, _, message) = reason(&setup.upload("zeta", &bytes).await);
+    let (status, _, message) = setup.upload("zeta", &bytes).await.problem();
     assert_eq!(status, 422);
     assert!(message.contains("a signature is required"), "{message}");
     let signature = key.sign(Digest::of(&bytes));

@@ -3,7 +3,7 @@
 mod answer;
 
 use weir_tests::parsed_answer::{Format, ParsedAnswer, Tokens};
-use weir_tests::{Answer, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, Gate, Received, Reply, Request, Upstream};
 
 pub(crate) use answer::gemini;
 
@@ -147,6 +147,23 @@ impl WireFormat {
     /// A stream, one event a piece.
     pub(crate) fn streamed(self) -> Answer {
         self.stream().iter().fold(self.begin(), |answer, piece| answer.piece(self.on_the_wire(piece))).end()
+    }
+
+    /// An answer whose end waits at a gate; of a stream, the first content arrives before.
+    pub(crate) fn gated(self, gate: &Gate, stream: bool) -> Answer {
+        if !stream {
+            let head = Answer::begin(200, &[("content-type", "application/json")]);
+            return head.gate(gate).piece(self.whole()).end();
+        }
+        let pieces = self.stream().into_iter().map(|piece| self.on_the_wire(&piece)).enumerate();
+        let gated = |answer: Answer, (at, piece)| if at == 2 { answer.gate(gate) } else { answer }.piece(piece);
+        pieces.fold(self.begin(), gated).end()
+    }
+
+    /// A whole answer with its head as bytes, so that all of it can wait at a gate.
+    pub(crate) fn whole_with_head(self) -> String {
+        let body = self.whole();
+        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 
     /// Whether a request to a provider of this format requests a stream.

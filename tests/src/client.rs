@@ -42,6 +42,12 @@ impl Request {
         self
     }
 
+    /// Adds a key or a token in the header `authorization`.
+    #[must_use]
+    pub fn bearer(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
@@ -129,6 +135,14 @@ impl Reply {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The status, the code and the message of an error in JSON; texts that it does not have are empty.
+    #[track_caller]
+    pub fn problem(&self) -> (u16, String, String) {
+        let error = &self.json()["error"];
+        let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        (self.status(), text("code"), text("message"))
     }
 
     /// The body as JSON.

@@ -146,6 +146,22 @@ impl Gateway {
         metrics::value(&self.metrics().await, series).unwrap_or_default()
     }
 
+    /// What is used of a budget's window, in its unit.
+    pub async fn budget_used(&self, name: &str) -> f64 {
+        self.metric(&format!("weir_budget_used{{budget=\"{name}\"}}")).await
+    }
+
+    /// The provider that served a request.
+    ///
+    /// # Panics
+    ///
+    /// If none did.
+    pub async fn provider_of(&self, request: &Request) -> String {
+        let reply = self.ask(request).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        reply.header("x-weir-provider").expect("an answer names its provider").to_owned()
+    }
+
     /// Polls a metric until it has this value.
     pub async fn until_metric(&self, series: &str, expected: f64) {
         let reached = async {

@@ -11,6 +11,7 @@
 )]
 
 pub mod client;
+pub mod clients;
 pub mod code;
 pub mod gateway;
 pub mod http2;

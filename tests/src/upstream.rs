@@ -279,6 +279,11 @@ impl Upstream {
         self.requests.try_recv().ok()
     }
 
+    /// How many requests have arrived and were not returned yet; they count as returned then.
+    pub fn count_unseen(&mut self) -> usize {
+        std::iter::from_fn(|| self.unseen()).count()
+    }
+
     /// Waits until the other side has disconnected before its answer was complete.
     pub async fn departure(&mut self) {
         soon("the gateway to leave the upstream", self.departures.recv()).await.expect("the upstream listens");

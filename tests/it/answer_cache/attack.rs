@@ -6,7 +6,7 @@ use weir_sandbox::Digest;
 use weir_tests::plugins::twin;
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use super::{by, chat, client, keeping, provider, requests, result};
+use super::{by, chat, client, keeping, provider, result};
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, config_of};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -27,7 +27,7 @@ async fn the_answer_of_a_model_that_stood_in_is_not_kept_for_the_one_that_was_as
         assert_eq!((result(&reply), reply.header("x-weir-provider")), (Some("bypass"), Some("anthropic")));
     }
     assert_eq!(result(&ask(1).await), Some("hit"), "of the model itself");
-    assert_eq!(requests(&mut upstream), 3);
+    assert_eq!(upstream.count_unseen(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +51,7 @@ async fn the_answer_of_a_fallbacks_model_is_not_kept_whole_nor_streamed_nor_as_t
                 let expected = if is_begun { "miss" } else { "bypass" };
                 assert_eq!((reply.status(), result(&reply)), (200, Some(expected)), "{is_begun} {stream}");
             }
-            assert_eq!(requests(&mut second), 2, "{is_begun} {stream}");
+            assert_eq!(second.count_unseen(), 2, "{is_begun} {stream}");
         }
         assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
     }
@@ -69,7 +69,7 @@ async fn numbers_that_readers_round_make_another_request() {
     for number in numbers {
         assert_eq!(result(&ask(number).await), Some("miss"), "{number}");
     }
-    assert_eq!(requests(&mut upstream), numbers.len());
+    assert_eq!(upstream.count_unseen(), numbers.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +83,7 @@ async fn a_body_that_is_read_in_two_ways_answers_no_other_request() {
     gateway.until_metric("weir_cache_entries", 1.0).await;
     assert_eq!(result(&gateway.ask(&request).await), Some("hit"), "the same bytes are the same request");
     assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), Some("miss"));
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +100,7 @@ async fn an_error_that_comes_with_status_200_in_place_of_embeddings_is_not_kept(
         // The second may come while the first one's answer is given up, and goes by itself then.
         assert!(matches!(result(&reply), Some("miss" | "bypass")), "{:?}", result(&reply));
     }
-    assert_eq!((requests(&mut upstream), gateway.metric("weir_cache_entries").await), (2, 0.0));
+    assert_eq!((upstream.count_unseen(), gateway.metric("weir_cache_entries").await), (2, 0.0));
     upstream.script(move |_| Answer::json(200, good));
     // What a request brings that went by itself is not kept.
     let mut reply = ask().await;
@@ -131,7 +131,7 @@ async fn another_version_of_an_adapter_answers_with_nothing_that_the_former_one_
         kept += 2.0;
         gateway.until_metric("weir_cache_entries", kept).await;
         assert_eq!(result(&gateway.ask(&request).await), Some("hit"), "{replaced}");
-        assert_eq!(requests(&mut upstream), 1, "{replaced}");
+        assert_eq!(upstream.count_unseen(), 1, "{replaced}");
     }
 }
 
@@ -149,7 +149,7 @@ async fn what_a_version_on_trial_has_written_is_not_kept() {
             for _ in 0..2 {
                 let reply = gateway.ask(&request).await;
                 assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{on_trial} {stream}");
-                assert_eq!(requests(&mut upstream), 1, "{on_trial} {stream}");
+                assert_eq!(upstream.count_unseen(), 1, "{on_trial} {stream}");
             }
         }
         // No component writes what is relayed.
@@ -157,7 +157,7 @@ async fn what_a_version_on_trial_has_written_is_not_kept() {
         assert_eq!(result(&gateway.ask(&relayed).await), Some("miss"), "{on_trial}");
         gateway.until_metric("weir_cache_entries", 2.0).await;
         assert_eq!(result(&gateway.ask(&relayed).await), Some("hit"), "{on_trial}");
-        assert_eq!(requests(&mut upstream), 1, "{on_trial}");
+        assert_eq!(upstream.count_unseen(), 1, "{on_trial}");
     }
 }
 
@@ -176,10 +176,10 @@ async fn a_request_that_takes_long_to_compare_is_neither_kept_nor_looked_for() {
             gateway.until_metric("weir_cache_entries", 1.0).await;
         }
     }
-    assert_eq!(requests(&mut upstream), 3);
+    assert_eq!(upstream.count_unseen(), 3);
     let only_kept = numbers(2 << 20).header("cache-control", "only-if-cached");
     assert_eq!(gateway.ask(&only_kept).await.status(), 504);
-    assert_eq!(requests(&mut upstream), 0);
+    assert_eq!(upstream.count_unseen(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,12 +199,12 @@ async fn what_guards_judge_is_neither_kept_nor_answered_from_the_cache_and_other
                     assert_eq!(result(&gateway.ask(&request("two")).await), Some(expected), "{grants} {lines}");
                     gateway.until_metric("weir_cache_entries", if stream { 4.0 } else { 2.0 }).await;
                 }
-                assert_eq!(requests(&mut upstream), 1);
+                assert_eq!(upstream.count_unseen(), 1);
                 for _ in 0..2 {
                     let reply = gateway.ask(&request("one")).await;
                     assert_eq!((reply.status(), result(&reply)), (200, None), "{grants} {lines} {stream}");
                 }
-                assert_eq!(requests(&mut upstream), 2, "{grants} {lines} {stream}");
+                assert_eq!(upstream.count_unseen(), 2, "{grants} {lines} {stream}");
             }
         }
     }

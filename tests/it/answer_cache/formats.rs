@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
 
-use super::{keeping, provider, requests, result};
+use super::{keeping, provider, result};
 use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, WireFormat};
 
 /// The same question in a client's format: a system text, a limit of output, a tool.
@@ -69,7 +69,7 @@ async fn a_client_of_one_format_gets_what_one_of_another_caused_whole_and_stream
                     assert_eq!(reply.header("x-weir-losses"), None, "{about}");
                 }
             }
-            assert_eq!(requests(&mut upstream), 1, "{about}");
+            assert_eq!(upstream.count_unseen(), 1, "{about}");
             forget(&gateway).await;
         }
     }
@@ -106,7 +106,7 @@ async fn whoever_asks_for_something_else_in_another_format_gets_an_answer_of_its
         assert_eq!(result(&filled), Some("miss"));
         gateway.until_metric("weir_cache_entries", 2.0).await;
     }
-    assert!(requests(&mut upstream) > others.len());
+    assert!(upstream.count_unseen() > others.len());
     // The control: unchanged, it is served.
     assert_eq!(result(&gateway.ask(&question(ANTHROPIC, "openai", false)).await), Some("hit"));
 }
@@ -126,11 +126,11 @@ async fn a_version_that_the_adapter_does_not_know_is_answered_by_itself() {
         let other = gateway.ask(&question(OPENAI, "anthropic", false)).await;
         assert_eq!(result(&other), Some(then), "{version}");
         gateway.until_metric("weir_cache_entries", if then == "hit" { 3.0 } else { 4.0 }).await;
-        assert_eq!(requests(&mut upstream), if then == "hit" { 1 } else { 2 }, "{version}");
+        assert_eq!(upstream.count_unseen(), if then == "hit" { 1 } else { 2 }, "{version}");
         let of_another = gateway.ask(&of_version("2099-01-01")).await;
         assert_eq!(result(&of_another), Some("miss"), "{version}");
         gateway.until_metric("weir_cache_entries", if then == "hit" { 5.0 } else { 6.0 }).await;
-        assert_eq!(requests(&mut upstream), 1, "{version}");
+        assert_eq!(upstream.count_unseen(), 1, "{version}");
         forget(&gateway).await;
     }
 }
@@ -166,7 +166,7 @@ async fn an_answer_that_a_translation_changed_is_for_its_own_format_only() {
             gateway.until_metric("weir_cache_entries", 1.0).await;
         }
     }
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
 }
 
 /// An answer in OpenAI's format, whole or as a stream, with what real ones tell of their exchange, and with these members.

@@ -3,11 +3,11 @@
 use serde_json::json;
 use weir_tests::{Answer, Folder, Gateway, Redis, Request, Upstream, log};
 
-use super::{by, chat, client, keeping, provider, requests, result};
+use super::semantic::ADMIN;
+use super::{by, chat, client, keeping, provider, result};
 use crate::wire_format::{ANTHROPIC, OPENAI};
 
 const SECRET: &str = "a secret that all of these nodes have";
-const ADMIN: &str = "an-admins-token-0123456789";
 
 /// Models whose answers are kept for two clients, shared through this server. Requests wait for it for long, since this
 /// machine may be busy.
@@ -32,9 +32,9 @@ async fn written(gateway: &Gateway, answers: u32) {
     gateway.until_metric("weir_cache_server_requests_total{result=\"written\"}", f64::from(answers)).await;
 }
 
-async fn remove(gateway: &Gateway, what: &str) -> u16 {
+pub(super) async fn remove(gateway: &Gateway, what: &str) -> u16 {
     let request = Request::new("DELETE", &format!("/admin/cache{what}"));
-    gateway.ask(&request.header("authorization", &format!("Bearer {ADMIN}"))).await.status()
+    gateway.ask(&request.bearer(ADMIN)).await.status()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn what_one_node_keeps_serves_the_others_of_the_same_caller_and_in_other_f
     }
     // Another caller's is another.
     assert_eq!(result(&nodes[1].ask(&by("two", chat(&json!({})))).await), Some("miss"));
-    assert_eq!(requests(&mut upstream), 2);
+    assert_eq!(upstream.count_unseen(), 2);
     let later = node(&settings).await;
     let other = json!({"model": "openai", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]});
     assert_eq!(result(&later.ask(&by("one", chat(&json!({"max_tokens": 64})))).await), Some("miss"));
@@ -61,7 +61,7 @@ async fn what_one_node_keeps_serves_the_others_of_the_same_caller_and_in_other_f
     let request = Request::post("/v1/messages", other.to_string()).header("anthropic-version", "2023-06-01");
     let reply = nodes[0].ask(&by("one", request)).await;
     assert_eq!((reply.status(), result(&reply)), (200, Some("hit")), "{}", reply.text());
-    assert_eq!(requests(&mut upstream), 1);
+    assert_eq!(upstream.count_unseen(), 1);
     assert_eq!(ANTHROPIC.parsed(&reply, false).text, crate::wire_format::TEXT);
     // None of it can be read in the server.
     let names = redis.run(&["keys", "*:entry:*"]);
@@ -95,7 +95,7 @@ async fn what_is_removed_on_one_node_is_removed_on_all() {
         // The other node forgets what it has in memory.
         nodes[1].until_metric("weir_cache_entries", 0.0).await;
         assert_eq!(ask(&nodes[1], "one", seed).await, "miss", "{what}");
-        assert_eq!(requests(&mut upstream), 2, "{what}");
+        assert_eq!(upstream.count_unseen(), 2, "{what}");
     }
     let shown = Request::new("GET", "/admin/v1/cache").header("authorization", &format!("Bearer {ADMIN}"));
     let shown = nodes[1].ask(&shown).await.json();
@@ -124,7 +124,7 @@ async fn a_server_that_is_away_or_hangs_harms_no_request_and_comes_back() {
         go(&redis);
         gateway.until_metric(state, 0.0).await;
     }
-    assert_eq!(requests(&mut upstream), 3);
+    assert_eq!(upstream.count_unseen(), 3);
     let logged = |text: &str| log::text().lines().filter(|line| line.contains(text)).count();
     assert!(logged("goes by its own memory") >= 2 && logged("that keeps answers works again") >= 2);
 }
@@ -147,11 +147,11 @@ async fn what_a_lying_server_returns_is_a_miss_and_never_anothers_answer() {
     for (from, to) in of_one.iter().zip(&of_two) {
         assert_eq!(redis.run(&["copy", from, to, "replace"]).trim(), "1");
     }
-    requests(&mut upstream);
+    upstream.count_unseen();
     let invalid = "weir_cache_server_requests_total{result=\"invalid\"}";
     let fresh = node(&settings).await;
     assert_eq!(ask(&fresh, "two", 1).await, "miss");
-    assert_eq!(requests(&mut upstream), 1);
+    assert_eq!(upstream.count_unseen(), 1);
     assert!(fresh.metric(invalid).await >= 1.0);
     for value in ["", "weir-answer-1", "no answer at all"] {
         for name in redis.run(&["keys", "*:entry:*"]).lines() {
@@ -196,7 +196,7 @@ async fn no_answer_of_a_server_keeps_requests_from_being_served() {
             gateway.until_metric("weir_cache_entries", 2.0).await;
         }
         assert_eq!(gateway.metric("weir_cache_server_state").await, 1.0, "{name}");
-        assert_eq!(requests(&mut upstream), 1, "{name}");
+        assert_eq!(upstream.count_unseen(), 1, "{name}");
     }
 }
 

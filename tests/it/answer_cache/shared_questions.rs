@@ -4,6 +4,7 @@
 use serde_json::json;
 use weir_tests::{Answer, Gate, Gateway, Redis, Reply, Request, Upstream};
 
+use super::nodes::remove;
 use super::semantic::{ADMIN, ask, kept, lookups, provider, question, requests, settings};
 use super::{by, result};
 use crate::wire_format::OPENAI;
@@ -21,11 +22,6 @@ fn sharing(upstream: &Upstream, url: &str, more: &str) -> String {
 /// Waits until the server has taken so many answers, questions and verdicts: an answer in two forms, and its question.
 async fn written(gateway: &Gateway, count: u32) {
     gateway.until_metric("weir_cache_server_requests_total{result=\"written\"}", f64::from(count)).await;
-}
-
-async fn remove(gateway: &Gateway, what: &str) -> u16 {
-    let request = Request::new("DELETE", &format!("/admin/cache{what}"));
-    gateway.ask(&request.header("authorization", &format!("Bearer {ADMIN}"))).await.status()
 }
 
 async fn call_wrong(gateway: &Gateway, key: &str) -> Reply {

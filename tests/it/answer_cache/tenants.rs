@@ -5,7 +5,7 @@ use serde_json::json;
 use weir_tests::{Folder, Gateway, Reply, Request, Upstream};
 
 use super::formats::question;
-use super::{by, client, keeping, provider, requests, result};
+use super::{by, client, keeping, provider, result};
 use crate::keys::{TOKEN, admin, made};
 use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat};
 
@@ -63,11 +63,11 @@ async fn no_caller_gets_what_another_caused_in_any_format_lane_and_form() {
                 assert_eq!((filled.status(), result(&filled)), (200, Some("miss")), "{about}: {}", filled.text());
                 let request = asked(then, model, stream, &text);
                 until_kept(&gateway, &request).await;
-                requests(&mut upstream);
+                upstream.count_unseen();
                 for key in &others {
                     let reply = gateway.ask(&with(key, &request)).await;
                     assert_eq!((reply.status(), result(&reply)), (200, Some("miss")), "{about}: {}", reply.text());
-                    assert_eq!(requests(&mut upstream), 1, "{about}");
+                    assert_eq!(upstream.count_unseen(), 1, "{about}");
                 }
             }
         }
@@ -98,9 +98,9 @@ async fn no_caller_gets_the_vectors_or_the_order_that_another_caused() {
     {
         let request = Request::post(path, body.to_string());
         until_kept(&gateway, &request).await;
-        requests(&mut upstream);
+        upstream.count_unseen();
         let other = gateway.ask(&by("two", request)).await;
         assert_eq!((other.status(), result(&other)), (200, Some("miss")), "{body}: {}", other.text());
-        assert_eq!(requests(&mut upstream), 1, "{body}");
+        assert_eq!(upstream.count_unseen(), 1, "{body}");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;
-use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream, clients};
 
 const CLIENTS: [(&str, &str); 4] = [
     (
@@ -34,10 +34,7 @@ pub(super) async fn open(upstream: &Upstream) -> Gateway {
             upstream.url()
         )
     };
-    let client = |(name, more): (&str, &str)| {
-        let key = format!("weir-{name}-0123456789abcdef");
-        format!("[[clients]]\nname = \"{name}\"\nkey = \"{key}\"\npassthrough = [\"* * *\"]\n{more}")
-    };
+    let client = |(name, more): (&str, &str)| clients::client(name, &format!("passthrough = [\"* * *\"]\n{more}"));
     // By Responses also where the client's format is another.
     let responses = format!(
         "[[providers]]\nname = \"openai-r\"\nadapter = \"openai\"\nformat = \"openai.responses\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
@@ -144,7 +141,7 @@ fn container(id: &str) -> (Value, Vec<Value>) {
 }
 
 pub(super) fn by(client: &str, request: &Request) -> Request {
-    request.clone().header("authorization", &format!("Bearer weir-{client}-0123456789abcdef"))
+    clients::by(client, request.clone())
 }
 
 fn with(mut body: Value, more: &Value) -> String {

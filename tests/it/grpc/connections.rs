@@ -19,15 +19,15 @@ use super::{Read, chat, connect, generate};
 use crate::tls;
 use crate::wire_format::{OPENAI, TEXT, config, provider};
 
-/// A question about the gateway's health, or its answer.
+/// A question about a service's health, as `grpc.health.v1` has it.
 #[derive(Clone, PartialEq, Message)]
-struct Asked {
+struct HealthRequest {
     #[prost(string, tag = "1")]
     service: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-struct Told {
+struct HealthAnswer {
     #[prost(int32, tag = "1")]
     status: i32,
 }
@@ -239,18 +239,18 @@ async fn draining_lets_streams_end_and_tells_who_watches() {
     let sender = raw(tcp(gateway.address).await).await;
     let health = |method: &str| format!("/grpc.health.v1.Health/{method}");
     for service in ["", "weir.v1.Inference"] {
-        let asked = framed(&Asked { service: service.into() });
+        let asked = framed(&HealthRequest { service: service.into() });
         let answer = call(&sender, &health("Check"), &[], asked).await.into_body().collect().await.unwrap();
-        assert_eq!(answer.to_bytes(), framed(&Told { status: 1 }));
+        assert_eq!(answer.to_bytes(), framed(&HealthAnswer { status: 1 }));
     }
-    let other = call(&sender, &health("Check"), &[], framed(&Asked { service: "other".into() })).await;
+    let other = call(&sender, &health("Check"), &[], framed(&HealthRequest { service: "other".into() })).await;
     assert_eq!(ended(other).await.0, "5");
-    let mut watched = call(&sender, &health("Watch"), &[], framed(&Asked { service: String::new() })).await;
+    let mut watched = call(&sender, &health("Watch"), &[], framed(&HealthRequest { service: String::new() })).await;
     let frame = soon("the state", watched.frame()).await.unwrap().unwrap();
-    assert_eq!(frame.into_data().unwrap(), framed(&Told { status: 1 }));
+    assert_eq!(frame.into_data().unwrap(), framed(&HealthAnswer { status: 1 }));
     let ended = tokio::spawn(gateway.ended());
     let frame = soon("the change", watched.frame()).await.unwrap().unwrap();
-    assert_eq!(frame.into_data().unwrap(), framed(&Told { status: 2 }));
+    assert_eq!(frame.into_data().unwrap(), framed(&HealthAnswer { status: 2 }));
     let frame = soon("the end", watched.frame()).await.unwrap().unwrap();
     assert_eq!(frame.into_trailers().unwrap()["grpc-status"], "0");
     // The connection takes no more calls, and its stream goes on to its end.

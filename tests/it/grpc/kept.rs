@@ -1,6 +1,7 @@
 //! Kept answers over gRPC: what clients of other formats caused serves its clients, and the other way round.
 
 use weir_grpc::messages::{GenerateEvent, GenerateRequest};
+use weir_tests::clients::{by, client, key};
 use weir_tests::plugins::twin;
 use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
@@ -23,23 +24,15 @@ async fn ask(gateway: &Gateway, stream: bool, metadata: &[(&'static str, &str)])
 
 async fn keeping(upstream: &Upstream) -> Gateway {
     let kept = "cache = \"1h\"\nprice = { input = 1000000, output = 1000000 }\ntarget = {";
-    let clients = ["one", "two"].map(|name| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\n", key(name)));
+    let clients = ["one", "two"].map(|name| client(name, ""));
     let admin = format!("[admin]\ntoken = \"{ADMIN}\"\n");
     Gateway::open(&(config_of(&[OPENAI], upstream).replace("target = {", kept) + &clients.concat() + &admin)).await
-}
-
-fn key(name: &str) -> String {
-    format!("weir-{name}-0123456789abcdef")
 }
 
 /// The same question of a client of OpenAI's format.
 fn question(who: &str) -> Request {
     let body = r#"{"model":"openai","max_tokens":64,"messages":[{"role":"user","content":"Hi"}]}"#;
-    Request::post("/v1/chat/completions", body).header("authorization", &format!("Bearer {}", key(who)))
-}
-
-fn requests(upstream: &mut Upstream) -> usize {
-    std::iter::from_fn(|| upstream.unseen()).count()
+    by(who, Request::post("/v1/chat/completions", body))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,9 +59,9 @@ async fn an_answer_serves_equal_requests_of_both_entry_points_and_of_its_caller_
             assert_eq!(summary.usage.unwrap().output, Some(7));
         }
         assert_eq!(gateway.ask(&question("one")).await.header("x-weir-cache"), Some("hit"));
-        assert_eq!(requests(&mut upstream), 1);
+        assert_eq!(upstream.count_unseen(), 1);
         let (result, _) = ask(&gateway, false, &[("x-api-key", &two)]).await;
-        assert_eq!((result.as_str(), requests(&mut upstream)), ("miss", 1));
+        assert_eq!((result.as_str(), upstream.count_unseen()), ("miss", 1));
     }
 }
 
@@ -85,7 +78,7 @@ async fn what_a_call_asks_of_the_cache_is_done() {
     assert_eq!(ask(false, "max-age=60").await, "miss");
     assert_eq!(ask(false, "only-if-cached").await, "hit");
     assert_eq!(ask(false, "no-cache").await, "miss");
-    assert_eq!(requests(&mut upstream), 4);
+    assert_eq!(upstream.count_unseen(), 4);
     let metadata = [("x-api-key", one.as_str()), ("cache-control", "only-if-cached, max-age=0")];
     let mut client = tonic::client::Grpc::new(connect(&gateway).await);
     client.ready().await.unwrap();
@@ -97,7 +90,7 @@ async fn what_a_call_asks_of_the_cache_is_done() {
     let refused = soon("an answer", client.server_streaming(request, path, codec)).await.unwrap_err();
     let details = tonic_types::StatusExt::get_error_details(&refused);
     assert_eq!(details.error_info().unwrap().reason, "NOT_CACHED");
-    assert_eq!(requests(&mut upstream), 0);
+    assert_eq!(upstream.count_unseen(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +111,7 @@ async fn a_stream_that_is_not_complete_or_too_large_is_not_kept() {
             let (result, read) = ask(&gateway, true, &[("x-api-key", &one)]).await;
             assert_eq!((result.as_str(), read.end.is_some()), ("miss", name == "cut"), "{name}");
         }
-        assert_eq!(requests(&mut upstream), 2, "{name}");
+        assert_eq!(upstream.count_unseen(), 2, "{name}");
         assert_eq!(gateway.metric("weir_cache_entries").await, 0.0, "{name}");
     }
 }
@@ -194,7 +187,7 @@ async fn a_call_that_asks_for_a_kept_answer_only_is_not_sent_to_a_provider_where
         let details = tonic_types::StatusExt::get_error_details(&refused);
         assert_eq!(details.error_info().unwrap().reason, "NOT_CACHED");
     }
-    assert_eq!(requests(&mut upstream), 0);
+    assert_eq!(upstream.count_unseen(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +202,7 @@ async fn what_a_version_on_trial_has_written_is_not_kept() {
         for _ in 0..2 {
             let (result, read) = ask(&gateway, stream, &[]).await;
             assert_eq!((result.as_str(), read.text.as_str()), ("bypass", TEXT), "{stream}");
-            assert_eq!(requests(&mut upstream), 1, "{stream}");
+            assert_eq!(upstream.count_unseen(), 1, "{stream}");
         }
     }
 }

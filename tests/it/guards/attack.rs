@@ -5,15 +5,11 @@ use serde_json::{Value, json};
 use weir_tests::{Answer, Reply, Request, Upstream};
 
 use super::everywhere::Dialect;
-use super::{gateway, guard, secret};
+use super::{gateway, secret, seeing};
 
 const NAMES: [&str; 4] = ["openai", "anthropic", "gemini", "groq"];
 const CARD: &str = "4111 1111 1111 1111";
 const FAILURE: &str = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":500}}\n\n";
-
-fn seeing(name: &str, lines: &str) -> String {
-    guard(name, lines).replace("prompt = true", "prompt = true, answer = true")
-}
 
 fn chunk(delta: &Value, finish: &Value, more: &Value) -> String {
     let mut choice = json!({"index": 0, "delta": delta, "finish_reason": finish});

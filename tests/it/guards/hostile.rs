@@ -1,6 +1,7 @@
-//! A guard that misbehaves where it judges a request or an answer fails as the operator said: in every format, whole and streamed,
-//! in both lanes. Callers whom it does not judge are served meanwhile.
+//! A guard that misbehaves where it judges a request or an answer fails as the operator said: in every format, whole
+//! and streamed, in both lanes. Callers whom it does not judge are served meanwhile.
 
+use weir_tests::clients::{by, client};
 use weir_tests::{Gateway, Reply, Request, Upstream};
 
 use super::{gateway, guard};
@@ -12,20 +13,14 @@ const NAMES: [&str; 3] = ["openai", "anthropic", "gemini"];
 
 /// The guard `sentry` with these options, for the first of two clients.
 async fn guarded(upstream: &Upstream, options: &str, grants: &str, lines: &str) -> Gateway {
-    let clients = ["one", "two"]
-        .map(|name| format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\n"))
-        .concat()
-        + "[admin]\ntoken = \"an-admins-token-0123456789\"\n";
+    let clients =
+        ["one", "two"].map(|name| client(name, "")).concat() + "[admin]\ntoken = \"an-admins-token-0123456789\"\n";
     let lines = format!("plugin = \"sentry\"\noptions = {{ {options} }}\nfor = {{ clients = [\"one\"] }}\n{lines}");
     let mut text = guard("g", &lines).replace("prompt = true", grants);
     if options.contains("\"loop\"") {
         text = text.replace("20s", "50ms");
     }
     gateway(upstream, &NAMES, &(clients + &text)).await
-}
-
-fn by(name: &str, request: Request) -> Request {
-    request.header("authorization", &format!("Bearer weir-{name}-0123456789abcdef"))
 }
 
 /// Asks as the client whom the guard judges, while the other one is served.

@@ -12,7 +12,7 @@ use weir_tests::plugins::root;
 use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream};
 
 use super::everywhere::{ADAPTERS, Dialect};
-use super::{gateway, guard, secret};
+use super::{gateway, secret, seeing};
 
 /// A recorded exchange in one of the dialects.
 struct Recording {
@@ -92,11 +92,6 @@ impl Recording {
     fn answer(&self, length: usize) -> Answer {
         Answer::begin(200, &[("content-type", &self.content_type)]).pieces(&self.body, length).end()
     }
-}
-
-/// A guard that sees answers, and requests.
-fn seeing(name: &str, lines: &str) -> String {
-    guard(name, lines).replace("prompt = true", "prompt = true, answer = true")
 }
 
 #[tokio::test(flavor = "multi_thread")]

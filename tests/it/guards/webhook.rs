@@ -117,7 +117,7 @@ async fn calls(answer: Answer, keys: &[&str]) -> usize {
         let request = asks("openai", "Hi").header("authorization", &format!("Bearer {key}"));
         assert_eq!(gateway.ask(&request).await.status(), 503);
     }
-    std::iter::from_fn(|| service.unseen()).count()
+    service.count_unseen()
 }
 
 #[tokio::test(flavor = "multi_thread")]

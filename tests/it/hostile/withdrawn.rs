@@ -1,4 +1,5 @@
-//! An adapter that fails in one function is taken out of service, whichever that is: also in those that get nothing of the request.
+//! An adapter that fails in one function is taken out of service, whichever that is: also in those that get nothing of
+//! the request.
 
 use serde_json::json;
 use weir_tests::{Answer, Gateway, Request, Upstream};

@@ -13,11 +13,11 @@ use crate::wire_format::OPENAI;
 
 const ADAPTERS: [&str; 3] = ["openai", "anthropic", "gemini"];
 
-async fn admin(address: SocketAddr, method: &str, path: &str, body: Value) -> Reply {
+pub(super) async fn admin(address: SocketAddr, method: &str, path: &str, body: Value) -> Reply {
     program::ask(address, &asked(method, path, &body)).await
 }
 
-async fn ask(address: SocketAddr, key: &str) -> u16 {
+pub(super) async fn ask(address: SocketAddr, key: &str) -> u16 {
     program::ask(address, &with_key(OPENAI, "openai", false, key)).await.status()
 }
 

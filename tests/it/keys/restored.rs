@@ -9,20 +9,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
 use weir_tests::plugins::target;
-use weir_tests::{Folder, Program, Reply, program};
+use weir_tests::{Folder, Program, program};
 
-use super::{asked, config, provider, with_key};
+use super::nodes::{admin, ask};
+use super::{config, provider};
 use crate::wire_format::OPENAI;
 
 const ADAPTERS: [&str; 3] = ["openai", "anthropic", "gemini"];
-
-async fn admin(address: SocketAddr, method: &str, path: &str, body: Value) -> Reply {
-    program::ask(address, &asked(method, path, &body)).await
-}
-
-async fn ask(address: SocketAddr, key: &str) -> u16 {
-    program::ask(address, &with_key(OPENAI, "openai", false, key)).await.status()
-}
 
 async fn until(address: SocketAddr, key: &str, status: u16) {
     let begun = Instant::now();

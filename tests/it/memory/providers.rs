@@ -16,12 +16,12 @@ pub(super) struct Provider {
     /// Its key; empty for a service account's key.
     key: &'static str,
     model: &'static str,
-    speech: Speech,
+    format: AnswerFormat,
 }
 
 /// The format of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speech {
+enum AnswerFormat {
     OpenAi,
     Anthropic,
     Zeta,
@@ -34,27 +34,33 @@ const fn provider(
     options: &'static str,
     key: &'static str,
     model: &'static str,
-    speech: Speech,
+    format: AnswerFormat,
 ) -> Provider {
-    Provider { adapter, options, key, model, speech }
+    Provider { adapter, options, key, model, format }
 }
 
 const AMAZONS: &str = "AKIDPLANTED:PLANTED-KEY-OF-SIGNER:PLANTED-SESSION";
 
 /// All providers, by the scheme that uses the secret.
 pub(super) const ALL: [Provider; 12] = [
-    provider("openai", "", "PLANTED-KEY-OF-OPENAI", "m", Speech::OpenAi),
-    provider("anthropic", "", "PLANTED-KEY-OF-ANTHROPIC", "m", Speech::Anthropic),
-    provider("zeta", "", "PLANTED-KEY-FOR-A-HEADER", "m", Speech::Zeta),
-    provider("zeta", "auth = \"query\"", "PLANTED-KEY-FOR-A-QUERY", "m", Speech::Zeta),
-    provider("zeta", "auth = \"signed\", region = \"eu-west-1\"", AMAZONS, "m", Speech::Zeta),
-    provider("zeta", "auth = \"token\"", "planted-client:PLANTED-KEY-OF-CLIENT", "m", Speech::Zeta),
-    provider("zeta", "auth = \"account\"", "", "m", Speech::Zeta),
-    provider("gemini", "", "PLANTED-KEY-OF-GEMINI", "gemini-m", Speech::Gemini),
-    provider("bedrock", "region = \"eu-west-1\"", AMAZONS, "amazon.nova-micro-v1:0", Speech::Converse),
-    provider("bedrock", "auth = \"bearer\"", "PLANTED-KEY-OF-BEDROCK", "amazon.nova-micro-v1:0", Speech::Converse),
-    provider("vertex", "project = \"p\"", "", "gemini-m", Speech::Gemini),
-    provider("vertex", "project = \"p\"", "", "claude-m", Speech::Anthropic),
+    provider("openai", "", "PLANTED-KEY-OF-OPENAI", "m", AnswerFormat::OpenAi),
+    provider("anthropic", "", "PLANTED-KEY-OF-ANTHROPIC", "m", AnswerFormat::Anthropic),
+    provider("zeta", "", "PLANTED-KEY-FOR-A-HEADER", "m", AnswerFormat::Zeta),
+    provider("zeta", "auth = \"query\"", "PLANTED-KEY-FOR-A-QUERY", "m", AnswerFormat::Zeta),
+    provider("zeta", "auth = \"signed\", region = \"eu-west-1\"", AMAZONS, "m", AnswerFormat::Zeta),
+    provider("zeta", "auth = \"token\"", "planted-client:PLANTED-KEY-OF-CLIENT", "m", AnswerFormat::Zeta),
+    provider("zeta", "auth = \"account\"", "", "m", AnswerFormat::Zeta),
+    provider("gemini", "", "PLANTED-KEY-OF-GEMINI", "gemini-m", AnswerFormat::Gemini),
+    provider("bedrock", "region = \"eu-west-1\"", AMAZONS, "amazon.nova-micro-v1:0", AnswerFormat::Converse),
+    provider(
+        "bedrock",
+        "auth = \"bearer\"",
+        "PLANTED-KEY-OF-BEDROCK",
+        "amazon.nova-micro-v1:0",
+        AnswerFormat::Converse,
+    ),
+    provider("vertex", "project = \"p\"", "", "gemini-m", AnswerFormat::Gemini),
+    provider("vertex", "project = \"p\"", "", "claude-m", AnswerFormat::Anthropic),
 ];
 
 impl Provider {
@@ -86,12 +92,12 @@ impl Provider {
 
     /// Its whole answer.
     pub(super) fn whole(&self) -> Answer {
-        let body = match self.speech {
-            Speech::OpenAi => OPENAI.whole(),
-            Speech::Anthropic => ANTHROPIC.whole(),
-            Speech::Zeta => ZETA.whole(),
-            Speech::Gemini => gemini(TEXT, ",\"finishReason\":\"STOP\""),
-            Speech::Converse => format!(
+        let body = match self.format {
+            AnswerFormat::OpenAi => OPENAI.whole(),
+            AnswerFormat::Anthropic => ANTHROPIC.whole(),
+            AnswerFormat::Zeta => ZETA.whole(),
+            AnswerFormat::Gemini => gemini(TEXT, ",\"finishReason\":\"STOP\""),
+            AnswerFormat::Converse => format!(
                 "{{\"output\":{{\"message\":{{\"role\":\"assistant\",\"content\":[{{\"text\":\"{TEXT}\"}}]}}}},\
                  \"stopReason\":\"end_turn\",\"usage\":{{\"inputTokens\":10,\"outputTokens\":7,\"totalTokens\":17}},\
                  \"metrics\":{{\"latencyMs\":1}}}}"
@@ -105,12 +111,12 @@ impl Provider {
 
     /// Its stream, which waits at the gate after some text.
     pub(super) fn stream(&self, gate: &Gate) -> Answer {
-        let (head, pieces) = match self.speech {
-            Speech::OpenAi => (OPENAI.begin(), texts(OPENAI.stream())),
-            Speech::Anthropic => (ANTHROPIC.begin(), texts(ANTHROPIC.stream())),
-            Speech::Zeta => (ZETA.begin(), texts(ZETA.stream())),
-            Speech::Gemini => (Answer::sse(), gemini_stream()),
-            Speech::Converse => {
+        let (head, pieces) = match self.format {
+            AnswerFormat::OpenAi => (OPENAI.begin(), texts(OPENAI.stream())),
+            AnswerFormat::Anthropic => (ANTHROPIC.begin(), texts(ANTHROPIC.stream())),
+            AnswerFormat::Zeta => (ZETA.begin(), texts(ZETA.stream())),
+            AnswerFormat::Gemini => (Answer::sse(), gemini_stream()),
+            AnswerFormat::Converse => {
                 (Answer::begin(200, &[("content-type", "application/vnd.amazon.eventstream")]), converse_stream())
             }
         };

@@ -14,7 +14,7 @@ use weir_tests::{Answer, Gateway, soon};
 
 use super::memory_registry::MemoryRegistry;
 use super::{IMAGE, descriptor, desk, installed, manifest, rebuilt};
-use crate::commands::{Desk, is_in, older_zeta};
+use crate::commands::{CommandFolder, is_in, older_zeta};
 use crate::wire_format::{TEXT, ZETA, config, provider};
 
 /// Runs a test's commands, which block.
@@ -216,7 +216,7 @@ async fn what_is_installed_under_load_gets_the_share_that_the_configuration_says
     let load = [load(), load()];
     let (place, folder) = (registry.at("zeta:2.0"), gateway.folder.path().display().to_string());
     at_desk(move || {
-        let desk = Desk::with(&zeta_build(2), "");
+        let desk = CommandFolder::with(&zeta_build(2), "");
         desk.types(&format!("push zeta.wasm {place}"), 0);
         is_in("fixtures passed", &desk.types(&format!("install {place} --unsigned --dir {folder}"), 0));
     })

@@ -254,7 +254,7 @@ async fn json_without_a_model_costs_what_cannot_be_known_unless_its_answer_tells
         assert_eq!(reply.status(), status, "{who} {}: {}", request.head(), reply.text());
         assert_eq!(upstream.unseen().is_some(), status == 200, "{who} {}", request.head());
     }
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"tokens\"}").await, 0.0);
+    assert_eq!(gateway.budget_used("tokens").await, 0.0);
     // The answer of a chat tells what it used.
     assert_eq!(gateway.ask(&by("counted", chat(""))).await.status(), 200);
     gateway.until_metric("weir_budget_used{budget=\"tokens\"}", 17.0).await;

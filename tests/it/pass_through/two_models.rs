@@ -30,7 +30,7 @@ async fn a_body_with_two_models_does_not_pass_through() {
             assert!(upstream.unseen().is_none(), "{models}");
         }
     }
-    assert_eq!(gateway.metric("weir_budget_used{budget=\"all\"}").await, 0.0);
+    assert_eq!(gateway.budget_used("all").await, 0.0);
     // The same name twice is one model, however it is written.
     let sent = body(r#""model":"gpt","mod\u0065l":"\u0067pt""#);
     let reply = gateway.ask(&by("bound", Request::post("/passthrough/p/chat/completions", &sent))).await;

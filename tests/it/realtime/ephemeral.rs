@@ -265,6 +265,6 @@ async fn the_tokens_of_a_configuration_are_reserved_before_it_is_sent() {
     let (_client, mut upstream) = begun_with(&gateway, &provider, &key).await;
     assert_eq!(upstream.hear().await.json()["type"], "session.update");
     // 7,000 bytes of text are up to 1,750 tokens; the response itself is reserved with 4,096.
-    let reserved = gateway.metric("weir_budget_used{budget=\"all\"}").await;
+    let reserved = gateway.budget_used("all").await;
     assert!((5846.0..6000.0).contains(&reserved), "{reserved}");
 }

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
-use weir_tests::{Folder, Gateway, Redis, Reply, soon};
+use weir_tests::{Folder, Gateway, Redis, soon};
 
 use super::{Arc, TOKENS};
-use crate::keys::{TOKEN, asked, with_key};
+use crate::keys::{TOKEN, admin, ask, made};
 use crate::wire_format::{OPENAI, config_of, provider};
 
 /// A client, so that a node that knows no key of the store yet serves nothing without one.
@@ -34,21 +34,6 @@ async fn cell() -> Option<Cell> {
         nodes.push(Arc::new(Gateway::with(Folder::with(&["openai"]), &settings).await));
     }
     Some(Cell { nodes, redis, _database: database, _upstream: upstream })
-}
-
-async fn admin(gateway: &Gateway, method: &str, path: &str, body: Value) -> Reply {
-    gateway.ask(&asked(method, path, &body)).await
-}
-
-async fn made(gateway: &Gateway, fields: Value) -> (String, String) {
-    let reply = admin(gateway, "POST", "/keys", fields).await;
-    assert_eq!(reply.status(), 201, "{}", reply.text());
-    let body = reply.json();
-    (body["id"].as_str().unwrap().to_owned(), body["key"].as_str().unwrap().to_owned())
-}
-
-async fn ask(gateway: &Gateway, key: &str) -> Reply {
-    gateway.ask(&with_key(OPENAI, "openai", false, key)).await
 }
 
 /// Waits until a node answers a key's requests with a status.

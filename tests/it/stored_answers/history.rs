@@ -58,7 +58,7 @@ async fn a_long_history_does_not_fit_into_a_small_rest_of_a_budget() {
 async fn a_history_counts_against_limits_of_tokens() {
     let upstream = provider().await;
     let limits = "limits = { tokens_per_minute = 12000 }\n";
-    let client = format!("[[clients]]\nname = \"one\"\nkey = \"{}\"\n{limits}", key("one"));
+    let client = clients::client("one", limits);
     let gateway = Gateway::open(&(config_of(&[OPENAI], &upstream) + &client)).await;
     asked(&gateway, &asks("one", "/v1", &json!({"user": id(1), "metadata": {"input": 5000}}))).await;
     asked(&gateway, &asks("one", "/v1", &json!({"user": id(2)}))).await;

@@ -34,14 +34,14 @@ pub(super) struct Span {
 }
 
 /// Where a collector gets its messages from.
-enum Way {
+enum Inlet {
     Http(Upstream),
     Grpc { url: String, messages: mpsc::UnboundedReceiver<Bytes> },
 }
 
 /// A collector, and the spans so far.
 pub(super) struct Collector {
-    way: Way,
+    inlet: Inlet,
     spans: Vec<Span>,
     /// All received bytes, to search for forbidden content.
     pub(super) bytes: Vec<u8>,
@@ -50,7 +50,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) async fn open() -> Self {
         let upstream = Upstream::always(Answer::whole(200, &[("content-type", "application/x-protobuf")], "")).await;
-        Self { way: Way::Http(upstream), spans: Vec::new(), bytes: Vec::new() }
+        Self { inlet: Inlet::Http(upstream), spans: Vec::new(), bytes: Vec::new() }
     }
 
     /// A collector over gRPC, whose first answer has this status.
@@ -59,13 +59,13 @@ impl Collector {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (sender, messages) = mpsc::unbounded_channel();
         tokio::spawn(serve_grpc(listener, sender, Arc::new(Mutex::new(Some(first_status)))));
-        Self { way: Way::Grpc { url, messages }, spans: Vec::new(), bytes: Vec::new() }
+        Self { inlet: Inlet::Grpc { url, messages }, spans: Vec::new(), bytes: Vec::new() }
     }
 
     pub(super) fn config(&self, more: &str) -> String {
-        let (endpoint, protocol) = match &self.way {
-            Way::Http(upstream) => (upstream.url(), "http"),
-            Way::Grpc { url, .. } => (url.clone(), "grpc"),
+        let (endpoint, protocol) = match &self.inlet {
+            Inlet::Http(upstream) => (upstream.url(), "http"),
+            Inlet::Grpc { url, .. } => (url.clone(), "grpc"),
         };
         format!(
             "[traces]\nendpoint = \"{endpoint}\"\nprotocol = \"{protocol}\"\nheaders = \"x-team=a%20b\"\n\
@@ -100,14 +100,14 @@ impl Collector {
     }
 
     async fn message(&mut self) -> Bytes {
-        match &mut self.way {
-            Way::Http(upstream) => {
+        match &mut self.inlet {
+            Inlet::Http(upstream) => {
                 let received = upstream.request().await;
                 assert_eq!(received.line(), "POST /base/v1/traces");
                 assert_eq!(received.header("x-team"), Some("a b"));
                 received.body.into()
             }
-            Way::Grpc { messages, .. } => soon("a batch of spans", messages.recv()).await.unwrap(),
+            Inlet::Grpc { messages, .. } => soon("a batch of spans", messages.recv()).await.unwrap(),
         }
     }
 
