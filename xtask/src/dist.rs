@@ -20,7 +20,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{plugins, remap};
+use crate::{path_remapping, plugins};
 use bill::Part;
 use crates::Known;
 use linkage::Linkage;
@@ -89,7 +89,7 @@ fn build(workspace: &Workspace, linkage: &Linkage, profile: &str, flags: &[Strin
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]);
     command.args(["--profile", profile, "--target", &linkage.target]);
-    remap::set(&mut command, &[&remap::flags(workspace)?, flags].concat());
+    path_remapping::set(&mut command, &[&path_remapping::flags(workspace)?, flags].concat());
     if let Some(linker) = &linkage.linker {
         let target = linkage.target.replace('-', "_");
         command.env(format!("CARGO_TARGET_{}_LINKER", target.to_ascii_uppercase()), linker);

@@ -2,28 +2,28 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
 mod allocs;
+mod background_build;
 mod badday;
-mod beside;
 mod check;
 mod clients;
 mod contract;
 mod dashboard;
 mod deploy;
 mod dist;
-mod embed;
+mod embedded_fixtures;
 mod failures;
 mod fidelity;
 mod fuzz;
 mod identity_provider;
 mod languages;
 mod leases;
-mod needs;
+mod needed_adapters;
+mod path_remapping;
 mod plugins;
 mod prices;
 mod process;
 mod profile;
 mod python;
-mod remap;
 mod reproduce;
 mod run;
 mod served;
@@ -129,7 +129,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "reproduce" => reproduce::run(&workspace, rest),
         "deploy" => deploy::run(&workspace, rest),
         // Internal: started by `run` and by `reproduce`.
-        beside::VERB => beside::run(&workspace, rest),
+        background_build::VERB => background_build::run(&workspace, rest),
         reproduce::VERB => reproduce::build(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::process::cargo;
 use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
-use crate::{embed, remap, strip};
+use crate::{embedded_fixtures, path_remapping, strip};
 
 /// A component in its final place.
 pub(crate) struct Built {
@@ -86,7 +86,7 @@ pub(crate) fn put(workspace: &Workspace, adapters: Vec<Adapter>, progress: &Prog
 /// Builds these adapters for other machines: `folder/plugins/NAME.wasm` and `folder/plugins.lock`.
 pub(crate) fn put_for_others(workspace: &Workspace, adapters: Vec<Adapter>, folder: &Path) -> Result<()> {
     let progress = Progress::of(adapters.len(), 0);
-    let purpose = Purpose::Others { folder: folder.to_owned(), flags: remap::flags(workspace)? };
+    let purpose = Purpose::Others { folder: folder.to_owned(), flags: path_remapping::flags(workspace)? };
     put_for(workspace, adapters, &progress, &purpose).map(|_built| ())
 }
 
@@ -173,7 +173,7 @@ fn compile_lane(
     let one = |adapter: &Adapter| {
         let begun = Instant::now();
         let artifact = component(&compile_one(workspace, adapter, std, purpose)?, &workspace.root, adapter)?;
-        let fixtures = embed::fixtures(workspace, adapter)?;
+        let fixtures = embedded_fixtures::fixtures(workspace, adapter)?;
         let built = install(&place(workspace, adapter, purpose)?, &adapter.name, &artifact, fixtures.as_deref())?;
         progress.step(workspace, purpose, &built, begun.elapsed())?;
         Ok(built)
@@ -236,7 +236,7 @@ fn install(folder: &Path, name: &str, artifact: &Path, fixtures: Option<&[u8]>) 
     check_component(name, &bytes)?;
     let mut bytes = strip::component(&bytes).with_context(|| format!("plugins/{name}: the sections are cut short"))?;
     if let Some(fixtures) = fixtures {
-        strip::add_custom(&mut bytes, embed::SECTION, fixtures);
+        strip::add_custom(&mut bytes, embedded_fixtures::SECTION, fixtures);
     }
     let place = folder.join(format!("{name}.wasm"));
     let changed = fs::read(&place).ok().is_none_or(|present| present != bytes);

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::check::Outcome;
 use crate::workspace::{Adapter, Workspace};
-use crate::{dist, plugins, process, remap};
+use crate::{dist, path_remapping, plugins, process};
 
 /// The internal verb for the build in the second place.
 pub(crate) const VERB: &str = "build-elsewhere";
@@ -77,7 +77,7 @@ fn bring_sources(workspace: &Workspace, place: &Path) -> Result<PathBuf> {
 fn bring_home(place: &Path) -> Result<PathBuf> {
     let home = place.join("home-of-cargo");
     fs::create_dir_all(&home)?;
-    let own = remap::cargo_home().context("cargo has no home")?;
+    let own = path_remapping::cargo_home().context("cargo has no home")?;
     for entry in fs::read_dir(&own).with_context(|| format!("could not read {}", own.display()))? {
         let entry = entry?;
         #[cfg(unix)]

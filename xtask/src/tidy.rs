@@ -34,6 +34,15 @@ impl Findings {
     fn warn(&mut self, text: impl Into<String>) {
         self.warnings.push(text.into());
     }
+
+    /// What a check finds in a tree of these files, each a path with its text.
+    #[cfg(test)]
+    fn of(check: fn(&Tree, &mut Self), files: &[(&str, &str)]) -> Self {
+        let mut findings = Self::default();
+        let files = files.iter().map(|(path, text)| source::File::new(path, text)).collect();
+        check(&Tree { root: ".".into(), files }, &mut findings);
+        findings
+    }
 }
 
 /// Runs all checks and prints their findings.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{process, remap};
+use crate::{path_remapping, process};
 
 /// The target, whose programs import nothing by default.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -38,7 +38,7 @@ pub(crate) enum Std {
 /// Configures a call of cargo for building components, with more flags for rustc.
 pub(crate) fn configure(command: &mut Command, std: Std, more: &[String]) {
     let flags: Vec<String> = FLAGS.split_whitespace().map(str::to_owned).chain(more.iter().cloned()).collect();
-    remap::set(command, &flags);
+    path_remapping::set(command, &flags);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER);
     if std == Std::Built {
         // The option is unstable; this variable makes a stable cargo accept it.

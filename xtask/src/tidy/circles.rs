@@ -96,10 +96,7 @@ mod tests {
     use super::*;
 
     fn problems(files: &[(&str, &str)]) -> Vec<String> {
-        let mut findings = Findings::default();
-        let files = files.iter().map(|(path, text)| File::new(path, text)).collect();
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.problems
+        Findings::of(check, files).problems
     }
 
     #[test]

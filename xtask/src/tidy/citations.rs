@@ -79,7 +79,6 @@ fn is_end_of_one(path: &str, known: &HashSet<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     fn problems(text: &str) -> Vec<String> {
@@ -87,10 +86,7 @@ mod tests {
     }
 
     fn problems_of(page: &str, text: &str) -> Vec<String> {
-        let files = vec![File::new("host/wire/src/tap.rs", ""), File::new(page, text)];
-        let mut findings = Findings::default();
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.problems
+        Findings::of(check, &[("host/wire/src/tap.rs", ""), (page, text)]).problems
     }
 
     #[test]

@@ -60,14 +60,10 @@ fn stem(word: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     fn problems(text: &str) -> usize {
-        let mut findings = Findings::default();
-        let files = vec![File::new("host/wire/src/a.rs", text)];
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.problems.len()
+        Findings::of(check, &[("host/wire/src/a.rs", text)]).problems.len()
     }
 
     #[test]

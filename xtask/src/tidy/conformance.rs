@@ -70,14 +70,10 @@ fn numbers(name: &str) -> BTreeSet<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     fn problems(page: &str, code: &str) -> Vec<String> {
-        let mut findings = Findings::default();
-        let files = vec![File::new(PAGE, page), File::new("tests/it/a.rs", code)];
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.problems
+        Findings::of(check, &[(PAGE, page), ("tests/it/a.rs", code)]).problems
     }
 
     #[test]

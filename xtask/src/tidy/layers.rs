@@ -43,18 +43,13 @@ fn dependencies(manifest: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     const TABLE: &str =
         "| where | what |\n|---|---|\n| `host/types` | words |\n| `host/wire` | bytes |\n| … `peek/` | a part |\n";
 
     fn problems(manifests: &[(&str, &str)]) -> Vec<String> {
-        let manifests = manifests.iter().map(|(path, text)| File::new(path, text));
-        let files = [File::new(MAP, TABLE)].into_iter().chain(manifests).collect();
-        let mut findings = Findings::default();
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.problems
+        Findings::of(check, &[&[(MAP, TABLE)][..], manifests].concat()).problems
     }
 
     #[test]

@@ -155,14 +155,10 @@ fn cells(line: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     fn problems(check: fn(&Tree, &mut Findings), files: &[(&str, &str)]) -> Vec<String> {
-        let mut findings = Findings::default();
-        let files = files.iter().map(|(path, text)| File::new(path, text)).collect();
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.problems
+        Findings::of(check, files).problems
     }
 
     #[test]

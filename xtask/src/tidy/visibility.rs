@@ -67,10 +67,7 @@ mod tests {
     use super::*;
 
     fn warnings(files: &[(&str, &str)]) -> Vec<String> {
-        let mut findings = Findings::default();
-        let files = files.iter().map(|(path, text)| File::new(path, text)).collect();
-        check(&Tree { root: ".".into(), files }, &mut findings);
-        findings.warnings
+        Findings::of(check, files).warnings
     }
 
     #[test]

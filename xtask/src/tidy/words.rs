@@ -54,16 +54,10 @@ fn is_host(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     fn problems(path: &str, text: &str) -> usize {
-        let mut findings = Findings::default();
-        check(
-            &Tree { root: ".".into(), files: vec![File::new("plugins/openai/Cargo.toml", ""), File::new(path, text)] },
-            &mut findings,
-        );
-        findings.problems.len()
+        Findings::of(check, &[("plugins/openai/Cargo.toml", ""), (path, text)]).problems.len()
     }
 
     #[test]
