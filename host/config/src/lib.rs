@@ -8,6 +8,7 @@
 mod address;
 mod alias;
 mod change;
+mod changed_keys;
 mod client;
 mod container;
 mod environment;
@@ -25,15 +26,14 @@ mod provider;
 mod raw;
 mod read;
 mod reference;
-mod references;
 mod resolve;
 pub mod secret;
 mod secret_file;
 mod section;
-mod sections;
 mod settings;
 mod suggest;
 mod units;
+mod unknown_names;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -129,7 +129,7 @@ pub struct Config {
     /// The SHA-256 of the file's bytes.
     pub digest: [u8; 32],
     /// What each key at the top of the file held.
-    pub(crate) sections: sections::Sections,
+    pub(crate) key_digests: changed_keys::KeyDigests,
     /// The files that secrets were read from; one that several keys name is in it several times.
     pub secret_files: Vec<SecretFile>,
     /// The file as shown in messages.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use weir_ledger::Budget;
 
+use super::changed_keys::KeyDigests;
 use super::keys::{self, Plugins, Tables};
-use super::references::KnownNames;
 use super::resolve::{Joined, Parts};
 use super::section::Reader;
-use super::sections::Sections;
+use super::unknown_names::KnownNames;
 use super::{Admin, Config, Environment, Guard, Place, Problem, Problems, Realtime, Server, Sink, Source};
 use super::{container, mask, overrides, raw, resolve};
 
@@ -122,7 +122,7 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
     let source = Arc::new(Source::new(name, mask::mask(text)));
     let (mut root, broken) = raw::parse(text);
     let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
-    let sections = Sections::of(&root);
+    let key_digests = KeyDigests::of(&root);
     let reader = Reader::new(folder, &environment, keys::ALL, !broken.is_empty(), strange);
     let (log, mut tables) = keys::read(&reader, root);
     if let Some(limit) = environment.memory_limit() {
@@ -169,7 +169,7 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
         folder: folder.to_owned(),
         path: None,
         digest: Sha256::digest(text).into(),
-        sections,
+        key_digests,
         secret_files,
         source,
     };

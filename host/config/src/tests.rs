@@ -8,9 +8,9 @@ mod keyless;
 mod mistakes;
 mod outbound;
 mod pages;
-mod references;
 mod shared;
 mod store;
+mod unknown_names;
 mod variables;
 
 use super::*;

@@ -1,4 +1,4 @@
-//! What stands where in two configurations, compared without showing any of it.
+//! Which keys at the top of the file differ between two configurations, found by digests: no value is kept or shown.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,16 +8,16 @@ use super::{Config, keys};
 
 /// A digest of what each key at the top of the file holds, with what variables set in its place.
 #[derive(Clone, Default)]
-pub(crate) struct Sections(BTreeMap<&'static str, [u8; 32]>);
+pub(crate) struct KeyDigests(BTreeMap<&'static str, [u8; 32]>);
 
 /// The digests are not printed: a short secret could be found by one.
-impl fmt::Debug for Sections {
+impl fmt::Debug for KeyDigests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl Sections {
+impl KeyDigests {
     /// Those of a whole configuration. A key that is not known has no name that may be shown.
     pub(crate) fn of(root: &Node) -> Self {
         let Value::Table(table) = &root.value else { return Self::default() };
@@ -31,7 +31,7 @@ impl Sections {
 impl Config {
     /// The keys at the top of the file that are not as they were before, also if only a secret in one is another.
     pub fn changed_since(&self, before: &Self) -> Vec<&'static str> {
-        let (old, new) = (&before.sections.0, &self.sections.0);
+        let (old, new) = (&before.key_digests.0, &self.key_digests.0);
         let names = keys::TOP.list.iter().map(|key| key.name);
         names.filter(|name| old.get(name) != new.get(name)).collect()
     }
@@ -59,6 +59,6 @@ mod tests {
         changed.sort_unstable();
         assert_eq!(changed, ["clients", "log_level", "media"]);
         assert_eq!(other.changed_since(&before).len(), before.changed_since(&other).len());
-        assert!(!format!("{:?}", other.sections).contains(|letter: char| letter.is_ascii_digit()));
+        assert!(!format!("{:?}", other.key_digests).contains(|letter: char| letter.is_ascii_digit()));
     }
 }

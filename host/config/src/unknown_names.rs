@@ -64,83 +64,92 @@ impl<'a> KnownNames<'a> {
         let mut problems = Vec::new();
         for (budget, place) in budgets {
             let whose = format!("the budget `{}`", budget.name);
-            problems.extend(self.of_scope(&budget.scope, place, &whose, "it counts nothing"));
+            let reference = Reference { whose: &whose, place, effect: "it counts nothing" };
+            problems.extend(self.of_scope(&budget.scope, reference));
         }
         for rule in bodies {
-            problems.extend(self.of_scope(&rule.scope, &rule.place, "the rule in `[[bodies]]`", "it fits no request"));
+            let whose = "the rule in `[[bodies]]`";
+            let reference = Reference { whose, place: &rule.place, effect: "it fits no request" };
+            problems.extend(self.of_scope(&rule.scope, reference));
         }
         for client in self.clients {
             let whose = format!("the client `{}`", client.name);
+            let reference = Reference { whose: &whose, place: &client.place, effect: "it cannot use it" };
             let names = client.models.iter().filter_map(Alias::exact);
-            problems.extend(names.filter_map(|name| self.model(name, &client.place, &whose, "it cannot use it")));
+            problems.extend(names.filter_map(|name| self.model(name, reference)));
         }
         for guard in guards {
-            let (whose, place) = (format!("the guard `{}`", guard.name()), &guard.place);
-            let effect = "it judges nothing for that name";
+            let whose = format!("the guard `{}`", guard.name());
+            let reference = Reference { whose: &whose, place: &guard.place, effect: "it judges nothing for that name" };
             let models = guard.scope.models.iter().filter_map(Alias::exact);
-            problems.extend(models.filter_map(|name| self.model(name, place, &whose, effect)));
+            problems.extend(models.filter_map(|name| self.model(name, reference)));
             // A guard's `clients` are those of the file only.
             let unlisted = guard.scope.clients.iter().filter(|name| !self.names.contains(name.as_str()));
-            problems.extend(unlisted.map(|name| unknown("client", name, &self.names, place, &whose, effect)));
+            problems.extend(unlisted.map(|name| reference.unknown("client", name, &self.names)));
             let teams = guard.scope.teams.iter();
-            problems.extend(teams.filter_map(|name| self.stored("team", name, &self.teams, place, &whose, effect)));
+            problems.extend(teams.filter_map(|name| self.stored("team", name, &self.teams, reference)));
         }
         reader.problems.borrow_mut().extend(problems);
     }
 
-    fn of_scope(&self, scope: &Scope, place: &Place, whose: &str, effect: &str) -> Option<Problem> {
+    fn of_scope(&self, scope: &Scope, reference: Reference<'_>) -> Option<Problem> {
         let Scope::Of(kind, name) = scope else { return None };
         match kind {
-            ScopeKind::Key => self.stored("client", name, &self.names, place, whose, effect),
-            ScopeKind::Team => self.stored("team", name, &self.teams, place, whose, effect),
-            ScopeKind::Organisation => self.stored("organisation", name, &self.organisations, place, whose, effect),
-            ScopeKind::Model => self.model(name, place, whose, effect),
+            ScopeKind::Key => self.stored("client", name, &self.names, reference),
+            ScopeKind::Team => self.stored("team", name, &self.teams, reference),
+            ScopeKind::Organisation => self.stored("organisation", name, &self.organisations, reference),
+            ScopeKind::Model => self.model(name, reference),
             ScopeKind::Provider if self.discovers || self.providers.contains(&**name) => None,
-            ScopeKind::Provider => Some(unknown("provider", name, &self.providers, place, whose, effect)),
+            ScopeKind::Provider => Some(reference.unknown("provider", name, &self.providers)),
             // Requests bring tags of their own.
             ScopeKind::Tag => None,
         }
     }
 
-    fn model(&self, name: &str, place: &Place, whose: &str, effect: &str) -> Option<Problem> {
+    fn model(&self, name: &str, reference: Reference<'_>) -> Option<Problem> {
         if self.takes_any_model || self.models.iter().any(|alias| alias.matches(name)) {
             return None;
         }
         let known: Vec<String> = self.models.iter().map(ToString::to_string).collect();
         let known = known.iter().map(String::as_str).collect();
-        Some(unknown("model", name, &known, place, whose, effect))
+        Some(reference.unknown("model", name, &known))
     }
 
     /// A name that the store may have too, whose ids are not known here.
-    fn stored(
-        &self,
-        kind: &str,
-        name: &str,
-        known: &BTreeSet<&str>,
-        place: &Place,
-        whose: &str,
-        effect: &str,
-    ) -> Option<Problem> {
+    fn stored(&self, kind: &str, name: &str, known: &BTreeSet<&str>, reference: Reference<'_>) -> Option<Problem> {
         if known.contains(name) {
             return None;
         }
         if !self.may_be_stored {
-            return Some(unknown(kind, name, known, place, whose, effect));
+            return Some(reference.unknown(kind, name, known));
         }
         // Names of a few letters are near to all others.
         let near = suggest::nearest(name, known.iter().copied().filter(|known| known.len() >= LEAST_NEAR))?;
-        let message = format!("{whose} names the {kind} `{name}`, which the file does not have");
+        let message = format!("{} names the {kind} `{name}`, which the file does not have", reference.whose);
         let help = format!("did you mean `{near}`? It is right if the store has it");
-        Some(Problem::warning(place, message).with_help(help))
+        Some(Problem::warning(reference.place, message).with_help(help))
     }
 }
 
-fn unknown(kind: &str, name: &str, known: &BTreeSet<&str>, place: &Place, whose: &str, effect: &str) -> Problem {
-    let message = format!("{whose} names the {kind} `{name}`, which does not exist: {effect}");
-    let help = suggest::among(name, known.iter().copied());
-    let problem = Problem::warning(place, message);
-    match help {
-        Some(help) => problem.with_help(help),
-        None => problem,
+/// What names something else, for a warning.
+#[derive(Clone, Copy)]
+struct Reference<'a> {
+    /// What names it, in words: the budget of a name, say.
+    whose: &'a str,
+    place: &'a Place,
+    /// What follows if nothing has the name.
+    effect: &'a str,
+}
+
+impl Reference<'_> {
+    /// The warning of a name that none of the known ones is.
+    fn unknown(self, kind: &str, name: &str, known: &BTreeSet<&str>) -> Problem {
+        let Self { whose, place, effect } = self;
+        let message = format!("{whose} names the {kind} `{name}`, which does not exist: {effect}");
+        let problem = Problem::warning(place, message);
+        match suggest::among(name, known.iter().copied()) {
+            Some(help) => problem.with_help(help),
+            None => problem,
+        }
     }
 }
