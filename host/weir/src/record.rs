@@ -14,13 +14,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
-use capture::{Capture, Place, Tapped};
-use weir_fixtures::fixture::{Exchange, Folder, Rules};
+use capture::{Capture, ExchangeSlot, Tapped};
+use weir_fixtures::fixture::{Exchange, Folder, Rules, header_pairs};
 use weir_gateway::attempt::ReplyBody;
 use weir_server::{Allowance, Spread, TrustedProxies};
 use weir_upstream::pass::{Passage, PassageError};
@@ -58,7 +58,7 @@ pub enum RecordError {
 /// A recording proxy, ready to serve.
 #[derive(Debug)]
 pub struct Recorder {
-    way: Arc<Passage>,
+    passage: Arc<Passage>,
     writer: Writer,
     settings: RecorderSettings,
 }
@@ -66,33 +66,33 @@ pub struct Recorder {
 /// State shared by all exchanges.
 #[derive(Clone)]
 struct RecordContext {
-    way: Arc<Passage>,
+    passage: Arc<Passage>,
     writer: writer::WriteQueue,
     provider: Option<String>,
     limit: u64,
     count: Arc<AtomicUsize>,
     /// Limits concurrent exchanges: one connection may carry many, and each is kept in memory.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 impl Recorder {
     /// Opens the folder; does not listen yet.
     pub fn new(settings: RecorderSettings, rules: Rules) -> Result<Self, RecordError> {
-        let way = Passage::to(&settings.to).map_err(|reason| RecordError::To(settings.to.clone(), reason))?;
+        let passage = Passage::to(&settings.to).map_err(|reason| RecordError::To(settings.to.clone(), reason))?;
         let folder = Folder::open(&settings.out).map_err(|error| RecordError::Out(settings.out.clone(), error))?;
         let writer = Writer::start(folder, rules, settings.limit).map_err(RecordError::Thread)?;
-        Ok(Self { way: Arc::new(way), writer, settings })
+        Ok(Self { passage: Arc::new(passage), writer, settings })
     }
 
     /// Serves until `stop` is set. Returns the number of recorded exchanges, once all that ended in time are written.
     pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
         let context = RecordContext {
-            way: self.way,
+            passage: self.passage,
             writer: self.writer.queue(),
             provider: self.settings.provider,
             limit: self.settings.limit,
             count: Arc::new(AtomicUsize::new(0)),
-            places: Arc::new(Semaphore::new(self.settings.connections)),
+            slots: Arc::new(Semaphore::new(self.settings.connections)),
         };
         let allowance = Allowance {
             connections: self.settings.connections,
@@ -121,22 +121,22 @@ impl RecordContext {
     /// Forwards one exchange, and captures both bodies.
     async fn pass(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let Ok(permit) = Arc::clone(&self.places).acquire_owned().await else { return unreachable("it has ended") };
+        let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await else { return unreachable("it has ended") };
         let (head, body) = request.into_parts();
         let about = Exchange {
             method: head.method.to_string(),
-            path_and_query: self.way.path_and_query(&head.uri),
-            request_headers: pairs(&head.headers),
+            path_and_query: self.passage.path_and_query(&head.uri),
+            request_headers: header_pairs(&head.headers),
             provider: self.provider.clone(),
             ..Exchange::default()
         };
         let line = format!("{} {}", about.method, head.uri.path());
-        let capture = Capture::new(about, self.limit, self.writer.clone(), Place { permit, number });
+        let capture = Capture::new(about, self.limit, self.writer.clone(), ExchangeSlot { permit, number });
         let sent = Tapped::of_request(body, Arc::clone(&capture));
-        match self.way.send(Request::from_parts(head, sent)).await {
+        match self.passage.send(Request::from_parts(head, sent)).await {
             Ok(response) => {
                 let (head, body) = response.into_parts();
-                capture.answered(head.status.as_u16(), pairs(&head.headers));
+                capture.answered(head.status.as_u16(), header_pairs(&head.headers));
                 let body = Body::new(Tapped::of_response(body, capture));
                 Response::from_parts(head, ReplyBody::Other(body))
             }
@@ -155,9 +155,4 @@ fn unreachable(reason: &str) -> Response<ReplyBody> {
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response
-}
-
-fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }

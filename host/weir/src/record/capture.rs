@@ -23,7 +23,7 @@ pub(super) struct Capture {
     queue: WriteQueue,
     number: usize,
     /// Released when both bodies are finished.
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -36,9 +36,9 @@ struct CaptureState {
     last: Instant,
 }
 
-/// Permission for one of the concurrent exchanges.
+/// One of the exchanges that are recorded at the same time.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ExchangeSlot {
     pub(super) permit: OwnedSemaphorePermit,
     /// Number of the exchange, for the log.
     pub(super) number: usize,
@@ -52,9 +52,9 @@ enum End {
 }
 
 impl Capture {
-    pub(super) fn new(exchange: Exchange, limit: u64, queue: WriteQueue, place: Place) -> Arc<Self> {
+    pub(super) fn new(exchange: Exchange, limit: u64, queue: WriteQueue, slot: ExchangeSlot) -> Arc<Self> {
         let heard = CaptureState { exchange, size: 0, is_too_large: false, last: Instant::now() };
-        Arc::new(Self { captured: Mutex::new(heard), limit, queue, number: place.number, _place: place.permit })
+        Arc::new(Self { captured: Mutex::new(heard), limit, queue, number: slot.number, _permit: slot.permit })
     }
 
     /// Records that the answer's head has arrived.

@@ -1,8 +1,6 @@
 //! One side of a captured exchange, as recordings are made of it.
 
-use http::HeaderMap;
-
-use weir_fixtures::fixture::{Exchange, Piece};
+use weir_fixtures::fixture::{Exchange, Piece, header_pairs};
 use weir_gateway::accounting::captured::CapturedSide;
 
 /// The exchange that a recording is made of.
@@ -19,17 +17,12 @@ pub(super) fn recorded(side: CapturedSide) -> Exchange {
     Exchange {
         method: side.method.to_string(),
         path_and_query,
-        request_headers: pairs(&side.request_headers),
+        request_headers: header_pairs(&side.request_headers),
         request_body: side.request_body.concat(),
         status: side.status,
-        response_headers: pairs(&side.response_headers),
+        response_headers: header_pairs(&side.response_headers),
         pieces,
         is_cut: !side.is_whole,
         ..Exchange::default()
     }
-}
-
-fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
