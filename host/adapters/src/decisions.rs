@@ -25,7 +25,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::install::{self, Readers};
+use super::atomic_file::{self, Readers};
 use weir_sandbox::digest::Digest;
 use weir_sandbox::fault::{clean, head};
 
@@ -221,12 +221,12 @@ impl Keeper {
     }
 
     fn write(&self, before: &Decisions, now: &Decisions) -> io::Result<()> {
-        let _turn = install::turn(&self.path)?;
+        let _turn = atomic_file::turn(&self.path)?;
         // An unreadable file was logged at the start, and is replaced by the known decisions.
         let mut decisions = read(&self.path).unwrap_or_else(|_| before.clone());
         decisions.change(before, now);
         let written = serde_json::to_vec_pretty(&DecisionsFile { version: VERSION, decisions })?;
-        install::put(&self.path, &written, Readers::Owner)
+        atomic_file::put(&self.path, &written, Readers::Owner)
     }
 }
 

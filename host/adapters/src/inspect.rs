@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::decisions::Decisions;
 use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
-use super::policy::{Policy, Unvouched, Vouched};
+use super::policy::{Evidence, Policy, UnmetPolicy};
 use super::watch::signature_beside;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::component_file;
@@ -144,11 +144,11 @@ enum Barred {
     Held(String),
     /// Nothing vouches for them as the policy demands.
     #[error(transparent)]
-    Unvouched(#[from] Unvouched),
+    UnmetPolicy(#[from] UnmetPolicy),
 }
 
 /// Checks a file's bytes: returns what vouches for them.
-type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, Barred> + 'a;
+type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Evidence, Barred> + 'a;
 
 /// A file that would not serve, with its digest if it can be read.
 struct Unserved {
@@ -172,7 +172,7 @@ fn read_listed(
     vouch: &Vouch<'_>,
     grants: &Grants,
     name: &str,
-) -> Result<(Vouched, Arc<Adapter>), Unserved> {
+) -> Result<(Evidence, Arc<Adapter>), Unserved> {
     let file = dir.join(format!("{name}.wasm"));
     let unread = |error: io::Error| Unserved { digest: None, reason: error.to_string() };
     let bytes = component_file::read(&file).map_err(unread)?;
@@ -185,7 +185,7 @@ fn read_listed(
     Ok((vouched, adapter))
 }
 
-fn serving_row(row: PluginRow, vouched: &Vouched, adapter: &Adapter) -> PluginRow {
+fn serving_row(row: PluginRow, vouched: &Evidence, adapter: &Adapter) -> PluginRow {
     let manifest = &adapter.manifest;
     let unique = |formats: Vec<&String>| {
         let mut formats: Vec<String> = formats.into_iter().cloned().collect();

@@ -46,7 +46,7 @@
 //! # let _ = parsed; Ok(()) }
 //! ```
 
-pub mod age;
+pub mod atomic_file;
 pub mod bench;
 pub mod cache;
 pub mod catalog;
@@ -56,7 +56,6 @@ pub mod decisions;
 #[cfg(test)]
 mod guest;
 pub mod inspect;
-pub mod install;
 pub mod judge;
 pub mod load;
 pub mod lock;
@@ -64,6 +63,7 @@ pub mod lock;
 mod mutants;
 pub mod policy;
 mod rollout_policy;
+pub mod semver;
 pub mod sign;
 #[cfg(test)]
 mod tests;

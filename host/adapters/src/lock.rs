@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::install;
+use super::atomic_file;
 use weir_sandbox::digest::Digest;
 
 /// Why the lock file cannot be used.
@@ -118,12 +118,12 @@ impl Lock {
         version: Option<&str>,
     ) -> Result<Option<(Digest, Option<String>)>, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
-        let _turn = install::turn(path).map_err(io)?;
+        let _turn = atomic_file::turn(path).map_err(io)?;
         let mut lock = Self::read(path)?;
         let before = lock.adapters.get(name).map(|pin| (pin.digest, pin.version.clone()));
         let version = version.map(str::to_owned);
         lock.adapters.insert(name.to_owned(), Pin { digest, version, source: None, manifest: None });
-        install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)?;
+        atomic_file::put(path, lock.text().as_bytes(), atomic_file::Readers::All).map_err(io)?;
         Ok(before)
     }
 
@@ -137,12 +137,12 @@ impl Lock {
     /// Notes in the file where a pinned adapter was installed from, and the manifest that was there.
     pub fn note_source_in(path: &Path, name: &str, source: &str, manifest: Digest) -> Result<(), LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
-        let _turn = install::turn(path).map_err(io)?;
+        let _turn = atomic_file::turn(path).map_err(io)?;
         let mut lock = Self::read(path)?;
         if let Some(pin) = lock.adapters.get_mut(name) {
             (pin.source, pin.manifest) = (Some(source.to_owned()), Some(manifest));
         }
-        install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)
+        atomic_file::put(path, lock.text().as_bytes(), atomic_file::Readers::All).map_err(io)
     }
 
     /// The contents of the file.

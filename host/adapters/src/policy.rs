@@ -30,7 +30,7 @@ pub struct Policy {
 
 /// The evidence for a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Vouched {
+pub struct Evidence {
     /// Whether the lock file pins it.
     pub pinned: bool,
     /// The trusted key that signed it.
@@ -39,7 +39,7 @@ pub struct Vouched {
 
 /// Why a file is refused before it is parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unvouched {
+pub enum UnmetPolicy {
     /// The signature is missing.
     #[error("a signature is required, and there is no {name}.wasm.sig beside it (`weir plugin sign` makes one)")]
     Unsigned {
@@ -70,24 +70,24 @@ impl Policy {
         digest: Digest,
         lock: &Lock,
         signature: Option<&str>,
-    ) -> Result<Vouched, Unvouched> {
+    ) -> Result<Evidence, UnmetPolicy> {
         let demand = self.of.get(name).unwrap_or(&self.usual);
         let signer = match signature.map(|text| sign::verify(text, digest, &self.keys)) {
             Some(Ok(key)) => Some(key.to_string().into()),
             Some(Err(error)) if demand.signature => return Err(error.into()),
-            None if demand.signature => return Err(Unvouched::Unsigned { name: name.to_owned() }),
+            None if demand.signature => return Err(UnmetPolicy::Unsigned { name: name.to_owned() }),
             Some(Err(_)) | None => None,
         };
         let pinned = lock.trusts(name, digest);
         if demand.pin && !pinned {
-            return Err(lock.pinned(name).map_or(Unvouched::NotPinned, Unvouched::PinnedOtherwise));
+            return Err(lock.pinned(name).map_or(UnmetPolicy::NotPinned, UnmetPolicy::PinnedOtherwise));
         }
-        Ok(Vouched { pinned, signer })
+        Ok(Evidence { pinned, signer })
     }
 
     /// Whether the evidence from the time of loading still suffices without the file: the signer's key must still be
     /// trusted, and a pin counts as it was then, because the lock file names a later version now.
-    pub(crate) fn stands_by(&self, name: &str, vouched: &Vouched) -> bool {
+    pub(crate) fn stands_by(&self, name: &str, vouched: &Evidence) -> bool {
         let demand = self.of.get(name).unwrap_or(&self.usual);
         let is_trusted = |signer: &Arc<str>| self.keys.iter().any(|key| *key.to_string() == **signer);
         (!demand.signature || vouched.signer.as_ref().is_some_and(is_trusted)) && (!demand.pin || vouched.pinned)
@@ -107,25 +107,25 @@ mod tests {
         let signed = key.sign(digest);
         let mut lock = Lock::default();
         let easy = Policy { keys: vec![public], ..Policy::default() };
-        assert_eq!(easy.check("a", digest, &lock, None), Ok(Vouched::default()));
-        assert_eq!(easy.check("a", digest, &lock, Some("nonsense")), Ok(Vouched::default()));
+        assert_eq!(easy.check("a", digest, &lock, None), Ok(Evidence::default()));
+        assert_eq!(easy.check("a", digest, &lock, Some("nonsense")), Ok(Evidence::default()));
         assert_eq!(easy.check("a", digest, &lock, Some(&signed)).unwrap().signer, Some(public.to_string().into()));
         let strict = Policy { usual: Demand { signature: true, pin: true }, ..easy.clone() };
-        assert!(matches!(strict.check("a", digest, &lock, None), Err(Unvouched::Unsigned { .. })));
+        assert!(matches!(strict.check("a", digest, &lock, None), Err(UnmetPolicy::Unsigned { .. })));
         let wrong = key.sign(Digest::of(b"y"));
         let refused = strict.check("a", digest, &lock, Some(&wrong));
-        assert_eq!(refused, Err(Unvouched::Signature(SignError::NotTrusted)));
-        assert_eq!(strict.check("a", digest, &lock, Some(&signed)), Err(Unvouched::NotPinned));
+        assert_eq!(refused, Err(UnmetPolicy::Signature(SignError::NotTrusted)));
+        assert_eq!(strict.check("a", digest, &lock, Some(&signed)), Err(UnmetPolicy::NotPinned));
         lock.pin("a", Digest::of(b"y"));
         let refused = strict.check("a", digest, &lock, Some(&signed));
-        assert_eq!(refused, Err(Unvouched::PinnedOtherwise(Digest::of(b"y"))));
+        assert_eq!(refused, Err(UnmetPolicy::PinnedOtherwise(Digest::of(b"y"))));
         lock.pin("a", digest);
         let vouched = strict.check("a", digest, &lock, Some(&signed)).unwrap();
-        assert!(vouched.pinned && strict.stands_by("a", &vouched) && easy.stands_by("a", &Vouched::default()));
+        assert!(vouched.pinned && strict.stands_by("a", &vouched) && easy.stands_by("a", &Evidence::default()));
         let of_others = Policy { keys: vec![SigningKey::generate().unwrap().0.public().unwrap()], ..strict.clone() };
         assert!(!of_others.stands_by("a", &vouched), "the key is not trusted any more");
-        assert!(!strict.stands_by("a", &Vouched { pinned: false, ..vouched }));
+        assert!(!strict.stands_by("a", &Evidence { pinned: false, ..vouched }));
         let excepted = Policy { of: BTreeMap::from([("a".to_owned(), Demand::default())]), ..strict };
-        assert_eq!(excepted.check("a", Digest::of(b"z"), &lock, None), Ok(Vouched::default()));
+        assert_eq!(excepted.check("a", Digest::of(b"z"), &lock, None), Ok(Evidence::default()));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::component::{ComponentError, component};
 use super::project::Project;
 use super::recipe::{self, RecipeError, Step};
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 use weir_adapters::load::{Admission, LoadError, Loader};
 use weir_sandbox::Adapter;
 
@@ -81,7 +81,7 @@ pub fn build(project: &Project, loader: &Loader, progress: &mut dyn FnMut(&str))
     let adapter = loader
         .load(&project.name, &bytes, &Admission::default())
         .map_err(|source| BuildError::Refused { path: path.clone(), source: Box::new(source) })?;
-    install::put(&path, &bytes, Readers::All).map_err(|source| BuildError::Io { path: path.clone(), source })?;
+    atomic_file::put(&path, &bytes, Readers::All).map_err(|source| BuildError::Io { path: path.clone(), source })?;
     Ok(Built { path, bytes: bytes.len(), adapter })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::build::{self, BuildError, Built};
 use super::project::{Project, ProjectError};
 use super::running::{self, RunningError};
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 use weir_adapters::load::Loader;
 use weir_config::Secret;
 use weir_fixtures::proof;
@@ -88,7 +88,7 @@ fn install(project: &Project, built: &Built, folder: &Path) -> std::io::Result<(
         copy(&project.fixtures, &place)?;
     }
     let bytes = std::fs::read(&built.path)?;
-    install::put(&folder.join(format!("{}.wasm", project.name)), &bytes, Readers::All)
+    atomic_file::put(&folder.join(format!("{}.wasm", project.name)), &bytes, Readers::All)
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

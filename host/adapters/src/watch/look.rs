@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::age::is_older;
 use super::super::load::Admission;
+use super::super::semver::is_older;
 use super::proofs::needed_of;
 use super::{ProofError, Retry, State, Unproved, Watch, exposed, file, grants, read_signature};
 use weir_sandbox::adapter::Adapter;
@@ -26,7 +26,7 @@ pub(super) enum Look {
     /// It cannot be read, or must not be.
     Unreadable(String),
     /// It was read.
-    Read(Version, Fate),
+    Read(Version, FileOutcome),
 }
 
 /// A file's bytes, by digest.
@@ -39,7 +39,7 @@ pub(super) struct Version {
 
 /// What becomes of a file's bytes.
 #[derive(Debug)]
-pub(super) enum Fate {
+pub(super) enum FileOutcome {
     /// They are quarantined, or the operator rolled back from them.
     Held { reason: String, bytes: Vec<u8>, signature: Option<String> },
     /// They are refused.
@@ -144,20 +144,20 @@ impl Watch {
         bytes: Vec<u8>,
         signature: Option<String>,
         waited: Duration,
-    ) -> Option<Fate> {
+    ) -> Option<FileOutcome> {
         let snapshot = self.catalog.snapshot();
         if let Some(reason) = snapshot.held(name, digest) {
-            return Some(Fate::Held { reason, bytes, signature });
+            return Some(FileOutcome::Held { reason, bytes, signature });
         }
         let signer = match self.folder.policy.check(name, digest, &self.lock, signature.as_deref()) {
             Ok(vouched) => vouched.signer,
-            Err(missing) => return Some(Fate::Refused(missing.to_string())),
+            Err(missing) => return Some(FileOutcome::Refused(missing.to_string())),
         };
         let adapter_limits = self.limits_of(name);
         let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &adapter_limits.grants));
         let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
         let adapter = match known {
-            Some(known) if !known.state.rests() => return Some(Fate::Serves),
+            Some(known) if !known.state.rests() => return Some(FileOutcome::Serves),
             // It has proved itself before.
             Some(known) => Arc::clone(known),
             None => {
@@ -174,15 +174,15 @@ impl Watch {
                         adapter
                     }
                     Err(Unloaded::Unfinished) => return None,
-                    Err(Unloaded::Refused(reason)) => return Some(Fate::Refused(reason)),
-                    Err(Unloaded::Starved(reason)) => return Some(Fate::Starved(reason)),
+                    Err(Unloaded::Refused(reason)) => return Some(FileOutcome::Refused(reason)),
+                    Err(Unloaded::Starved(reason)) => return Some(FileOutcome::Starved(reason)),
                 }
             }
         };
         Some(match self.downgrade(&adapter) {
-            Some(reason) => Fate::Refused(reason),
-            None if adapter.pool().awaits_proof() => Fate::Loaded(adapter, needed_of(bytes)),
-            None => Fate::Loaded(adapter, Vec::new()),
+            Some(reason) => FileOutcome::Refused(reason),
+            None if adapter.pool().awaits_proof() => FileOutcome::Loaded(adapter, needed_of(bytes)),
+            None => FileOutcome::Loaded(adapter, Vec::new()),
         })
     }
 
@@ -195,31 +195,31 @@ impl Watch {
                 self.catalog.refuse(name, None, reason);
                 State::Unreadable
             }
-            Look::Read(version, fate) => self.follow_fate(name, version, fate),
+            Look::Read(version, fate) => self.act_on(name, version, fate),
         };
         if let Some(file) = self.files.get_mut(name) {
             file.state = state;
         }
     }
 
-    fn follow_fate(&mut self, name: &str, Version { digest, trusted }: Version, fate: Fate) -> State {
+    fn act_on(&mut self, name: &str, Version { digest, trusted }: Version, fate: FileOutcome) -> State {
         match fate {
-            Fate::Held { reason, bytes, signature } => {
+            FileOutcome::Held { reason, bytes, signature } => {
                 self.catalog.refuse(name, Some(digest), reason.clone());
                 self.stand_in(name, &bytes, signature.as_deref(), &reason);
             }
-            Fate::Refused(reason) => self.catalog.refuse(name, Some(digest), reason),
-            Fate::Starved(reason) => {
+            FileOutcome::Refused(reason) => self.catalog.refuse(name, Some(digest), reason),
+            FileOutcome::Starved(reason) => {
                 self.catalog.refuse(name, Some(digest), reason);
                 if let Some(retry) = self.retry_of(name, digest) {
                     return State::Starved { digest, trusted, retry };
                 }
             }
-            Fate::Serves => {
+            FileOutcome::Serves => {
                 self.catalog.withdraw(name, digest);
                 self.catalog.clear_refusal(name);
             }
-            Fate::Loaded(adapter, bytes) => {
+            FileOutcome::Loaded(adapter, bytes) => {
                 if self.catalog.publish(&adapter).is_err() {
                     return State::Conflict { generation: self.catalog.snapshot().generation };
                 }

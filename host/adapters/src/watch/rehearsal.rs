@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::catalog::{Catalog, Conflict};
 use super::super::load::{Admission, LoadError, Loader};
-use super::super::policy::Unvouched;
+use super::super::policy::UnmetPolicy;
 use super::look::Unloaded;
 use super::{Folder, Watch, exposed};
 use weir_sandbox::adapter::Adapter;
@@ -27,7 +27,7 @@ pub enum RehearsalError {
     Held(String),
     /// Nothing vouches for it as the policy demands.
     #[error(transparent)]
-    Unvouched(#[from] Unvouched),
+    UnmetPolicy(#[from] UnmetPolicy),
     /// It is older than the version that is pinned.
     #[error("{0}")]
     Downgrade(String),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::super::load::Admission;
-use super::super::policy::Vouched;
+use super::super::policy::Evidence;
 use super::{Watch, grants};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
@@ -49,7 +49,7 @@ impl Watch {
         let snapshot = self.catalog.snapshot();
         let Some(instead) = snapshot.instead.get(name) else { return false };
         let digest = instead.digest;
-        let vouched = Vouched { pinned: instead.trusted, signer: instead.signer.as_deref().map(Arc::from) };
+        let vouched = Evidence { pinned: instead.trusted, signer: instead.signer.as_deref().map(Arc::from) };
         if !self.folder.policy.stands_by(name, &vouched) {
             tracing::warn!(adapter = name, %digest, "the version that served before is not vouched for any more");
             return false;

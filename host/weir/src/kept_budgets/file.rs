@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::merge::Agreed;
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 use weir_config::Config;
 use weir_gateway::gateway::Gateway;
 use weir_ledger::{Correction, StoredRows, Timestamp};
@@ -192,7 +192,7 @@ impl BudgetFile {
         let written = || {
             let mut text = serde_json::to_vec(&Content { version: VERSION, rows })?;
             text.push(b'\n');
-            install::put(&self.path, &text, Readers::All)
+            atomic_file::put(&self.path, &text, Readers::All)
         };
         written().map_err(|cause| failed(&self.path, cause))
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::version_mark::{is_absent, is_lasting};
 use super::warnings;
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 use weir_identity::KeyId;
 
 /// What a file has.
@@ -64,7 +64,7 @@ impl RevokedFile {
         lines.sort_unstable();
         let text = format!("{}\n{}", revoked.put_back, lines.concat());
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        match folder.and_then(|()| install::put(path, text.as_bytes(), Readers::All)) {
+        match folder.and_then(|()| atomic_file::put(path, text.as_bytes(), Readers::All)) {
             Ok(()) => true,
             Err(error) if is_lasting(&error) => {
                 tracing::debug!(path = %path.display(), %error, "revoked keys are not remembered");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::known_entry::KnownEntry;
 use super::warnings;
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 
 /// The last word of the file if there were keys.
 const KEYED: &str = "keyed";
@@ -83,7 +83,7 @@ impl VersionMark {
         let text = format!("{version} {entry}").trim_end().to_owned();
         let text = format!("{text} {keyed}").trim_end().to_owned() + "\n";
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-        let put = |()| install::put(path, text.as_bytes(), Readers::All);
+        let put = |()| atomic_file::put(path, text.as_bytes(), Readers::All);
         if let Err(error) = folder.and_then(put) {
             if is_lasting(&error) {
                 self.path = None;

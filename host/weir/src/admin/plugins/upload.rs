@@ -18,7 +18,7 @@ use crate::admin::identity::AdminCaller;
 use crate::admin::record::record;
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
 use weir_adapters::catalog::ChangeDenied;
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 use weir_adapters::watch::{Rehearsal, signature_beside};
 use weir_fixtures::proof::{self, Bounds};
 use weir_sandbox::{Adapter, Digest};
@@ -200,7 +200,7 @@ impl HiddenCopy {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| Problem::internal())?;
         let copy = Self(folder.join(format!(".{name}.{:016x}.upload.wasm", u64::from_ne_bytes(random))));
-        match install::put(&copy.0, bytes, Readers::Owner) {
+        match atomic_file::put(&copy.0, bytes, Readers::Owner) {
             Ok(()) => Ok(copy),
             Err(error) => Err(not_written(&copy.0, &error)),
         }
@@ -217,7 +217,7 @@ impl Drop for HiddenCopy {
 fn place(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<(), Problem> {
     let place = rehearsal.dir().join(format!("{name}.wasm"));
     let put =
-        |path: &File, bytes: &[u8]| install::put(path, bytes, Readers::All).map_err(|error| not_written(path, &error));
+        |path: &File, bytes: &[u8]| atomic_file::put(path, bytes, Readers::All).map_err(|error| not_written(path, &error));
     if let Some(signature) = signature {
         put(&place.with_extension("wasm.sig"), signature.as_bytes())?;
     }

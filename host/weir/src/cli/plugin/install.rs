@@ -10,8 +10,8 @@ use super::registry::{Access, ResolvedReference};
 use crate::app;
 use crate::cli::failure::{CommandError, Failure, FileError, read_named};
 use weir_adapters::Lock;
-use weir_adapters::age::is_older;
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
+use weir_adapters::semver::is_older;
 use weir_adapters::sign::{PublicKey, SignError, verify};
 use weir_adapters::watch::{RehearsalError, signature_beside};
 use weir_author::project::{Project, ProjectError};
@@ -178,7 +178,7 @@ impl Install {
         }
         let (name, digest, version) = (&*adapter.name, adapter.digest, &adapter.manifest.version);
         let place = dir.join(format!("{name}.wasm"));
-        let put = |path: &Path, bytes: &[u8]| install::put(path, bytes, Readers::All).map_err(FileError::at(path));
+        let put = |path: &Path, bytes: &[u8]| atomic_file::put(path, bytes, Readers::All).map_err(FileError::at(path));
         // Signature and pin come first, so that the file is complete when it is noticed. Until then the present file
         // serves on.
         given.put_fixtures(&dir, name)?;
@@ -261,7 +261,7 @@ impl ComponentToInstall {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(FileError::at(file))?;
         let file = dir.join(format!(".install-{}.tmp", std::process::id()));
-        install::put(&file, &bytes, Readers::Owner).map_err(FileError::at(&file))?;
+        atomic_file::put(&file, &bytes, Readers::Owner).map_err(FileError::at(&file))?;
         let fixtures = named.unwrap_or_default();
         Ok(Self { bytes, signature: None, file, fixtures, are_apart: true, staged: OnceCell::new(), is_ours: true })
     }

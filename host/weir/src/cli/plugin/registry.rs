@@ -6,8 +6,8 @@ use clap::Args;
 use tokio::runtime::Runtime;
 
 use crate::cli::failure::{CommandError, Failure, FileError, NoRuntime};
-use weir_adapters::install;
-use weir_adapters::install::Readers;
+use weir_adapters::atomic_file;
+use weir_adapters::atomic_file::Readers;
 use weir_config::Secret;
 use weir_registry::{Adapter, Login, Reference, ReferenceError, Registry, RegistryError};
 use weir_sandbox::Version;
@@ -171,7 +171,7 @@ impl Drop for Fetched {
 
 fn put(file: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let written = file.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let written = written.and_then(|()| install::put(file, bytes, Readers::All));
+    let written = written.and_then(|()| atomic_file::put(file, bytes, Readers::All));
     written.map_err(FileError::at(file))
 }
 

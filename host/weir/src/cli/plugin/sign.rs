@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::failure::{CommandError, Failure, FileError, NamedFileError, read_named};
-use weir_adapters::install;
-use weir_adapters::install::Readers;
+use weir_adapters::atomic_file;
+use weir_adapters::atomic_file::Readers;
 use weir_adapters::sign::{PublicKey, SignError, SigningKey, verify};
 use weir_adapters::watch::signature_beside;
 use weir_sandbox::Digest;
@@ -79,7 +79,7 @@ impl Keygen {
         let (key, text) = SigningKey::generate().map_err(SignatureError::NoKey)?;
         let shown = key.public().map_err(SignatureError::NoKey)?;
         let put = |path: &Path, text: &str, readers| {
-            install::put(path, text.as_bytes(), readers).map_err(FileError::at(path))
+            atomic_file::put(path, text.as_bytes(), readers).map_err(FileError::at(path))
         };
         put(&private, &text, Readers::Owner)?;
         put(&public, &format!("{shown}\n"), Readers::All)?;
@@ -93,7 +93,7 @@ impl Sign {
         let key = SigningKey::read(&text_of(&self.key)?).map_err(in_file(&self.key))?;
         let digest = digest_of(&self.file)?;
         let path = signature_path(&self.file);
-        install::put(&path, key.sign(digest).as_bytes(), Readers::All).map_err(FileError::at(&path))?;
+        atomic_file::put(&path, key.sign(digest).as_bytes(), Readers::All).map_err(FileError::at(&path))?;
         Ok(format!("signed {digest}: {}", path.display()))
     }
 }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Unloadable;
 use crate::cli::failure::{Failure, FileError, UnwritableJson};
-use weir_adapters::install::{self, Readers};
+use weir_adapters::atomic_file::{self, Readers};
 use weir_fixtures::proof::{self, Bounds, Depth, Fixture, GatherError, Report, SpliceError};
 use weir_sandbox::engine::EngineError;
 
@@ -128,7 +128,7 @@ fn update(report: &Report, fixtures: &[Fixture]) -> Result<usize, TestError> {
         let text = proof::with_expect(&fixture.text, expect)
             .map_err(|source| TestError::Update { path: file.clone(), source })?;
         if text != fixture.text {
-            install::put(file, text.as_bytes(), Readers::All).map_err(FileError::at(file))?;
+            atomic_file::put(file, text.as_bytes(), Readers::All).map_err(FileError::at(file))?;
             written += 1;
         }
     }
