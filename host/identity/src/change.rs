@@ -1,5 +1,5 @@
-//! Changes of keys, teams, organisations, users, budgets and prices as commands: pure functions from what is stored to what is to be
-//! written, with an audit event. The caller writes both in one transaction.
+//! Changes of keys, teams, organisations, users, budgets and prices as commands: pure functions from what is stored to
+//! what is to be written, with an audit event. The caller writes both in one transaction.
 
 mod audit;
 mod damaged;

@@ -1,5 +1,6 @@
-//! Who may do what: keys, teams, organisations and users, their budgets and prices, and tokens of identity providers. No input or output, no async
-//! runtime, no clock: callers pass the time, store what is to be written, and fetch what is to be fetched.
+//! Who may do what: keys, teams, organisations and users, their budgets and prices, and tokens of identity providers.
+//! No input or output, no async runtime, no clock: callers pass the time, store what is to be written, and fetch what
+//! is to be fetched.
 //!
 //! | module | holds |
 //! |---|---|

@@ -95,8 +95,8 @@ fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Co
     Ok(changed)
 }
 
-/// Takes away what others may do with a team that is deleted: the next team of this id is not theirs. `deleted` keys are gone with
-/// it.
+/// Takes away what others may do with a team that is deleted: the next team of this id is not theirs. `deleted` keys
+/// are gone with it.
 fn without_grants(team: &TeamId, deleted: &[KeyId], stored: &impl Stored) -> Vec<Write> {
     let of_others = |grant: &Grant| grant.team.as_ref() != Some(team);
     let keys = stored.keys_granted(team).into_iter().filter(|id| !deleted.contains(id)).filter_map(|id| {

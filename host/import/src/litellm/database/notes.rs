@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 const NAMED: usize = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Notes(BTreeMap<(&'static str, String), Concerned>);
+pub(super) struct Notes(BTreeMap<(&'static str, String), DocumentsOfNote>);
 
 #[derive(Debug, Default)]
-struct Concerned {
+struct DocumentsOfNote {
     count: usize,
     first: Vec<String>,
 }
@@ -25,7 +25,7 @@ impl Notes {
     }
 
     pub(super) fn sentences(&self) -> Vec<String> {
-        let sentence = |((kind, matter), concerned): (&(&'static str, String), &Concerned)| {
+        let sentence = |((kind, matter), concerned): (&(&'static str, String), &DocumentsOfNote)| {
             let names = concerned.first.join(", ");
             match concerned.count {
                 1 => format!("the {kind} {names} {matter}"),
