@@ -2,6 +2,7 @@
 //! that requests use, followed while other nodes change them, and changed by commands.
 
 mod budgets;
+mod commit;
 mod follow;
 mod known_entry;
 mod misnamed;
@@ -15,7 +16,8 @@ mod tokens;
 mod version_mark;
 mod warnings;
 
-pub use registry::{Listed, Outcome, Registry, RegistryError, TakePrices, open};
+pub use commit::Outcome;
+pub use registry::{Listed, Registry, RegistryError, TakePrices, open};
 pub use snapshot::Snapshot;
 pub use tokens::{TokensError, accept_tokens};
 pub(crate) use tokens::{problem as tokens_problem, tokens};

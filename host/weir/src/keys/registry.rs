@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
-use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Expected, Revision};
+use weir_identity::change::{ChangeError, Changed, Command, Context, Expected, Revision};
 use weir_identity::document::DocumentError;
-use weir_identity::{Document, KeyText, Kind};
+use weir_identity::{Document, Kind};
 use weir_ledger::PriceFile;
-use weir_store::{Change, Expect, Store, StoreError};
+use weir_store::{Store, StoreError};
 
+use super::commit::{Outcome, commit};
 use super::follow::follow;
 use super::known_entry::KnownEntry;
-use super::parsed::GUARD;
 use super::revoked_file::RevokedFile;
 use super::snapshot::{Snapshot, read};
 use super::state::{NewBudgets, State};
@@ -44,17 +44,6 @@ pub enum RegistryError {
     /// Other nodes changed something each time.
     #[error("too much is being changed at the same time: try again")]
     Busy,
-}
-
-/// What a command did.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The document as it is now, with its revision; `None` if it was deleted.
-    pub document: Option<(Document, Revision)>,
-    /// What happened.
-    pub event: AuditEvent,
-    /// A new key's text.
-    pub issued: Option<KeyText>,
 }
 
 /// Documents with their revisions, and the id that more of them come after.
@@ -123,8 +112,8 @@ impl Registry {
         read(&*self.store, kind, id)
     }
 
-    /// A page of the documents of a kind by id, after one, and the id that the next page comes after, if there is one. What cannot be
-    /// read, since a newer version wrote it, is left out, as it is for requests.
+    /// A page of the documents of a kind by id, after one, and the id that the next page comes after, if there is one.
+    /// What cannot be read, since a newer version wrote it, is left out, as it is for requests.
     pub fn page(&self, kind: Kind, after: &str, limit: usize) -> Result<Listed, StoreError> {
         let mut stored = self.store.documents(kind.name(), after, limit + 1)?;
         // Only a document that does not fit any more shows that there is another page.
@@ -133,8 +122,8 @@ impl Registry {
         let next = stored.last().filter(|_| !is_last).map(|last| last.id.clone());
         let parse = |weir_store::Document { id, revision, body, .. }: weir_store::Document| {
             let parsed = Document::parse(kind, body.as_deref().unwrap_or_default());
-            let told = |error: &DocumentError| tracing::error!(%error, kind = kind.name(), id, "a list lacks what cannot be read");
-            Some((parsed.inspect_err(told).ok()?, Revision(revision)))
+            let log = |error: &DocumentError| tracing::error!(%error, kind = kind.name(), id, "a list lacks what cannot be read");
+            Some((parsed.inspect_err(log).ok()?, Revision(revision)))
         };
         Ok((stored.into_iter().filter_map(parse).collect(), next))
     }
@@ -160,7 +149,7 @@ impl Registry {
                 return Err(failure.into());
             }
             let changed = decided?;
-            match self.write(changed, &state) {
+            match commit(&*self.store, &state, changed) {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
                 Ok((outcome, Some(written))) => {
@@ -196,56 +185,13 @@ impl Registry {
         Ok(changed)
     }
 
-    /// Writes what a command changes, and returns the documents as they are stored; `None` if the store's answer was lost, and
-    /// they were found there.
-    fn write(
-        &self,
-        changed: Changed,
-        state: &State,
-    ) -> Result<(Outcome, Option<Vec<weir_store::Document>>), StoreError> {
-        let Changed { writes, event, issued } = changed;
-        let Some(first) = writes.first() else {
-            let kind = Kind::parse(&event.kind).unwrap_or(Kind::Key);
-            return Ok((Outcome { document: self.document(kind, &event.id)?, event, issued }, Some(Vec::new())));
-        };
-        let document = first.document.clone();
-        let unreadable = |error: serde_json::Error| StoreError::Unreadable(error.to_string());
-        let mut changes = Vec::with_capacity(writes.len() + 1);
-        for write in writes {
-            let body = write.document.as_ref().map(Document::to_json).transpose().map_err(unreadable)?;
-            let expect = match write.expected {
-                Expected::Absent => Expect::Absent,
-                Expected::At(revision) => Expect::Revision(revision.0),
-                // The guard shows whether another node has changed it meanwhile.
-                Expected::Damaged => Expect::Any,
-            };
-            changes.push(Change { kind: write.kind.name().to_owned(), id: write.id, expect, body });
-        }
-        let expect = state.guard.map_or(Expect::Absent, Expect::Revision);
-        let (kind, id) = (GUARD.0.to_owned(), GUARD.1.to_owned());
-        changes.push(Change { kind, id, expect, body: Some("{}".to_owned()) });
-        let time_ms = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
-        let recorded = weir_store::AuditEvent { time_ms, event: serde_json::to_string(&event).map_err(unreadable)? };
-        let (revision, written) = match self.store.change(&changes, Some(&recorded)) {
-            Err(error @ StoreError::Unavailable(_)) => {
-                (made_revision(&*self.store, &changes, state.version).ok_or(error)?, None)
-            }
-            written => {
-                let written = written?;
-                (written.first().map_or(0, |document| document.revision), Some(written))
-            }
-        };
-        let revision = Revision(revision);
-        Ok((Outcome { document: document.map(|document| (document, revision)), event, issued }, written))
-    }
-
     fn catch_up_with(&self, state: &mut State) -> Result<(), StoreError> {
         let head = self.store.head()?;
         let has_entry = state.entry.as_ref().map_or(Ok(true), |entry| entry.is_in(&*self.store, &head))?;
         let (newest, before) = (head.version, state.version);
         let is_behind = newest < before || before == 0 && newest < self.mark().0.version();
         if is_behind || !has_entry {
-            self.tell_put_back(newest, before);
+            self.warn_of_put_back(newest, before);
             state.start_over(newest);
         }
         state.entry = KnownEntry::last(&head);
@@ -254,7 +200,7 @@ impl Registry {
         }
         if state.version == 0 {
             self.load_all(state).inspect_err(|_| state.give_up_loading())?;
-            self.tell_lost_keys(state);
+            self.warn_of_lost_keys(state);
         } else {
             let mut more = true;
             while more {
@@ -315,7 +261,7 @@ impl Registry {
     }
 
     /// Logs that the store was put back while this node ran, or, if it has gone on since, before this node was started.
-    fn tell_put_back(&self, version: u64, known: u64) {
+    fn warn_of_put_back(&self, version: u64, known: u64) {
         if known > 0 {
             return warnings::put_back(version, known);
         }
@@ -333,7 +279,7 @@ impl Registry {
     }
 
     /// Warns if the store has lost all its keys. To serve without a key would be the worst answer to a file that was emptied.
-    fn tell_lost_keys(&self, state: &State) {
+    fn warn_of_lost_keys(&self, state: &State) {
         if state.has_lost_keys() {
             warnings::lost_keys(self.mark().0.path());
         }
@@ -354,17 +300,6 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-/// The revision of the first of some changes, if they were made after this version although their answer was lost. Without
-/// it, there would be a key whose text is lost.
-fn made_revision(store: &dyn Store, changes: &[Change], version: u64) -> Option<u64> {
-    let mut revisions = changes.iter().map(|change| {
-        let found = store.document(&change.kind, &change.id).ok().flatten()?;
-        (found.body == change.body && found.revision > version).then_some(found.revision)
-    });
-    let first = revisions.next().flatten();
-    first.filter(|_| revisions.all(|revision| revision.is_some()))
-}
-
 /// Refuses a budget that has the name of one of the configuration, and prices that cannot be read or that the operator's
 /// price file sets: those stay as the file has them.
 fn not_in_a_file(document: &Document, serving: &Serving, state: &State) -> Result<(), ChangeError> {
@@ -378,29 +313,4 @@ fn not_in_a_file(document: &Document, serving: &Serving, state: &State) -> Resul
         _ => None,
     };
     place.map_or(Ok(()), |place| Err(ChangeError::ReadOnly { kind: document.kind(), place }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_store::Sqlite;
-
-    #[test]
-    fn changes_whose_answer_was_lost_are_found_where_all_of_them_were_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(folder.path().join("weir.db")).unwrap();
-        let change = |id: &str, expect, body: &str| Change {
-            kind: "key".to_owned(),
-            id: id.to_owned(),
-            expect,
-            body: Some(body.to_owned()),
-        };
-        let changes = [change("a", Expect::Absent, "{\"hash\":1}"), change("b", Expect::Absent, "{}")];
-        assert_eq!(made_revision(&store, &changes, 0), None);
-        let made = store.change(&changes, None).unwrap();
-        assert_eq!(made_revision(&store, &changes, 0), Some(made[0].revision));
-        assert_eq!(made_revision(&store, &changes, store.version().unwrap()), None, "they were there before");
-        let other = [change("a", Expect::Absent, "{\"hash\":2}"), changes[1].clone()];
-        assert_eq!(made_revision(&store, &other, 0), None, "that is another node's");
-    }
 }
