@@ -2,11 +2,12 @@
 //! for them.
 
 mod access;
+mod adapter_metrics;
+mod admin_route;
 mod body;
 mod budgets;
 mod cache;
 mod config;
-mod figures;
 mod identity;
 mod limits;
 mod log;
@@ -45,10 +46,11 @@ use weir_adapters::watch::ScanTrigger;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::sharing::Sharing;
 
+use admin_route::AdminRoute;
 use parameters::Parameters;
 use problem::Problem;
 
-pub use figures::Figures;
+pub use adapter_metrics::AdapterMetrics;
 pub use identity::Identity;
 pub use plugins::Uploads;
 pub use shadow::ShadowRuns;
@@ -111,20 +113,15 @@ pub fn serves(path: &str) -> bool {
 /// The routes of the operations endpoints.
 pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
-        .merge(plugins::router())
-        .merge(shadow::router())
-        .merge(targets::router())
-        .merge(config::router())
-        .merge(routes::router())
+        .merge(plugins::older_paths())
+        .merge(config::older_paths())
+        .merge(routes::older_paths())
+        .merge(cache::older_paths())
         .route("/budgets", get(budgets::list))
-        .merge(cache::router())
-        .merge(playground::router())
-        .merge(identity::router())
-        .merge(limits::router())
-        .merge(session_router())
-        .merge(login::router())
-        .merge(log::router())
-        .merge(spending::router())
+        .merge(login::pages());
+    let admin = described_routes()
+        .into_iter()
+        .fold(admin, |router, route| route.add_to(router))
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(operations.clone(), body::take))
@@ -153,8 +150,26 @@ pub fn router(operations: Operations) -> Router {
 const PAGES: [&str; 8] =
     ["/ui/", "/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins", "/admin/budgets"];
 
-fn session_router() -> Router<Operations> {
-    session::routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
+/// All paths below `/admin` that the description of the interface names.
+fn described_routes() -> Vec<AdminRoute> {
+    [
+        plugins::routes(),
+        shadow::routes(),
+        targets::routes(),
+        config::routes(),
+        routes::routes(),
+        cache::routes(),
+        playground::routes(),
+        identity::routes(),
+        limits::routes(),
+        session::routes(),
+        login::routes(),
+        log::routes(),
+        spending::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 async fn nothing() -> Response {

@@ -21,15 +21,15 @@ use tokio::task::JoinHandle;
 use self::listeners::{allowance, reserve};
 use self::served::load_served;
 use crate::admin;
-use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
-use crate::answers;
+use crate::admin::{AdapterMetrics, Identity, Operations, ShadowRuns, Uploads};
 use crate::kept_budgets::{Keeping, KeptBudgets};
 use crate::kept_work::WorkHolding;
 use crate::keys;
 use crate::login::Logins;
 use crate::main_port::{MainPort, operate};
 use crate::reload::Reload;
-use crate::shared::{Rounds, RunningRounds};
+use crate::shared_answers;
+use crate::shared_limits::{Rounds, RunningRounds};
 use crate::sinks;
 use crate::sinks::{EventLog, Sending};
 use crate::store::redaction::{CleanedLog, Redaction};
@@ -121,7 +121,7 @@ impl App {
             None => None,
         };
         if let Some(cache) = &config.cache {
-            answers::share(cache, &gateway).await?;
+            shared_answers::share(cache, &gateway).await?;
         }
         let budgets = KeptBudgets::restore(&config, store.as_deref(), &gateway).await?;
         let work = match &store {
@@ -237,7 +237,7 @@ async fn send_last_spans(tracer: Tracer) {
 async fn open_store(config: &Config, gateway: &Gateway) -> Result<Option<Arc<OpenStore>>, StartError> {
     let store = OpenStore::open(config).await?.map(Arc::new);
     if let Some(store) = &store {
-        gateway.metrics().registry().register(Box::new(store.figures()?))?;
+        gateway.metrics().registry().register(Box::new(store.metrics()?))?;
     }
     Ok(store)
 }
@@ -348,9 +348,9 @@ fn follow_plugins(Plugins { watch, catalog, keeper }: Plugins) -> FollowedPlugin
 
 /// Their values are read from the catalog at each scrape.
 fn register_adapter_metrics(gateway: &Gateway, catalog: &Arc<Catalog>) {
-    let figures = Figures::new(Arc::clone(catalog));
-    if let Err(error) = figures.and_then(|figures| gateway.metrics().registry().register(Box::new(figures))) {
-        tracing::error!(%error, "the adapters' figures are not shown");
+    let metrics = AdapterMetrics::new(Arc::clone(catalog));
+    if let Err(error) = metrics.and_then(|metrics| gateway.metrics().registry().register(Box::new(metrics))) {
+        tracing::error!(%error, "the adapters' metrics are not shown");
     }
 }
 

@@ -54,12 +54,12 @@ enum KeepError {
 
 /// Where the counts are kept.
 #[derive(Debug)]
-enum Place {
+enum CountStorage {
     File(Box<BudgetFile>),
     Database(Box<BudgetDatabase>),
 }
 
-impl Place {
+impl CountStorage {
     /// Keeps what the gateway has counted, and takes in what others have; returns how many rows the place was given.
     /// `is_first` makes sure that the place can be written.
     fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<usize, KeepError> {
@@ -73,19 +73,19 @@ impl Place {
 /// What budgets have counted, and where that is kept.
 #[derive(Debug)]
 pub struct KeptBudgets {
-    place: Arc<Mutex<Place>>,
-    figures: Figures,
+    place: Arc<Mutex<CountStorage>>,
+    metrics: KeptMetrics,
 }
 
 /// Whether the counts of budgets are kept, and how often they were.
 #[derive(Debug)]
-struct Figures {
+struct KeptMetrics {
     /// 0 if it is kept.
     state: IntGauge,
     kept: IntCounter,
 }
 
-impl Figures {
+impl KeptMetrics {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let state = IntGauge::new(
             "weir_budgets_state",
@@ -149,16 +149,16 @@ impl KeptBudgets {
         let place = match (database, file) {
             (Some(store), file) => {
                 let file = file.filter(|_| !rows.rows.is_empty());
-                Place::Database(Box::new(BudgetDatabase::new(store.store(), file.map(|file| (file, rows)))))
+                CountStorage::Database(Box::new(BudgetDatabase::new(store.store(), file.map(|file| (file, rows)))))
             }
             (None, Some(file)) => {
                 gateway.budgets().restore(rows, gateway.stored_keys().is_unread());
-                Place::File(Box::new(file))
+                CountStorage::File(Box::new(file))
             }
             (None, None) => return Ok(None),
         };
-        let figures = Figures::new(gateway.metrics().registry())?;
-        let kept = Self { place: Arc::new(Mutex::new(place)), figures };
+        let metrics = KeptMetrics::new(gateway.metrics().registry())?;
+        let kept = Self { place: Arc::new(Mutex::new(place)), metrics };
         if database.is_some() {
             kept.read_first(gateway).await;
         }
@@ -169,22 +169,26 @@ impl KeptBudgets {
     async fn read_first(&self, gateway: &Arc<Gateway>) {
         let flush = flush(Arc::clone(&self.place), Arc::clone(gateway), true);
         if let Ok(flushed) = tokio::time::timeout(WAIT, flush).await {
-            return self.figures.note(flushed.as_ref());
+            return self.metrics.note(flushed.as_ref());
         }
         tracing::error!(
             "the counts of budgets are not kept: the store's database does not answer. Until it does, they start from zero"
         );
-        self.figures.state.set(1);
+        self.metrics.state.set(1);
     }
 
     /// Whether what is counted is kept: 0 if so.
     pub fn state(&self) -> IntGauge {
-        self.figures.state.clone()
+        self.metrics.state.clone()
     }
 }
 
 /// Keeps what has changed, on a thread that may wait; returns how many rows that were. None if that panicked.
-async fn flush(place: Arc<Mutex<Place>>, gateway: Arc<Gateway>, is_first: bool) -> Option<Result<usize, KeepError>> {
+async fn flush(
+    place: Arc<Mutex<CountStorage>>,
+    gateway: Arc<Gateway>,
+    is_first: bool,
+) -> Option<Result<usize, KeepError>> {
     let flush = move || place.lock().unwrap_or_else(PoisonError::into_inner).flush(&gateway, is_first);
     tokio::task::spawn_blocking(flush).await.ok()
 }
@@ -214,13 +218,13 @@ impl Keeping {
 
 /// Keeps changes until `stop` is set.
 async fn keep(kept: KeptBudgets, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    let KeptBudgets { place, figures } = kept;
+    let KeptBudgets { place, metrics } = kept;
     let (mut pause, mut is_first) = (Duration::ZERO, true);
     loop {
         let stopped = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok();
         let begun = Instant::now();
         let flushed = flush(Arc::clone(&place), Arc::clone(&gateway), is_first).await;
-        figures.note(flushed.as_ref());
+        metrics.note(flushed.as_ref());
         is_first &= !matches!(flushed, Some(Ok(_)));
         pause = pause_after(flushed.as_ref(), begun.elapsed());
         if stopped {

@@ -4,7 +4,6 @@
 //! `weir-gateway`; the map of all crates is `ARCHITECTURE.md`.
 
 pub mod admin;
-pub mod answers;
 pub mod app;
 mod claim_rules;
 pub mod cli;
@@ -17,7 +16,8 @@ mod login;
 mod main_port;
 pub mod record;
 pub mod reload;
-pub mod shared;
+pub mod shared_answers;
+pub mod shared_limits;
 mod shrink;
 mod signals;
 pub mod sinks;
@@ -28,6 +28,4 @@ mod ui;
 mod version;
 
 #[cfg(test)]
-mod pages;
-#[cfg(test)]
-mod seeds;
+mod tests;

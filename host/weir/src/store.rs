@@ -8,9 +8,9 @@ mod bodies;
 pub(crate) mod charged;
 pub(crate) mod drops;
 pub(crate) mod facts;
-mod figures;
 mod late;
 pub(crate) mod latency;
+mod metrics;
 pub(crate) mod otlp;
 pub(crate) mod parquet;
 pub(crate) mod redaction;
@@ -30,8 +30,8 @@ use weir_store::{
 
 use bodies::BodyLog;
 use drops::Dropped;
-use figures::StoreFigures;
 use late::LateStore;
+use metrics::StoreMetrics;
 use redaction::Redaction;
 pub(crate) use request_log::{Recorded, StoreLog, key_of};
 use unknown_callers::UnknownCallerLimit;
@@ -167,8 +167,8 @@ impl OpenStore {
     }
 
     /// The metrics of the writer.
-    pub fn figures(&self) -> Result<StoreFigures, prometheus::Error> {
-        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.unknown_callers))
+    pub fn metrics(&self) -> Result<StoreMetrics, prometheus::Error> {
+        StoreMetrics::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.unknown_callers))
     }
 
     /// How writing goes.

@@ -4,23 +4,26 @@
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::{Operations, Parameters, Problem};
 use weir_gateway::answer_cache::{Key, Removal, Verdict};
 
 /// The paths below `/admin` that are described, with their methods.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 2] {
-    [("/v1/cache", &["get", "delete"], get(show).delete(remove)), ("/v1/cache/feedback", &["post"], post(judge))]
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/cache", &["get", "delete"], get(show).delete(remove)),
+        AdminRoute::new("/v1/cache/feedback", &["post"], post(judge)),
+    ]
 }
 
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    let router = Router::new().route("/cache", get(show).delete(remove));
-    routes().into_iter().fold(router, |router, (path, _, methods)| router.route(path, methods))
+/// The path of older programs.
+pub(super) fn older_paths() -> Router<Operations> {
+    Router::new().route("/cache", get(show).delete(remove))
 }
 
 /// The number of kept answers, their bytes, the number of removals of everything, and how requests were answered.

@@ -7,40 +7,40 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use similar::TextDiff;
 
+use super::admin_route::AdminRoute;
 use super::identity::AdminCaller;
 use super::{Operations, Parameters, Problem, refuse};
 use crate::reload::{AppliedConfig, ReloadError, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
 
 /// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 6] {
-    [
-        ("/v1/config", &["get"], get(current)),
-        ("/v1/config/versions", &["get"], get(version_items)),
-        ("/v1/config/diff", &["get"], get(diff)),
-        ("/v1/config/validate", &["post"], post(validate)),
-        ("/v1/config/reload", &["post"], post(reload)),
-        ("/v1/config/rollback", &["post"], post(rollback)),
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/config", &["get"], get(current)),
+        AdminRoute::new("/v1/config/versions", &["get"], get(version_items)),
+        AdminRoute::new("/v1/config/diff", &["get"], get(diff)),
+        AdminRoute::new("/v1/config/validate", &["post"], post(validate)),
+        AdminRoute::new("/v1/config/reload", &["post"], post(reload)),
+        AdminRoute::new("/v1/config/rollback", &["post"], post(rollback)),
     ]
 }
 
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    let old = Router::new()
+/// The paths of older programs.
+pub(super) fn older_paths() -> Router<Operations> {
+    Router::new()
         .route("/config", get(current))
         .route("/config/versions", get(versions))
         .route("/config/diff", get(diff))
         .route("/config/validate", post(validate))
         .route("/config/reload", post(reload))
         .route("/reload", post(reload))
-        .route("/config/rollback", post(rollback));
-    routes().into_iter().fold(old, |router, (path, _, methods)| router.route(path, methods))
+        .route("/config/rollback", post(rollback))
 }
 
 /// Returns the configuration in force, without secrets.

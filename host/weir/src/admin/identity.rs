@@ -13,12 +13,12 @@ mod subject;
 
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 
+use super::admin_route::AdminRoute;
 use super::{Operations, Problem};
 use crate::keys::Registry;
 use weir_identity::change::{Idempotency, KeyCommand};
@@ -30,7 +30,7 @@ pub(super) use request::AdminCaller;
 const REMEMBERED: usize = 10_000;
 /// The most bytes of these answers.
 const REMEMBERED_BYTES: usize = 32 << 20;
-/// The description of all paths here.
+/// The description of all paths below `/admin/v1`.
 const OPENAPI: &str = include_str!("identity/openapi.json");
 
 /// What these endpoints need besides the rest.
@@ -57,38 +57,35 @@ impl Identity {
     }
 }
 
-/// A path below `/admin` with its methods.
-type Route = (&'static str, &'static [&'static str], MethodRouter<Operations>);
-
 /// All paths. Their handlers check the caller's grants.
-fn routes() -> [Route; 21] {
+pub(super) fn routes() -> Vec<AdminRoute> {
     use Kind::{Organisation, Price, Team, User};
-    [
-        ("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
-        ("/v1/keys/import", &["post"], post(keys::import)),
-        ("/v1/keys/{id}", &["get", "patch", "delete"], key()),
-        ("/v1/keys/{id}/rotate", &["post"], post(keys::rotate)),
-        ("/v1/keys/{id}/disable", &["post"], switch(KeyCommand::Disable)),
-        ("/v1/keys/{id}/enable", &["post"], switch(KeyCommand::Enable)),
-        ("/v1/keys/{id}/move", &["post"], post(keys::move_to)),
-        ("/v1/teams", &["get", "post"], collection(Team)),
-        ("/v1/teams/{id}", &["get", "patch", "delete"], member(Team)),
-        ("/v1/organisations", &["get", "post"], collection(Organisation)),
-        ("/v1/organisations/{id}", &["get", "patch", "delete"], member(Organisation)),
-        ("/v1/users", &["get", "post"], collection(User)),
-        ("/v1/users/{id}", &["get", "patch", "delete"], member(User)),
-        ("/v1/budgets", &["post"], post(budgets::create)),
-        (
+    vec![
+        AdminRoute::new("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
+        AdminRoute::new("/v1/keys/import", &["post"], post(keys::import)),
+        AdminRoute::new("/v1/keys/{id}", &["get", "patch", "delete"], key()),
+        AdminRoute::new("/v1/keys/{id}/rotate", &["post"], post(keys::rotate)),
+        AdminRoute::new("/v1/keys/{id}/disable", &["post"], switch(KeyCommand::Disable)),
+        AdminRoute::new("/v1/keys/{id}/enable", &["post"], switch(KeyCommand::Enable)),
+        AdminRoute::new("/v1/keys/{id}/move", &["post"], post(keys::move_to)),
+        AdminRoute::new("/v1/teams", &["get", "post"], collection(Team)),
+        AdminRoute::new("/v1/teams/{id}", &["get", "patch", "delete"], member(Team)),
+        AdminRoute::new("/v1/organisations", &["get", "post"], collection(Organisation)),
+        AdminRoute::new("/v1/organisations/{id}", &["get", "patch", "delete"], member(Organisation)),
+        AdminRoute::new("/v1/users", &["get", "post"], collection(User)),
+        AdminRoute::new("/v1/users/{id}", &["get", "patch", "delete"], member(User)),
+        AdminRoute::new("/v1/budgets", &["post"], post(budgets::create)),
+        AdminRoute::new(
             "/v1/budgets/{id}",
             &["get", "patch", "delete"],
             get(budgets::show).patch(budgets::edit).delete(budgets::delete),
         ),
-        ("/v1/prices", &["post"], create(Price)),
-        ("/v1/prices/{id}", &["get", "patch", "delete"], member(Price)),
-        ("/v1/damaged", &["get"], get(misnamed::list)),
-        ("/v1/damaged/{mark}", &["delete"], delete(misnamed::remove)),
-        ("/v1/openapi.json", &["get"], get(openapi)),
-        ("/v1", &["get"], get(openapi)),
+        AdminRoute::new("/v1/prices", &["post"], create(Price)),
+        AdminRoute::new("/v1/prices/{id}", &["get", "patch", "delete"], member(Price)),
+        AdminRoute::new("/v1/damaged", &["get"], get(misnamed::list)),
+        AdminRoute::new("/v1/damaged/{mark}", &["delete"], delete(misnamed::remove)),
+        AdminRoute::new("/v1/openapi.json", &["get"], get(openapi)),
+        AdminRoute::new("/v1", &["get"], get(openapi)),
     ]
 }
 
@@ -123,11 +120,6 @@ fn member(kind: Kind) -> MethodRouter<Operations> {
         .delete(move |State(operations): State<Operations>, path, request| {
             documents::delete(operations, path, request, kind)
         })
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
 }
 
 /// What stands below `/admin/v1` with handlers that check the caller's grants.
@@ -171,33 +163,9 @@ async fn openapi() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::described_routes;
     use serde_json::Value;
     use std::collections::BTreeSet;
-
-    /// Paths of other modules, which are only read.
-    fn read_only() -> impl Iterator<Item = &'static str> {
-        let log = crate::admin::log::routes().into_iter().map(|(path, _)| path);
-        let targets = crate::admin::targets::routes().into_iter().map(|(path, _)| path);
-        let targets = targets.chain(crate::admin::limits::routes().into_iter().map(|(path, _)| path));
-        log.chain(crate::admin::spending::routes().into_iter().map(|(path, _)| path)).chain(targets)
-    }
-
-    /// Paths of other modules with their methods.
-    fn others() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-        let session = crate::admin::session::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let login = crate::admin::login::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let session = session.chain(login);
-        let adapters = crate::admin::plugins::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let explain = crate::admin::routes::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let config = crate::admin::config::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let cache = crate::admin::cache::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let shadow = crate::admin::shadow::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let playground = crate::admin::playground::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        let session = session.chain(playground);
-        // The other methods of this path only read.
-        let erase = [("/v1/requests", &["delete"][..])];
-        session.chain(erase).chain(adapters).chain(shadow).chain(explain).chain(config).chain(cache)
-    }
 
     #[test]
     fn the_description_names_every_route_and_no_other() {
@@ -209,13 +177,9 @@ mod tests {
             named.map(|method| format!("{method} {path}")).collect::<Vec<_>>()
         };
         let described: BTreeSet<String> = described["paths"].as_object().unwrap().iter().flat_map(of).collect();
-        let served = routes().into_iter().filter(|(path, ..)| *path != "/v1");
+        let served = described_routes().into_iter().filter(|route| route.path != "/v1");
         let served: BTreeSet<String> = served
-            .flat_map(|(path, methods, _)| methods.iter().map(move |method| format!("{method} /admin{path}")))
-            .chain(read_only().map(|path| format!("get /admin{path}")))
-            .chain(
-                others().flat_map(|(path, methods)| methods.iter().map(move |method| format!("{method} /admin{path}"))),
-            )
+            .flat_map(|route| route.methods.iter().map(move |method| format!("{method} /admin{}", route.path)))
             // The rest of a path is described as one parameter.
             .map(|served| served.replace("{*", "{"))
             .collect();

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
-use axum::{Json, Router};
+use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::identity::AdminCaller;
 use super::{Operations, Parameters, Problem, aside};
 use weir_gateway::admission::headroom::{Headroom, SERVER};
@@ -21,13 +22,8 @@ const SCOPES: [Scope; 7] =
 const PARTS: f64 = 1e9;
 
 /// The path below `/admin`. Its handler checks the caller's grants.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 1] {
-    [("/v1/limits", get(list))]
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![AdminRoute::new("/v1/limits", &["get"], get(list))]
 }
 
 /// Limits that the caller may see: those of its teams and their keys, or all. Pages go by scope, resource and name; with
@@ -68,7 +64,7 @@ fn read(query: Option<&str>) -> Result<(LimitFilter, Page), Problem> {
     let names = || SCOPES.map(Scope::as_str).into_iter().chain([SERVER]);
     let expected = names().collect::<Vec<_>>().join(", ");
     let scope = parameters.with("scope", &format!("one of {expected}"), |text| names().find(|name| *name == text))?;
-    let after = parameters.with("cursor", "the `next_cursor` of a page", Place::parse)?;
+    let after = parameters.with("cursor", "the `next_cursor` of a page", PagePosition::parse)?;
     if by_use && after.is_some() {
         return Err(Problem::parameter("`sort=used` has one page, so it takes no `cursor`"));
     }
@@ -76,16 +72,16 @@ fn read(query: Option<&str>) -> Result<(LimitFilter, Page), Problem> {
     Ok((wanted, Page { most, by_use, after, items: BTreeMap::new(), more: 0 }))
 }
 
-/// The place of a limit in the order of a page: by what is left if that is asked for, then by scope, resource and name.
+/// Where a limit stands in the order of a page: by what is left if that is asked for, then by scope, resource and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct PagePosition {
     left: u64,
     scope: String,
     resource: String,
     name: String,
 }
 
-impl Place {
+impl PagePosition {
     /// Reads a cursor. Names may have spaces, so they come last.
     fn parse(cursor: &str) -> Option<Self> {
         let mut parts = cursor.splitn(3, ' ').map(str::to_owned);
@@ -106,8 +102,8 @@ impl Place {
 struct Page {
     most: usize,
     by_use: bool,
-    after: Option<Place>,
-    items: BTreeMap<Place, Value>,
+    after: Option<PagePosition>,
+    items: BTreeMap<PagePosition, Value>,
     /// How many limits come after these.
     more: usize,
 }
@@ -117,16 +113,18 @@ impl Page {
         // A part is a number from 0 on; more than twice the limit is as near as that.
         let used = (limit.used_part().clamp(0.0, 2.0) * PARTS) as u64;
         let left = if self.by_use { (2.0 * PARTS) as u64 - used } else { 0 };
-        let place = (left, limit.scope, limit.resource, limit.name);
-        if self.after.as_ref().is_some_and(|after| !after.is_before(place)) {
+        let position = (left, limit.scope, limit.resource, limit.name);
+        if self.after.as_ref().is_some_and(|after| !after.is_before(position)) {
             return;
         }
-        if self.items.len() == self.most && self.items.last_key_value().is_some_and(|(last, _)| last.is_before(place)) {
+        if self.items.len() == self.most
+            && self.items.last_key_value().is_some_and(|(last, _)| last.is_before(position))
+        {
             self.more += 1;
             return;
         }
         let (scope, resource, name) = (limit.scope.to_owned(), limit.resource.to_owned(), limit.name.to_owned());
-        self.items.insert(Place { left, scope, resource, name }, shown(limit));
+        self.items.insert(PagePosition { left, scope, resource, name }, shown(limit));
         if self.items.len() > self.most {
             self.items.pop_last();
             self.more += 1;

@@ -15,10 +15,10 @@ mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 
+use super::admin_route::AdminRoute;
 use super::{Operations, Problem};
 use crate::store::OpenStore;
 use weir_store::{Store, StoreError};
@@ -27,25 +27,20 @@ use weir_store::{Store, StoreError};
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The paths below `/admin`.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 11] {
-    [
-        ("/v1/requests", get(requests::list).delete(erase::erase)),
-        ("/v1/requests/tail", get(tail::follow)),
-        ("/v1/requests/export", get(export::export)),
-        ("/v1/requests/gaps", get(gaps::list)),
-        ("/v1/requests/{id}", get(requests::show)),
-        ("/v1/requests/{id}/exchange", get(exchange::show)),
-        ("/v1/requests/{id}/fixture", get(exchange::fixture)),
-        ("/v1/overview", get(overview::show)),
-        ("/v1/usage", get(usage::sums)),
-        ("/v1/audit", get(audit::list)),
-        ("/v1/audit/check", get(audit::check)),
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/requests", &["get", "delete"], get(requests::list).delete(erase::erase)),
+        AdminRoute::new("/v1/requests/tail", &["get"], get(tail::follow)),
+        AdminRoute::new("/v1/requests/export", &["get"], get(export::export)),
+        AdminRoute::new("/v1/requests/gaps", &["get"], get(gaps::list)),
+        AdminRoute::new("/v1/requests/{id}", &["get"], get(requests::show)),
+        AdminRoute::new("/v1/requests/{id}/exchange", &["get"], get(exchange::show)),
+        AdminRoute::new("/v1/requests/{id}/fixture", &["get"], get(exchange::fixture)),
+        AdminRoute::new("/v1/overview", &["get"], get(overview::show)),
+        AdminRoute::new("/v1/usage", &["get"], get(usage::sums)),
+        AdminRoute::new("/v1/audit", &["get"], get(audit::list)),
+        AdminRoute::new("/v1/audit/check", &["get"], get(audit::check)),
     ]
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
 }
 
 /// The store of these endpoints.

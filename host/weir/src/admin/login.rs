@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::admin_route::AdminRoute;
 use super::session::{self, Seconds};
 use super::{Operations, Problem, access};
 use crate::login::{LoginError, Person, is_secure};
@@ -26,14 +27,13 @@ const COOKIE: &str = "weir-login";
 const LOGIN_SECONDS: u64 = 600;
 
 /// The path below `/admin` that the description names.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
-    [("/v1/login", &["get"], get(show))]
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![AdminRoute::new("/v1/login", &["get"], get(show))]
 }
 
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    let pages = Router::new().route("/login", get(begin)).route("/login/callback", get(finish));
-    routes().into_iter().fold(pages, |router, (path, _, methods)| router.route(path, methods))
+/// The pages that lead a browser to the identity provider and back.
+pub(super) fn pages() -> Router<Operations> {
+    Router::new().route("/login", get(begin)).route("/login/callback", get(finish))
 }
 
 /// Whether a request is on its way to a session, and so needs none.

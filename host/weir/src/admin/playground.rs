@@ -4,16 +4,16 @@
 
 use std::net::Ipv4Addr;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
+use axum::routing::post;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
+use super::admin_route::AdminRoute;
 use super::{Operations, refuse};
 use weir_server::Peer;
 use weir_types::headers::CLIENT_KEY;
@@ -35,13 +35,8 @@ enum SendError {
 }
 
 /// The paths below `/admin/v1`, with their methods.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
-    [("/v1/playground/{*path}", &["post"], post(answer))]
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![AdminRoute::new("/v1/playground/{*path}", &["post"], post(answer))]
 }
 
 async fn answer(State(operations): State<Operations>, request: Request) -> Response {

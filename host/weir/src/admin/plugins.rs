@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 
+use super::admin_route::AdminRoute;
 use super::{Operations, refuse};
 use weir_adapters::catalog::{ChangeDenied, Former, Snapshot};
 use weir_fixtures::proof;
@@ -34,22 +35,21 @@ pub(super) use upload::{candidate, is_upload};
 const IN_FORCE: Duration = Duration::from_secs(5);
 
 /// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 4] {
-    [
-        ("/v1/adapters", &["get"], get(list_items)),
-        ("/v1/adapters/{name}", &["get", "put"], get(show).put(upload::put)),
-        ("/v1/adapters/rescan", &["post"], post(rescan)),
-        ("/v1/adapters/{name}/{verb}", &["post"], post(act)),
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/adapters", &["get"], get(list_items)),
+        AdminRoute::new("/v1/adapters/{name}", &["get", "put"], get(show).put(upload::put)),
+        AdminRoute::new("/v1/adapters/rescan", &["post"], post(rescan)),
+        AdminRoute::new("/v1/adapters/{name}/{verb}", &["post"], post(act)),
     ]
 }
 
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    let old = Router::new()
+/// The paths of older programs.
+pub(super) fn older_paths() -> Router<Operations> {
+    Router::new()
         .route("/plugins", get(list))
         .route("/plugins/rescan", post(rescan))
-        .route("/plugins/{name}/{verb}", post(act));
-    routes().into_iter().fold(old, |router, (path, _, methods)| router.route(path, methods))
+        .route("/plugins/{name}/{verb}", post(act))
 }
 
 /// Lists the adapters that serve, their former versions, and the last refusals.

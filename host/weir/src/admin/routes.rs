@@ -7,25 +7,28 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::{Operations, refuse};
 use weir_gateway::dry_run::route::{RouteQuestion, explain_route};
 use weir_translate::dialect::endpoints::Endpoint;
 
 /// The paths below `/admin/v1`, with their methods. The first without `v1` is there for older programs.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 2] {
-    [("/v1/routes/explain", &["post"], post(explain)), ("/v1/endpoints", &["get"], get(endpoints))]
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/routes/explain", &["post"], post(explain)),
+        AdminRoute::new("/v1/endpoints", &["get"], get(endpoints)),
+    ]
 }
 
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    let old = Router::new().route("/routes/explain", post(explain));
-    routes().into_iter().fold(old, |router, (path, _, methods)| router.route(path, methods))
+/// The path of older programs.
+pub(super) fn older_paths() -> Router<Operations> {
+    Router::new().route("/routes/explain", post(explain))
 }
 
 /// Lists the endpoints for clients, by format and operation.

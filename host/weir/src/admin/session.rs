@@ -9,10 +9,11 @@ use axum::extract::{Extension, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::identity::AdminCaller;
 use super::{Operations, Problem, access};
 use crate::ui::{Holder, LASTS, Session};
@@ -28,8 +29,8 @@ pub(super) const CSRF: &str = "x-csrf-token";
 const MAX_TOKEN_BYTES: usize = 4_096;
 
 /// The path below `/admin`, with its methods.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
-    [("/v1/session", &["get", "post", "delete"], get(show).post(begin).delete(end))]
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![AdminRoute::new("/v1/session", &["get", "post", "delete"], get(show).post(begin).delete(end))]
 }
 
 /// Whether a request begins a session: it has no token but that in its body.

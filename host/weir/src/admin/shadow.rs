@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
-use axum::{Extension, Json, Router};
+use axum::routing::{get, post};
+use axum::{Extension, Json};
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::identity::AdminCaller;
 use super::log::asked;
 use super::plugins;
-use super::record::record;
+use super::record::AdminAction;
 use super::{Operations, Parameters, Problem, to_its_end};
 use run::Run;
 
@@ -29,17 +30,12 @@ const MAX_REQUESTS: usize = 5_000;
 const USUAL: usize = 200;
 
 /// The paths below `/admin`, with their methods.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 3] {
-    [
-        ("/v1/adapters/{name}/shadow", &["post"], post(begin)),
-        ("/v1/shadow-runs", &["get"], get(list)),
-        ("/v1/shadow-runs/{id}", &["get", "delete"], get(show).delete(cancel)),
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/adapters/{name}/shadow", &["post"], post(begin)),
+        AdminRoute::new("/v1/shadow-runs", &["get"], get(list)),
+        AdminRoute::new("/v1/shadow-runs/{id}", &["get", "delete"], get(show).delete(cancel)),
     ]
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
 }
 
 /// The runs of this process, the latest first. One is carried out at a time.
@@ -95,7 +91,10 @@ async fn begin(
     // Without a wait in between, in which the client could leave: a run that is remembered is carried out.
     tokio::task::spawn_blocking(move || carried_out.carry_out(&versions, &*store, &stopping));
     let details = json!({"digest": run.digest(), "requests": wanted, "run": run.id()});
-    to_its_end(async move { record(&operations, &caller, "shadow", "adapter", &name, details).await }).await?;
+    let recorded = async move {
+        AdminAction { action: "shadow", kind: "adapter", name: &name, details }.record(&operations, &caller).await;
+    };
+    to_its_end(recorded).await?;
     Ok((StatusCode::ACCEPTED, Json(run.shown())).into_response())
 }
 

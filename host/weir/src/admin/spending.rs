@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Extension, RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
-use axum::{Json, Router};
+use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::identity::{AdminCaller, stored_prices};
 use super::{Operations, Parameters, Problem, aside, budgets};
 use weir_config::Config;
@@ -27,13 +28,11 @@ const TOKENS: u32 = 1;
 pub(super) const STORED: &str = "store";
 
 /// The paths below `/admin`.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 2] {
-    [("/v1/budgets", get(list_budgets)), ("/v1/prices", get(list_prices))]
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![
+        AdminRoute::new("/v1/budgets", &["get"], get(list_budgets)),
+        AdminRoute::new("/v1/prices", &["get"], get(list_prices)),
+    ]
 }
 
 /// Budgets with their windows, and what is spent, reserved and left in them: pages by name, or with `sort=used` the one page
@@ -49,7 +48,7 @@ async fn list_budgets(
     let by_use = parameters.with("sort", "name or used", by_use)?.unwrap_or_default();
     let (after, prefix) = (parameters.text("cursor"), parameters.text("prefix").unwrap_or_default());
     let answer = move || {
-        let (budgets, sight) = (operations.gateway.budgets(), Sight::of(&operations, caller));
+        let (budgets, sight) = (operations.gateway.budgets(), VisibleBudgets::of(&operations, caller));
         let is_asked = |budget: &Budget| budget.name.starts_with(&*prefix) && sight.sees(budget);
         let page =
             if by_use { budgets.most_used(limit, is_asked) } else { budgets.page(after.as_deref(), limit, is_asked) };
@@ -62,7 +61,7 @@ async fn list_budgets(
 }
 
 /// A budget with its window, and where it stands.
-pub(super) fn budget(status: &Status, sight: &Sight) -> Value {
+pub(super) fn budget(status: &Status, sight: &VisibleBudgets) -> Value {
     let mut item = budgets::shown(status);
     item["spent"] = item["settled"].take();
     item["left"] = item["remaining"].take();
@@ -79,14 +78,14 @@ pub(super) fn budget(status: &Status, sight: &Sight) -> Value {
 }
 
 /// Which budgets a caller sees: with a grant for a team, those of the team and of its keys.
-pub(super) struct Sight {
+pub(super) struct VisibleBudgets {
     caller: AdminCaller,
     gateway: Arc<Gateway>,
     directory: Arc<Directory>,
     config: Arc<Config>,
 }
 
-impl Sight {
+impl VisibleBudgets {
     pub(super) fn of(operations: &Operations, caller: AdminCaller) -> Self {
         let gateway = Arc::clone(&operations.gateway);
         let directory = gateway.stored_keys().directory();

@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
-use axum::{Json, Router};
+use axum::routing::get;
 use serde_json::{Value, json};
 
+use super::admin_route::AdminRoute;
 use super::{Operations, aside, ready};
 use weir_gateway::health::{Health, TargetStatus};
 use weir_gateway::route::{Target, keys};
 
 /// The path below `/admin`.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 1] {
-    [("/v1/targets", get(list))]
-}
-
-/// The routes below `/admin`.
-pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
+pub(super) fn routes() -> Vec<AdminRoute> {
+    vec![AdminRoute::new("/v1/targets", &["get"], get(list))]
 }
 
 /// All models with their targets, in the order of the configuration. There may be many, so no worker walks them.

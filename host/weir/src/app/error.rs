@@ -2,10 +2,10 @@
 
 use std::io::ErrorKind;
 
-use crate::answers::ShareAnswersError;
 use crate::kept_budgets::RestoreError;
 use crate::keys::TokensError;
-use crate::shared::ShareError;
+use crate::shared_answers::ShareAnswersError;
+use crate::shared_limits::ShareError;
 use crate::sinks::SinkError;
 use crate::store::OpenError;
 use crate::ui::NoRandomness;

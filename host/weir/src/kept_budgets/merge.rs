@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use weir_ledger::{Correction, Row, StoredRows};
 
-/// A budget and the first second of a window.
-type Place = (Arc<str>, i64);
+/// A window of a budget: the budget's name, and the window's first second.
+type WindowKey = (Arc<str>, i64);
 
 /// What this process and the file agreed on last.
 #[derive(Debug, Default)]
 pub(super) struct Agreed {
     /// What was booked and reserved, by all processes, in the windows that this process counts.
-    sums: HashMap<Place, u64>,
+    sums: HashMap<WindowKey, u64>,
     /// The rows of the file that this process does not count.
     others: StoredRows,
 }
@@ -33,7 +33,7 @@ pub(super) struct Merged {
 impl Agreed {
     /// Agrees with a file whose rows this process takes over.
     pub(super) fn on(rows: &StoredRows) -> Self {
-        Self { sums: rows.rows.iter().map(|row| (place(row), row.total())).collect(), others: StoredRows::default() }
+        Self { sums: rows.rows.iter().map(|row| (key_of(row), row.total())).collect(), others: StoredRows::default() }
     }
 
     /// How many rows the file has.
@@ -48,8 +48,8 @@ impl Agreed {
         let kept = kept.unwrap_or_else(|| self.others.clone());
         let has_shape =
             |row: &Row| own.shapes.get(&*row.budget).is_none_or(|own| kept.shapes.get(&*row.budget) == Some(own));
-        let mut of_file: BTreeMap<Place, Row> =
-            kept.rows.iter().filter(|row| has_shape(row)).map(|row| (place(row), row.clone())).collect();
+        let mut of_file: BTreeMap<WindowKey, Row> =
+            kept.rows.iter().filter(|row| has_shape(row)).map(|row| (key_of(row), row.clone())).collect();
         let mut merged = Merged {
             is_other: is_read && kept.rows.len() != of_file.len(),
             content: StoredRows { shapes: own.shapes, rows: Vec::with_capacity(own.rows.len()), node: own.node },
@@ -57,13 +57,13 @@ impl Agreed {
             agreed: Self::default(),
         };
         for row in own.rows {
-            let found = of_file.remove(&place(&row)).map(|found| found.total());
+            let found = of_file.remove(&key_of(&row)).map(|found| found.total());
             merged.is_other |= is_read && found.is_none();
-            let agreed = self.sums.get(&place(&row)).copied();
+            let agreed = self.sums.get(&key_of(&row)).copied();
             merged.count(row, found.map_or(0, |found| difference(found, agreed.unwrap_or_default())));
         }
-        for (place, mut row) in of_file {
-            if self.sums.contains_key(&place) {
+        for (key, mut row) in of_file {
+            if self.sums.contains_key(&key) {
                 // This process counted it, and does so no longer.
                 merged.is_other = true;
                 continue;
@@ -90,7 +90,7 @@ impl Merged {
             self.corrections.push(Correction { budget, start, end, change });
             row.correct(change);
         }
-        self.agreed.sums.insert(place(&row), row.total());
+        self.agreed.sums.insert(key_of(&row), row.total());
         self.content.rows.push(row);
     }
 
@@ -106,7 +106,7 @@ impl Merged {
     }
 }
 
-fn place(row: &Row) -> Place {
+fn key_of(row: &Row) -> WindowKey {
     (Arc::clone(&row.budget), row.start)
 }
 

@@ -12,7 +12,7 @@ use super::fields::{invalid, new_document, patched_document};
 use super::perform::{Decided, perform, shown};
 use super::request::{AdminCaller, AdminRequest};
 use super::subject;
-use crate::admin::spending::{self, Sight};
+use crate::admin::spending::{self, VisibleBudgets};
 use crate::admin::{Operations, Problem};
 use crate::keys::Snapshot;
 use weir_identity::change::{ChangeError, Command, SpendingCommand, Stored as _, team_of_budget};
@@ -47,7 +47,7 @@ pub(super) async fn show(
     request: Request,
 ) -> Result<Response, Problem> {
     let asked = AdminRequest::read(request).await?;
-    let sight = Sight::of(&operations, asked.caller);
+    let sight = VisibleBudgets::of(&operations, asked.caller);
     let gateway = operations.gateway;
     let state = tokio::task::spawn_blocking(move || {
         let found = gateway.budgets().named(&name).filter(|(budget, ..)| sight.sees(budget));
@@ -127,7 +127,7 @@ fn changeable(
     {
         return Ok(budget);
     }
-    let sight = Sight::of(operations, caller.clone());
+    let sight = VisibleBudgets::of(operations, caller.clone());
     let found = operations.gateway.budgets().named(name).filter(|(budget, ..)| sight.sees(budget));
     let (budget, ..) = found.ok_or(ChangeError::NotFound(Kind::Budget))?;
     Err(match sight.place(&budget.name) {

@@ -47,7 +47,7 @@ pub(super) async fn documents(operations: Operations, request: Request, kind: Ki
         // What other nodes changed is in the directory then.
         registry.catch_up()?;
         let directory = operations.gateway.stored_keys().directory();
-        let sight = Sight { caller, team };
+        let sight = VisibleDocuments { caller, team };
         page_of_some(&registry, sight.first(&directory, kind, &after, limit + 1), kind, limit, &sight)
     });
     Ok(Json(page.await.map_err(|_| Problem::internal())??).into_response())
@@ -65,7 +65,7 @@ fn page_of_some(
     mut ids: Vec<String>,
     kind: Kind,
     limit: usize,
-    sight: &Sight,
+    sight: &VisibleDocuments,
 ) -> Result<Value, StoreError> {
     let is_last = ids.len() <= limit;
     ids.truncate(limit);
@@ -83,12 +83,12 @@ fn answer(found: &[(Document, Revision)], next: Option<&str>) -> Value {
 }
 
 /// Which keys or teams are listed: those that the caller may see, and of one team if only these are asked for.
-struct Sight {
+struct VisibleDocuments {
     caller: AdminCaller,
     team: Option<TeamId>,
 }
 
-impl Sight {
+impl VisibleDocuments {
     fn sees(&self, document: &Document) -> bool {
         match document {
             Document::Key(key) => self.sees_key_of(key.owner.team.as_ref()),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{read, written};
 use crate::admin::identity::AdminCaller;
-use crate::admin::record::{record, record_first};
+use crate::admin::record::AdminAction;
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
 use weir_store::ErasureSubject;
 
@@ -32,9 +32,10 @@ pub(super) async fn erase(
         if !written(&operations).await? {
             return Err(Problem::of_status(StatusCode::SERVICE_UNAVAILABLE, NOT_WRITTEN));
         }
-        record_first(&operations, &caller, "begin-erase", "requests", &id, json!({kind: id})).await?;
+        let about = |action, details| AdminAction { action, kind: "requests", name: &id, details };
+        about("begin-erase", json!({kind: id})).record_first(&operations, &caller).await?;
         let removed = read(&operations, move |store| store.erase(&subject)).await?;
-        record(&operations, &caller, "erase", "requests", &id, json!({kind: id, "removed": removed})).await;
+        about("erase", json!({kind: id, "removed": removed})).record(&operations, &caller).await;
         Ok(Json(json!({"removed": removed})))
     };
     to_its_end(erased).await?

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::trial::{self, AskedTrial};
 use super::{deny, done, test};
 use crate::admin::identity::AdminCaller;
-use crate::admin::record::record;
+use crate::admin::record::AdminAction;
 use crate::admin::{Operations, Problem, refuse, to_its_end};
 use weir_adapters::catalog::ChangeDenied;
 use weir_adapters::decisions::DecidedBy;
@@ -52,8 +52,9 @@ impl AdapterAction {
                 Ok(Err(denied)) => return deny(&denied),
                 Err(_) => return Problem::internal().into_response(),
             }
-            record(&self.operations, &self.caller, &self.action, "adapter", &self.name, self.details).await;
-            done(&self.operations, &self.name).await
+            let Self { operations, caller, action, name, details } = self;
+            AdminAction { action: &action, kind: "adapter", name: &name, details }.record(&operations, &caller).await;
+            done(&operations, &name).await
         });
         answered.await.unwrap_or_else(Problem::into_response)
     }

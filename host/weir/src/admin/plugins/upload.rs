@@ -15,10 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::trial::{self, AskedTrial};
 use super::{actions, done, seconds};
 use crate::admin::identity::AdminCaller;
-use crate::admin::record::record;
+use crate::admin::record::AdminAction;
 use crate::admin::{Operations, Parameters, Problem, to_its_end};
-use weir_adapters::catalog::ChangeDenied;
 use weir_adapters::atomic_file::{self, Readers};
+use weir_adapters::catalog::ChangeDenied;
 use weir_adapters::watch::{Rehearsal, signature_beside};
 use weir_fixtures::proof::{self, Bounds};
 use weir_sandbox::{Adapter, Digest};
@@ -126,7 +126,7 @@ pub(super) async fn put(
         let named = placed.await.map_err(|_| Problem::internal())??;
         trigger.fire();
         let details = json!({"digest": digest.hex(), "bytes": size, "trial": rule.as_ref().map(trial::shown)});
-        record(&recorded, &caller, "upload", "adapter", &named, details).await;
+        AdminAction { action: "upload", kind: "adapter", name: &named, details }.record(&recorded, &caller).await;
         Ok::<_, Problem>(turn)
     };
     let _turn = to_its_end(put).await??;
@@ -216,8 +216,9 @@ impl Drop for HiddenCopy {
 /// Puts the component in its place, its signature first.
 fn place(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<(), Problem> {
     let place = rehearsal.dir().join(format!("{name}.wasm"));
-    let put =
-        |path: &File, bytes: &[u8]| atomic_file::put(path, bytes, Readers::All).map_err(|error| not_written(path, &error));
+    let put = |path: &File, bytes: &[u8]| {
+        atomic_file::put(path, bytes, Readers::All).map_err(|error| not_written(path, &error))
+    };
     if let Some(signature) = signature {
         put(&place.with_extension("wasm.sig"), signature.as_bytes())?;
     }

@@ -1,6 +1,6 @@
 //! Replays the seeds of the fuzz targets on stable Rust.
 
-#[path = "../../../fuzz/src/oracle.rs"]
+#[path = "../../../../fuzz/src/oracle.rs"]
 #[allow(unreachable_pub, reason = "the file is a public module of the fuzz crate")]
 mod oracle;
 

@@ -5,7 +5,7 @@
 //! server is away there is one try a second, and one line in the log where that begins and ends.
 
 mod adapters;
-mod figures;
+mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use weir_lease::{Answer, Kind, Report};
 use weir_ledger::{PoolReport, PoolShare};
 use weir_upstream::HttpClientError;
 
-use figures::Figures;
+use metrics::SharingMetrics;
 
 /// How often reports are made, and how often a server that is away is tried.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ pub struct Rounds {
     sharing: Arc<Sharing>,
     server: PoolServer,
     settings: SharedSettings,
-    figures: Figures,
+    metrics: SharingMetrics,
     /// The number of this node's last report of its presence.
     seq: u64,
     /// Which data the server had at the last round.
@@ -96,15 +96,15 @@ impl Rounds {
             WhenLost::Closed => weir_lease::WhenLost::Closed,
         };
         let sharing = Sharing::new(process_name().map_err(ShareError::Random)?, when_lost, settings.wait);
-        let figures = Figures::new(Arc::clone(&sharing))?;
-        gateway.metrics().registry().register(Box::new(figures.clone()))?;
+        let metrics = SharingMetrics::new(Arc::clone(&sharing))?;
+        gateway.metrics().registry().register(Box::new(metrics.clone()))?;
         gateway.share(&sharing);
         let server = PoolServer::new(address, Some(Arc::new(tls)));
         let (gateway, settings) = (Arc::clone(gateway), settings.clone());
         let (seq, generation, budget) = (0, None, None);
         let (is_lost, is_read, is_alike) = (false, true, true);
         let mut rounds =
-            Self { gateway, sharing, server, settings, figures, seq, generation, budget, is_lost, is_read, is_alike };
+            Self { gateway, sharing, server, settings, metrics, seq, generation, budget, is_lost, is_read, is_alike };
         match rounds.round(false).await {
             Err(error @ ServerError::NotAllowed(_)) => Err(ShareError::NotAllowed(error)),
             Err(error @ ServerError::Cluster) => Err(ShareError::Cluster(error)),
@@ -149,7 +149,7 @@ impl Rounds {
             return Ok(());
         }
         let exchanged = self.server.exchange(&requests).await.and_then(|answers| present(answers, only_urgent));
-        self.figures.exchanged(requests.len(), exchanged.is_ok());
+        self.metrics.exchanged(requests.len(), exchanged.is_ok());
         match exchanged {
             Ok(answers) => {
                 self.note_unread(answers.unread.as_ref(), only_urgent);

@@ -10,7 +10,7 @@ use weir_gateway::sharing::Sharing;
 
 /// The metrics of the rounds of reports.
 #[derive(Debug, Clone)]
-pub(super) struct Figures {
+pub(super) struct SharingMetrics {
     sharing: Arc<Sharing>,
     state: IntGauge,
     nodes: IntGauge,
@@ -19,7 +19,7 @@ pub(super) struct Figures {
     reports: IntCounter,
 }
 
-impl Figures {
+impl SharingMetrics {
     pub(super) fn new(sharing: Arc<Sharing>) -> Result<Self, prometheus::Error> {
         let rounds = Opts::new("weir_shared_rounds_total", "Rounds of reports to the server between the nodes");
         let made = Self {
@@ -47,7 +47,7 @@ impl Figures {
     }
 }
 
-impl Collector for Figures {
+impl Collector for SharingMetrics {
     fn desc(&self) -> Vec<&Desc> {
         self.all().into_iter().flat_map(Collector::desc).collect()
     }

@@ -12,7 +12,7 @@ use weir_sandbox::fault::FaultKind;
 
 /// The metrics of every version that is kept.
 #[derive(Debug)]
-pub struct Figures {
+pub struct AdapterMetrics {
     catalog: Arc<Catalog>,
     families: Mutex<Families>,
     descriptions: Vec<Desc>,
@@ -33,7 +33,7 @@ struct Families {
     activations: IntCounterVec,
 }
 
-impl Figures {
+impl AdapterMetrics {
     /// Creates the metrics of this catalog's adapters.
     ///
     /// # Errors
@@ -169,7 +169,7 @@ impl Families {
     }
 }
 
-impl Collector for Figures {
+impl Collector for AdapterMetrics {
     fn desc(&self) -> Vec<&Desc> {
         self.descriptions.iter().collect()
     }

@@ -13,7 +13,7 @@ use weir_store::{Condition, Health, Recorder};
 
 /// The metrics of the request log and of the sums of use.
 #[derive(Debug)]
-pub struct StoreFigures {
+pub struct StoreMetrics {
     recorder: Recorder,
     bodies: Arc<BodyLog>,
     unknown_callers: Arc<UnknownCallerLimit>,
@@ -31,7 +31,7 @@ struct Families {
     lost: IntCounter,
 }
 
-impl StoreFigures {
+impl StoreMetrics {
     /// The metrics of this recorder's writer and of the contents that go to it.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Families {
     }
 }
 
-impl Collector for StoreFigures {
+impl Collector for StoreMetrics {
     fn desc(&self) -> Vec<&Desc> {
         self.descriptions.iter().collect()
     }
