@@ -174,3 +174,37 @@ async fn what_a_request_may_use_at_most_is_reserved_before_it_is_sent() {
     }
     assert!(upstream.unseen().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_in_the_body_is_that_of_the_path_in_both_lanes() {
+    let mut upstream = provider().await;
+    let more = "[[models]]\nalias = \"alias\"\ntarget = { provider = \"bedrock\", model = \"whole\" }\n\
+                [[models]]\nalias = \"alias-t\"\ntranslate = true\ntarget = { provider = \"bedrock\", model = \"whole\" }\n";
+    let gateway = open_with(&upstream, more).await;
+    let turn = r#""messages":[{"role":"user","content":[{"text":"Hi"}]}]"#;
+    for (model, operation) in [
+        ("alias", "invoke"),
+        ("whole", "invoke"),
+        ("alias", "converse"),
+        ("alias", "converse-stream"),
+        ("alias-t", "converse"),
+        ("alias-t", "converse-stream"),
+    ] {
+        for named in [r#""model":"dear""#, r#""model":"dear","model":"dearer""#, r#""\u006dodel":"dear""#] {
+            let path = format!("/model/{model}/{operation}");
+            gateway.post(&path, &format!("{{{turn},{named}}}")).await;
+            let sent = upstream.request().await;
+            assert!(sent.line().contains("/model/whole/"), "{path} {named}: {}", sent.line());
+            let body = sent.json();
+            assert!(body["model"] == "whole" || body["model"].is_null(), "{path} {named}: {body}");
+            assert!(!sent.text().contains("dear"), "{path} {named}: {}", sent.text());
+        }
+        // A stream that is none is asked for again.
+        while upstream.unseen().is_some() {}
+        for odd in [r#""model":["dear"]"#, r#""Model":"dear""#] {
+            let reply = gateway.post(&format!("/model/{model}/{operation}"), &format!("{{{turn},{odd}}}")).await;
+            assert_eq!(reply.status(), 400, "{model} {operation} {odd}: {}", reply.text());
+            assert!(upstream.unseen().is_none());
+        }
+    }
+}

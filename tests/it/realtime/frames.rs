@@ -127,6 +127,58 @@ async fn a_client_that_reads_nothing_stops_the_provider_and_holds_little() {
     assert!(passed < 32e6, "only what the client's system took was read: {passed}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_message_passes_in_large_fragments_with_pings_between_and_no_byte_more_does() {
+    const PART: usize = 1 << 20;
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&config(&provider)).await;
+    let bytes: Vec<u8> = (0..16 * PART as u32).map(|at| (at % 251) as u8).collect();
+    let text = format!("{{\"type\":\"x\",\"pad\":\"{}\"}}", "y".repeat(16 * PART - 21));
+    assert_eq!(text.len(), 16 * PART);
+    for (opcode, message) in [(2, bytes.as_slice()), (1, text.as_bytes())] {
+        for by_client in [true, false] {
+            for is_larger in [false, true] {
+                let (mut client, mut upstream) = session(&gateway, &provider).await;
+                let (says, hears) = sides(by_client, &mut client, &mut upstream);
+                let sent = async {
+                    for (at, part) in message.chunks(PART).enumerate() {
+                        says.frame(!is_larger && at == 15, if at == 0 { opcode } else { 0 }, part).await;
+                        says.frame(true, 9, b"there?").await;
+                    }
+                    if is_larger {
+                        says.frame(true, 0, b" ").await;
+                    }
+                };
+                let ((), heard) = tokio::join!(sent, hears.message_or_close());
+                let about = format!("{opcode} {by_client} {is_larger}");
+                if is_larger {
+                    assert_eq!(heard.unwrap_err().0, if by_client { 1001 } else { 1014 }, "{about}");
+                    assert_eq!(says.hear().await.close().0, 1009, "{about}");
+                } else {
+                    assert!(heard.unwrap() == message, "{about}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_close_that_none_may_send_ends_the_session_and_reaches_nobody() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&config(&provider)).await;
+    let codes = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535_u16];
+    let odd = [vec![3], [&1000_u16.to_be_bytes()[..], b"\xff\xfe"].concat()];
+    for payload in codes.map(|code| code.to_be_bytes().to_vec()).into_iter().chain(odd) {
+        for by_client in [true, false] {
+            let (mut client, mut upstream) = session(&gateway, &provider).await;
+            let (closes, hears) = sides(by_client, &mut client, &mut upstream);
+            closes.frame(true, 8, &payload).await;
+            assert_eq!(closes.hear().await.close().0, 1002, "{payload:?} {by_client}");
+            assert_eq!(hears.hear().await.close().0, if by_client { 1001 } else { 1014 }, "{payload:?} {by_client}");
+        }
+    }
+}
+
 /// Pings of a side, each with its number.
 fn pings(by_client: bool, numbers: Range<u32>) -> Vec<u8> {
     // A mask of zeros changes nothing.
