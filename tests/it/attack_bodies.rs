@@ -306,6 +306,31 @@ async fn large_legal_requests_are_served_or_refused_with_the_limit_and_quarantin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_all_adapters_may_take_together_is_bounded_and_refusals_say_so_in_the_clients_format() {
+    const SCARCE: &str = "[plugins]\ntotal_memory = \"2MiB\"\n";
+    for to in EVERY {
+        let upstream = provider(to).await;
+        let gateway = Gateway::open(&format!("{SCARCE}{}", config_of(&EVERY, &upstream))).await;
+        for from in EVERY {
+            let relayed = gateway.ask(&many_messages(to, to.name, 40_000, false)).await;
+            assert_eq!(relayed.status(), 200, "bytes need no adapter: {}", relayed.text());
+            for stream in [false, true] {
+                let reply = gateway.ask(&many_messages(from, &to.translated(), 40_000, stream)).await;
+                let message = from.error(&reply).unwrap_or_default();
+                assert_eq!(reply.status(), 503, "{} to {}: {}", from.name, to.name, reply.text());
+                assert!(message.contains("plugins.total_memory"), "{}", reply.text());
+                assert!(reply.header("retry-after").is_some(), "{} to {}", from.name, to.name);
+                let usual = gateway.ask(&from.request(&to.translated(), stream)).await;
+                assert_eq!(usual.status(), 200, "{} to {}: {}", from.name, to.name, usual.text());
+            }
+        }
+        for adapter in EVERY {
+            assert_eq!(gateway.adapter(adapter.name).await[0]["status"], "serving");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_million_embedding_inputs_are_served_or_refused_with_the_limit() {
     let answer = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
         "usage": {"prompt_tokens": 1, "total_tokens": 1}});

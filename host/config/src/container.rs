@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{Server, StoreSettings};
+use crate::{Plugins, Server, StoreSettings};
 
 /// A limit of this size or more means that there is no limit: version 1 then writes a number near 2^63.
 const NONE: u64 = 1 << 60;
@@ -38,9 +38,9 @@ fn files(folder: &Path, path: &str, file: &str) -> Vec<PathBuf> {
     group.ancestors().take_while(|one| one.starts_with(folder)).map(|one| one.join(file)).collect()
 }
 
-/// Lowers what is held in memory to shares of the limit: half of it together, since the program and its adapters need
-/// the rest.
-pub(crate) fn fit(server: &mut Server, store: &mut StoreSettings, limit: usize) {
+/// Lowers what is held in memory to shares of the limit: half of it together, and a quarter for what instances of adapters
+/// take beyond what they begin with, since the program and its adapters need the rest.
+pub(crate) fn fit(server: &mut Server, store: &mut StoreSettings, plugins: &mut Plugins, limit: usize) {
     for (bytes, part) in [
         (&mut server.max_buffered_bytes, 4),
         (&mut server.cache_bytes, 16),
@@ -48,6 +48,7 @@ pub(crate) fn fit(server: &mut Server, store: &mut StoreSettings, limit: usize) 
         (&mut server.recall_bytes, 32),
         // Facts have such a queue, and contents another one.
         (&mut store.max_queue_bytes, 32),
+        (&mut plugins.total_memory, 4),
     ] {
         *bytes = (*bytes).min(limit / part);
     }
@@ -93,16 +94,17 @@ mod tests {
 
     #[test]
     fn what_is_held_is_half_of_the_limit_at_most_and_never_more_than_is_set() {
-        let (mut server, mut store) = (Server::default(), StoreSettings::default());
-        let usual = server.cache_bytes;
-        fit(&mut server, &mut store, 128 << 20);
+        let (mut server, mut store, mut plugins) = (Server::default(), StoreSettings::default(), Plugins::default());
+        let usual = (server.cache_bytes, plugins.total_memory);
+        fit(&mut server, &mut store, &mut plugins, 128 << 20);
         let queues = 2 * store.max_queue_bytes;
         let all =
             server.max_buffered_bytes + server.cache_bytes + server.semantic_cache_bytes + server.recall_bytes + queues;
         assert!(all <= 64 << 20, "{all}");
-        assert_eq!(server.max_buffered_bytes, 32 << 20);
-        let (mut server, mut store) = (Server::default(), StoreSettings::default());
-        fit(&mut server, &mut store, 64 << 30);
-        assert_eq!((server.cache_bytes, store), (usual, StoreSettings::default()));
+        assert_eq!((server.max_buffered_bytes, plugins.total_memory), (32 << 20, 32 << 20));
+        let (mut server, mut store, mut plugins) = (Server::default(), StoreSettings::default(), Plugins::default());
+        fit(&mut server, &mut store, &mut plugins, 64 << 30);
+        assert_eq!((server.cache_bytes, plugins.total_memory), usual);
+        assert_eq!(store, StoreSettings::default());
     }
 }

@@ -125,10 +125,10 @@ fn read_text(name: &str, text: &str, folder: &Path, environment: Environment) ->
     let key_digests = KeyDigests::of(&root);
     let reader = Reader::new(folder, &environment, keys::ALL, !broken.is_empty(), strange);
     let (log, mut tables) = keys::read(&reader, root);
+    let mut plugins = tables.plugins.take().unwrap_or_else(|| Plugins::usual(&reader));
     if let Some(limit) = environment.memory_limit() {
-        container::fit(&mut tables.server, &mut tables.store, limit);
+        container::fit(&mut tables.server, &mut tables.store, &mut plugins, limit);
     }
-    let plugins = tables.plugins.take().unwrap_or_else(|| Plugins::usual(&reader));
     let joined = join(&reader, &source, &mut tables, unnamed_keys);
     let named = check_named(&reader, &joined, &mut tables);
     check_access(&reader, &joined, &tables);

@@ -58,7 +58,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// Creates the sandbox and the compile cache of this configuration.
 pub fn loader(config: &Config) -> Result<Loader, EngineError> {
     let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
-    let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
+    let (memory, total_growth) = (largest_memory(config), config.plugins.total_memory);
+    let engine = Engine::new(Limits { memory, total_growth, ..Limits::for_connections(connections) })?;
     let cache = config.plugins.cache_dir.as_deref().and_then(|dir| match Cache::open(dir, &engine) {
         Ok(cache) => Some(cache),
         Err(error) => {

@@ -18,6 +18,7 @@ use wasmtime::component::InstancePre;
 
 use self::config::config;
 use super::digest::Digest;
+use super::growth::Growth;
 use super::limits::Limits;
 use super::state::State;
 use super::ticker::Ticker;
@@ -62,6 +63,7 @@ struct Inner {
     pooling: bool,
     leases: Arc<Semaphore>,
     idle: Arc<Semaphore>,
+    growth: Arc<Growth>,
     compiling: Mutex<()>,
     news: UntrustedExecutor,
     suspects: UntrustedExecutor,
@@ -87,6 +89,8 @@ pub struct Usage {
     pub warm_slots: u32,
     /// Size of that memory in bytes.
     pub resident: usize,
+    /// By how much the memories of all instances have grown, in bytes.
+    pub grown: usize,
 }
 
 impl Engine {
@@ -106,6 +110,7 @@ impl Engine {
         let ticker = Ticker::start(limits.tick, move || tick(&ticking.0, &ticking.1)).map_err(EngineError::Ticker)?;
         let leases = Arc::new(Semaphore::new(limits.instances as usize));
         let idle = Arc::new(Semaphore::new(limits.idle_instances as usize));
+        let growth = Arc::new(Growth::up_to(limits.total_growth));
         let inner = Inner {
             ticker,
             wasm: ArcSwap::from_pointee(wasm),
@@ -115,6 +120,7 @@ impl Engine {
             pooling,
             leases,
             idle,
+            growth,
             compiling: Mutex::default(),
             news: UntrustedExecutor::for_news(),
             suspects: UntrustedExecutor::for_suspects(),
@@ -157,6 +163,7 @@ impl Engine {
             idle: (self.0.limits.idle_instances as usize).saturating_sub(self.0.idle.available_permits()),
             warm_slots: pool.as_ref().map_or(0, wasmtime::PoolingAllocatorMetrics::unused_warm_memories),
             resident: pool.as_ref().map_or(0, wasmtime::PoolingAllocatorMetrics::unused_memory_bytes_resident),
+            grown: self.0.growth.taken(),
         }
     }
 
@@ -222,6 +229,11 @@ impl Engine {
 
     pub(super) fn idle(&self) -> &Arc<Semaphore> {
         &self.0.idle
+    }
+
+    /// What the memories of all instances may grow by, and have.
+    pub(super) fn growth(&self) -> &Arc<Growth> {
+        &self.0.growth
     }
 
     /// Held while compiling: one compilation at a time, so that a costly component takes at most one core.

@@ -6,6 +6,7 @@ use wasmtime::Trap;
 
 use super::digest::Digest;
 use super::granted::FolderError;
+use super::growth::{self, GrowthExceeded};
 use super::state::MemoryExceeded;
 use super::untrusted::TooManyGrantedCalls;
 use weir_types::contract::types;
@@ -103,7 +104,7 @@ pub struct PluginFault {
     pub function: &'static str,
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The setting whose limit it exceeded with a large input.
+    /// The setting whose limit it exceeded with a large input, or all instances together.
     pub limit: Option<&'static str>,
     /// Detail for the log: bounded, without control characters, including the end of standard error. It may contain
     /// parts of the request, so it never reaches a client.
@@ -126,7 +127,7 @@ impl PluginFault {
 pub struct Failure {
     /// The kind of fault.
     pub kind: FaultKind,
-    /// The setting whose limit it exceeded with a large input.
+    /// The setting whose limit it exceeded with a large input, or all instances together.
     pub(super) limit: Option<&'static str>,
     /// Description for the log.
     pub detail: String,
@@ -146,13 +147,15 @@ impl Failure {
             let output = clean(&String::from_utf8_lossy(stderr));
             detail.push_str(tail(&output, DETAIL / 2));
         }
-        Self::new(kind_of(error), head(&detail, DETAIL))
+        let limit = error.is::<GrowthExceeded>().then_some(growth::SETTING);
+        Self { limit, ..Self::new(kind_of(error), head(&detail, DETAIL)) }
     }
 
     /// Reclassifies a limit exceeded with a large input as [`FaultKind::TooLarge`]; a broken component fails with small
     /// inputs, too. `call` is the input of this call and `all` that of all calls of the instance, in bytes.
     pub(super) fn at_input_of(mut self, call: usize, all: usize) -> Self {
         self.limit = match self.kind {
+            FaultKind::Exhausted => return self,
             FaultKind::Memory if all >= LARGE => Some("plugins.memory"),
             FaultKind::Deadline if call >= LARGE => Some(DEADLINE_LIMIT),
             FaultKind::Output if call >= LARGE => Some("server.translate_body_limit"),
@@ -169,7 +172,7 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
     if error.is::<MemoryExceeded>() {
         return FaultKind::Memory;
     }
-    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() || error.is::<GrowthExceeded>() {
         return FaultKind::Exhausted;
     }
     if error.is::<MissingFunction>() {

@@ -1,7 +1,10 @@
 //! Resource use of an adapter's instances: how many exist, and the size of their linear memories. Counted when memories
 //! grow and instances are created or dropped, so no scan is needed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::growth::{Growth, GrowthShare};
 
 /// The figures of one version of an adapter, summed over its instances. Pages of a memory's initial size are allocated
 /// when they are touched, so these figures are upper bounds.
@@ -10,9 +13,20 @@ pub struct Footprint {
     instances: AtomicU64,
     bytes: AtomicU64,
     highest: AtomicU64,
+    growth: GrowthShare,
 }
 
 impl Footprint {
+    /// The figures of an adapter whose instances grow within this bound.
+    pub(super) fn within(growth: Arc<Growth>) -> Self {
+        Self { growth: GrowthShare::of(growth), ..Self::default() }
+    }
+
+    /// What its instances have taken beyond what they began with.
+    pub(super) fn growth(&self) -> &GrowthShare {
+        &self.growth
+    }
+
     /// Number of existing instances: leased, ready or idle.
     pub fn instances(&self) -> u64 {
         self.instances.load(Relaxed)

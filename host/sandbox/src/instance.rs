@@ -59,7 +59,8 @@ impl Template {
         }
         let pre = linker.instantiate_pre(component)?;
         let indices = Indices::new(&pre, version, interfaces)?;
-        let (engine, grants, footprint) = (engine.clone(), grants.clone(), Arc::default());
+        let footprint = Arc::new(Footprint::within(Arc::clone(engine.growth())));
+        let (engine, grants) = (engine.clone(), grants.clone());
         Ok(Self { engine, pre, version, interfaces, indices, wasi, grants, footprint })
     }
 
@@ -110,14 +111,13 @@ impl Template {
         }
         let _active = self.engine.ticker().begin();
         let exports = self.pre.instantiate(&mut store)?;
-        let initial_memory = store.data().memory_used();
+        store.data_mut().is_made();
         Ok(Instance {
             template: Arc::clone(self),
             views: Views::default(),
             exports,
             store,
             made: Instant::now(),
-            initial_memory,
             had_large_input: false,
             tenant: None,
             uses: 0,
@@ -152,8 +152,6 @@ pub struct Instance {
     /// Memory, tables and limits of the instance.
     pub store: Store<State>,
     pub(super) made: Instant,
-    /// Linear memory in bytes when it was made.
-    initial_memory: usize,
     /// Whether a call had a large input.
     had_large_input: bool,
     /// The only tenant that it may serve; `None` until its first exchange, and if instances do not belong to tenants.
@@ -179,7 +177,7 @@ impl Instance {
     /// Whether it holds so much memory that it should serve large requests rather than wait for an answer. No memory is
     /// given back before an instance is dropped.
     pub(super) fn is_large(&self) -> bool {
-        self.had_large_input || self.store.data().memory_used().saturating_sub(self.initial_memory) > GROWN
+        self.had_large_input || self.store.data().grown() > GROWN
     }
 
     /// The number of instructions that it has executed; `None` if they are not counted.

@@ -18,6 +18,7 @@
 //! | [`untrusted`] | threads for components that are not trusted with an async worker |
 //! | [`fault`] | failures of components |
 //! | [`footprint`], [`stats`] | memory of an adapter's instances; its counters |
+//! | `growth` | what all instances together may take beyond what they begin with |
 //! | [`resident`] | gives memory back that only the start needed |
 //! | [`engine`], [`limits`] | the engine and its limits |
 //! | [`deadline`], [`ticker`] | deadlines of calls, and their clock |
@@ -36,6 +37,7 @@ pub mod footprint;
 mod granted;
 mod granted_wasi;
 pub mod grants;
+mod growth;
 pub mod guard;
 mod guest;
 pub mod instance;

@@ -18,6 +18,9 @@ pub struct Limits {
     pub lease_wait: Duration,
     /// Maximum linear memory of an instance in bytes, summed over its memories.
     pub memory: usize,
+    /// Maximum by which the memories of all instances may grow together beyond what each was made with, in bytes. One
+    /// adapter may have three quarters of it.
+    pub total_growth: usize,
     /// Bytes of a used memory that stay resident for the next instance; its pages are cleared, not freed.
     pub keep_resident: usize,
     /// Maximum resident size of unused memories while few are in use, in bytes; beyond it, they are freed.
@@ -107,6 +110,7 @@ impl Limits {
             idle_instances: 256,
             lease_wait: Duration::from_secs(2),
             memory: 64 * MIB,
+            total_growth: 4096 * MIB,
             keep_resident: 256 * 1024,
             idle_memory: 8 * MIB,
             table_elements: 20_000,

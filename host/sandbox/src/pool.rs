@@ -178,6 +178,7 @@ impl Pool {
         instance.uses += 1;
         let worn = instance.uses >= self.reuse.uses
             || instance.store.data().memory_used() > self.reuse.memory
+            || instance.is_large() && self.engine.growth().is_scarce()
             || self.is_too_old(&instance)
             || !Arc::ptr_eq(instance.template(), &self.template.load());
         if !worn {

@@ -32,6 +32,8 @@ pub struct Exited;
 pub struct State {
     memory_limit: usize,
     memory_used: usize,
+    /// The linear memory with which the instance was made; until then, more than any has.
+    initial_memory: usize,
     // These two are `u32` so that `granted` does not make the store larger.
     table_limit: u32,
     stderr_limit: u32,
@@ -49,6 +51,7 @@ impl State {
         Self {
             memory_limit: limits.memory,
             memory_used: 0,
+            initial_memory: usize::MAX,
             table_limit: u32::try_from(limits.table_elements).unwrap_or(u32::MAX),
             stderr_limit: u32::try_from(limits.stderr).unwrap_or(u32::MAX),
             stderr: VecDeque::new(),
@@ -86,6 +89,16 @@ impl State {
         self.memory_used
     }
 
+    /// Notes that the instance is made: from now on, its memory grows.
+    pub(crate) fn is_made(&mut self) {
+        self.initial_memory = self.memory_used;
+    }
+
+    /// By how much its linear memory has grown since it was made, in bytes.
+    pub(crate) fn grown(&self) -> usize {
+        self.memory_used.saturating_sub(self.initial_memory)
+    }
+
     /// Appends to the guest's standard error, of which the end is kept.
     pub(crate) fn write_stderr(&mut self, bytes: &[u8]) {
         keep_end(&mut self.stderr, self.stderr_limit as usize, bytes);
@@ -102,6 +115,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
+        self.footprint.growth().give_back(self.grown());
         self.footprint.gone(self.memory_used);
     }
 }
@@ -114,6 +128,7 @@ impl ResourceLimiter for State {
         if wanted > self.memory_limit {
             return Err(MemoryExceeded { limit: self.memory_limit, wanted }.into());
         }
+        self.footprint.growth().take(wanted.saturating_sub(self.initial_memory.max(self.memory_used)))?;
         self.footprint.grown(self.memory_used, wanted);
         self.memory_used = wanted;
         Ok(true)
@@ -157,7 +172,7 @@ mod tests {
     #[test]
     fn grants_cost_a_store_without_them_nothing() {
         let without = size_of::<State>() - size_of::<Deadline>();
-        assert!(without <= 9 * size_of::<usize>(), "{without}");
+        assert!(without <= 10 * size_of::<usize>(), "{without}");
     }
 
     #[test]

@@ -349,6 +349,45 @@ fn every_slot_of_the_pool_can_be_used_at_once() {
 }
 
 #[test]
+fn what_all_instances_have_grown_by_is_bounded_and_one_adapter_leaves_a_quarter_to_the_others() {
+    const PAGE: usize = 65536;
+    let loader = loader(Limits { total_growth: 64 * PAGE, ..small() });
+    let load = |name: &str, pages: u32| {
+        let mut zeta = guest(name);
+        zeta.parse_error = format!("(drop (memory.grow (i32.const {pages}))) (i32.const {})", crate::guest::ZEROS);
+        let adapter_limits = AdapterLimits { isolation: Some(Isolation::Tenant), ..AdapterLimits::default() };
+        loader.load(name, &zeta.build(), &Admission { adapter_limits, ..Admission::default() }).unwrap()
+    };
+    let (greedy, modest) = (load("zeta", 16), load("eta", 8));
+    let call = |adapter: &Arc<Adapter>, tenant: &str| {
+        let mut lease = adapter.try_lease(tenant).unwrap();
+        let called = lease.parse_error(&context(), &response());
+        (lease, called.map(|_| ()).map_err(|fault| (fault.kind, fault.limit)))
+    };
+    let grown = || greedy.engine.usage().grown / PAGE;
+    assert_eq!(grown(), 0, "what an instance begins with is no growth");
+    let held: Vec<_> = (0..3).map(|_| call(&greedy, "first")).collect();
+    assert!(held.iter().all(|(_, called)| called.is_ok()));
+    assert_eq!(grown(), 48);
+    let refused = Err((FaultKind::Exhausted, Some("plugins.total_memory")));
+    assert_eq!(call(&greedy, "first").1, refused);
+    assert!(!FaultKind::Exhausted.is_the_adapters(), "it is not to blame");
+    let others: Vec<_> = (0..2).map(|_| call(&modest, "second")).collect();
+    assert!(others.iter().all(|(_, called)| called.is_ok()), "another adapter goes on");
+    assert_eq!((call(&modest, "second").1, grown()), (refused, 64));
+    held.into_iter().for_each(|(lease, _)| lease.release());
+    assert_eq!(
+        (greedy.pool().idle(), grown()),
+        (1, 32),
+        "while memory is scarce, instances that have grown are not kept"
+    );
+    drop(others);
+    assert_eq!(call(&modest, "second").1, Ok(()));
+    greedy.pool().renew().unwrap();
+    assert_eq!(grown(), 0, "what is dropped gives its growth back");
+}
+
+#[test]
 fn the_footprint_is_reported_while_instances_live_and_its_peak_afterwards() {
     const PAGE: u64 = 65536;
     let mut zeta = guest("zeta");
