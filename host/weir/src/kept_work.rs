@@ -71,7 +71,7 @@ struct Holder {
     store: Arc<dyn Store>,
     gateway: Arc<Gateway>,
     process: i64,
-    /// What cannot be read yet, since its provider or its caller is not known.
+    /// What cannot be read yet, since its provider, its caller or what other nodes used of its budgets is not known.
     waiting: Vec<KeptWork>,
     is_well: bool,
 }

@@ -38,7 +38,8 @@ impl Gateway {
     }
 
     /// Goes on with work that the store has kept, and this process holds. Returns it if it cannot be read yet, since its provider
-    /// is not configured or its caller is not known now; after the time for which Weir asks for work, it is given up.
+    /// is not configured, its caller is not known now, or other nodes have not told yet what they used of its budgets; after the
+    /// time for which Weir asks for work, it is given up.
     pub fn restore_work(&self, work: KeptWork) -> Option<KeptWork> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(Duration::from_millis(work.made_ms));
@@ -61,6 +62,9 @@ impl Gateway {
         let caller = terms.caller.restore(&name.tenant, &serving.config, &self.stored_keys)?;
         let is_making = |one: &&crate::accept::Acceptance| one.format == *format && one.operation.name() == operation;
         let tap = way.target.accepts.iter().find(is_making).and_then(|one| one.tap.clone())?;
+        if !self.admission.budgets.can_resume(&terms.budgets) {
+            return None;
+        }
         let series = way.route.series(&self.metrics, way.endpoint, caller.label());
         let book = self.metrics.book(&series, Some(&way.target.label));
         self.note_issuer(&caller.tenant, &name.id, &issuer);

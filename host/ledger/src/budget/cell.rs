@@ -233,6 +233,13 @@ impl State {
         self.tallies.get(&window.start).map_or(0, Tally::settled_by_all)
     }
 
+    /// The counts of a window, which nothing is changed in.
+    pub(super) fn tally(&mut self, window: Window) -> &mut Tally {
+        let tally = self.tallies.entry(window.start).or_default();
+        tally.end = window.end;
+        tally
+    }
+
     pub(super) fn touch(&mut self, window: Window) -> &mut Tally {
         self.seq += 1;
         let seq = self.seq;

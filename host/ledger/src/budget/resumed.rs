@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use weir_lease::Link;
 
-use super::cell::State;
+use super::cell::{State, Tally};
 use super::definition::{Budget, is_shape};
 use super::lent::BudgetSharing;
+use super::listed::Entry;
 use super::refusal::Notice;
 use super::reservation::{Hold, Reservation};
 use super::set::BudgetSet;
@@ -35,33 +37,79 @@ impl KeptHold {
         let (budget, shape) = (budget.name.to_string(), budget.shape());
         Self { budget, shape, start: window.start, end: window.end, held: *held, seq: *seq }
     }
+
+    fn window(&self) -> Window {
+        Window { start: self.start, end: self.end }
+    }
 }
 
 impl BudgetSet {
+    /// Whether enough is known to go on with a reservation. Where nodes share a budget, one that goes on for another has to know
+    /// what the others used: that node's report may have what it held. The next report asks for it.
+    pub fn can_resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> bool {
+        let BudgetSharing::Shared { status, .. } = sharing else { return true };
+        let is_known = |kept: &KeptHold| {
+            let Some(entry) = self.entry_of(kept) else { return true };
+            let mut state = entry.cell.lock();
+            self.listed.add(entry, &mut state, sharing);
+            let tally = state.tally(kept.window());
+            tally.has_booked(kept, sharing) || tally.lent.share.left().is_some()
+        };
+        // All of them, so that one report asks for all.
+        let known = kept.iter().filter(|kept| is_known(kept)).count();
+        known == kept.len() || status.link != Link::Well
+    }
+
     /// Goes on with a reservation of a process that is gone, once what that counted was taken over. Budgets that are not there
     /// any more are left out; `None` if no other is left.
     pub fn resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> Option<Reservation> {
         let resumed = |kept: &KeptHold| {
-            let of_name = |budget: &Budget| *budget.name == *kept.budget && is_shape(&kept.shape, &budget.shape());
-            let entry = self.entries.iter().find(|entry| of_name(&entry.budget))?;
-            let (window, mut state) = (Window { start: kept.start, end: kept.end }, entry.cell.lock());
+            let entry = self.entry_of(kept)?;
+            let (window, mut state) = (kept.window(), entry.cell.lock());
             self.listed.add(entry, &mut state, sharing);
-            let is_booked = state.resume(window, kept);
+            let is_booked = state.resume(window, kept, sharing);
             let (budget, cell, seq) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell), state.seq_of(window));
             Some(Hold { budget, cell, window, held: kept.held, seq, is_booked })
         };
         let holds: Vec<Hold> = kept.iter().filter_map(resumed).collect();
         (!holds.is_empty()).then(|| Reservation::new(holds, Arc::clone(&self.dropped)))
     }
+
+    /// The budget that a reservation is from.
+    fn entry_of(&self, kept: &KeptHold) -> Option<&Entry> {
+        let of_name = |budget: &Budget| *budget.name == *kept.budget && is_shape(&kept.shape, &budget.shape());
+        self.entries.iter().find(|entry| of_name(&entry.budget))
+    }
+}
+
+impl Tally {
+    /// Whether this node has booked what an earlier process held.
+    fn has_booked(&self, kept: &KeptHold, sharing: &BudgetSharing) -> bool {
+        // Nodes that share a budget keep the rows of their own processes only, and count others' use apart from it.
+        let is_anyones = matches!(sharing, BudgetSharing::Alone);
+        let has_it = self.stored.map_or(is_anyones, |stored| stored >= kept.seq);
+        has_it && self.settled >= self.resumed.saturating_add(kept.held)
+    }
+
+    /// Takes over what a process of another node held, and has reported: from now on it is booked here, and no use of this
+    /// process. Returns whether the others' reports have it.
+    fn take_over(&mut self, held: u64) -> bool {
+        let with_it = self.lent.before.saturating_add(held);
+        let is_reported = self.lent.share.others() >= with_it;
+        if is_reported {
+            self.settled = self.settled.saturating_add(held);
+            self.lent.before = with_it;
+        }
+        is_reported
+    }
 }
 
 impl State {
-    /// Goes on with what an earlier process held. Returns whether that is booked; it is reserved anew if no row of that process
-    /// had it.
-    fn resume(&mut self, window: Window, kept: &KeptHold) -> bool {
+    /// Goes on with what an earlier process held. Returns whether that is booked; it is reserved anew if no row of that process,
+    /// and no report of its node, had it.
+    fn resume(&mut self, window: Window, kept: &KeptHold, sharing: &BudgetSharing) -> bool {
         let tally = self.touch(window);
-        let has_it = tally.stored.is_none_or(|stored| stored >= kept.seq);
-        let is_booked = has_it && tally.settled >= tally.resumed.saturating_add(kept.held);
+        let is_booked = tally.has_booked(kept, sharing) || tally.take_over(kept.held);
         let part = if is_booked { &mut tally.resumed } else { &mut tally.reserved };
         *part = part.saturating_add(kept.held);
         tally.open = tally.open.saturating_add(1);

@@ -29,6 +29,13 @@ impl HeldBudget {
 }
 
 impl Budgets {
+    /// Whether it is known what other nodes have used, as far as that takes it to go on with these reservations.
+    pub(crate) fn can_resume(&self, kept: &[KeptBudget]) -> bool {
+        let (set, sharing) = (self.set.load(), self.budget_sharing());
+        // All of them, so that one report asks for all.
+        kept.iter().filter(|kept| set.can_resume(&kept.holds, &sharing)).count() == kept.len()
+    }
+
     /// Goes on with reservations of a process that is gone, as far as their budgets are still there.
     pub(crate) fn resume(&self, kept: &[KeptBudget]) -> Vec<HeldBudget> {
         let sharing = self.budget_sharing();

@@ -100,6 +100,63 @@ fn what_a_resumed_reservation_gives_back_may_be_used_again_by_its_node() {
 }
 
 #[test]
+fn what_another_node_held_is_settled_once_by_the_node_that_takes_it_over() {
+    for (spent, is_kept, used, left) in
+        [("1", false, "3", "17"), ("8", false, "10", "10"), ("9", false, "11", "9"), ("0", true, "10", "10")]
+    {
+        let (a, b, c) = (Node::new("a", "20"), Node::new("b", "20"), Node::new("c", "20"));
+        let mut pools = Pools::default();
+        let open = a.get("8", &mut pools).unwrap().reservation;
+        pools.round(&a);
+        b.get("2", &mut pools).unwrap().reservation.settle(&dollars("2"));
+        pools.round(&b);
+        let holds = open.kept();
+        // The node that held it comes back later, and goes by what it had.
+        drop(open);
+        let status = NodeStatus { at: AT, link: Link::Well, nodes: 3 };
+        let sharing = BudgetSharing::Shared { status, asked: 0 };
+        assert!(!c.1.can_resume(&holds, &sharing), "nobody has told it anything");
+        assert!(c.1.can_resume(&holds, &BudgetSharing::Alone));
+        pools.round(&c);
+        assert!(c.1.can_resume(&holds, &sharing));
+        let mut resumed = c.1.resume(&holds, &sharing).unwrap();
+        assert_eq!(counts(&c.1, "key", now()), pair("10", "0"), "it counts once");
+        resumed.spend(&dollars(spent));
+        if is_kept {
+            resumed.keep();
+        } else {
+            resumed.finish();
+        }
+        for node in [&c, &a, &b, &c] {
+            pools.round_at(node, LATER);
+        }
+        assert_eq!(counts(&c.1, "key", now()), pair(used, "0"), "{spent}");
+        // What it did not use of that may be used there again, and nowhere is more used than there is.
+        c.get(left, &mut pools).unwrap().reservation.keep();
+        for node in [&c, &a, &b] {
+            pools.round_at(node, LATER);
+            assert!(node.get("0.1", &mut pools).is_err(), "{spent}");
+        }
+    }
+}
+
+#[test]
+fn what_no_report_of_another_node_has_is_reserved_anew() {
+    let (a, b, mut pools) = (Node::new("a", "20"), Node::new("b", "20"), Pools::default());
+    let open = a.get("8", &mut pools).unwrap().reservation;
+    b.get("9", &mut pools).unwrap().reservation.settle(&dollars("9"));
+    let status = |link| BudgetSharing::Shared { status: NodeStatus { at: AT, link, nodes: 2 }, asked: 0 };
+    let resumed = b.1.resume(&open.kept(), &status(Link::Well)).unwrap();
+    assert_eq!(counts(&b.1, "key", now()), pair("9", "8"), "its own use is none of the other's");
+    resumed.finish();
+    let alone = Node::new("c", "20");
+    assert!(alone.1.can_resume(&open.kept(), &status(Link::Lost(WhenLost::Share))), "nobody is going to tell it");
+    alone.1.resume(&open.kept(), &status(Link::Lost(WhenLost::Share))).unwrap().keep();
+    assert_eq!(counts(&alone.1, "key", now()), pair("8", "0"));
+    open.keep();
+}
+
+#[test]
 fn a_refusal_counts_what_another_node_holds() {
     let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
     assert!(a.reserve("9", Link::Well, 0).is_err_and(|refusal| refusal.may_ask));
