@@ -135,6 +135,10 @@ async fn commands_change_what_is_given_of_a_key_and_a_team_and_keep_the_rest() {
     assert_eq!(admin(&gateway, "POST", "/teams", fields).await.status(), 201);
     let change = ["teams", "set", "red", "--budget", "80/month", "--budget", "5/day"];
     assert!(!weir(&gateway, TOKEN, &change).await.status.success(), "one budget at a time");
+    for wrong in [&["log", "gaps", "then"][..], &["log", "search", "--status", "x"]] {
+        assert_eq!(weir(&gateway, TOKEN, wrong).await.status.code(), Some(2), "{wrong:?}");
+    }
+    assert_eq!(weir(&gateway, TOKEN, &["teams", "show", "nobody"]).await.status.code(), Some(1));
     let change = ["teams", "set", "red", "--budget", "80/month", "--requests-per-minute", "600", "--name", "Reds"];
     assert_eq!(done(&gateway, &change).await, "the team red is changed\n");
     done(&gateway, &["teams", "set", "red", "--budget", "5/day"]).await;

@@ -53,14 +53,23 @@ pub(super) enum NoClient {
     Host(String),
 }
 
-impl CommandError for NoClient {}
+impl CommandError for NoClient {
+    fn is_of_usage(&self) -> bool {
+        matches!(self, Self::Address { source: AdminError::Address, .. })
+    }
+}
 
 /// A call of a running Weir that failed, in words for the one who gave the command.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", explained(.0))]
 pub(super) struct CallError(#[from] pub(super) AdminError);
 
-impl CommandError for CallError {}
+impl CommandError for CallError {
+    /// Weir refuses what the command was given, before it begins.
+    fn is_of_usage(&self) -> bool {
+        matches!(&self.0, AdminError::Status { status, .. } if status.as_u16() == 400)
+    }
+}
 
 /// A client of the admin endpoints of the Weir that this configuration belongs to.
 pub(super) fn of(config: &Config) -> Result<AdminClient, NoClient> {
@@ -110,5 +119,22 @@ fn explained(error: &AdminError) -> String {
             format!("no Weir answers{at}: {error}\n  help: {help}")
         }
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn what_the_command_line_has_wrong_is_told_apart_from_what_cannot_be_done() {
+        let of = |url: &str| open(url, None).unwrap_err().is_of_usage();
+        assert!(of("127.0.0.1:9090") && of("ftp://weir.internal"));
+        assert!(!NoClient::Host("nowhere.internal".to_owned()).is_of_usage());
+        let answered = |status| CallError(AdminError::Status { status, code: None, message: None }).is_of_usage();
+        assert!(answered(StatusCode::BAD_REQUEST));
+        assert!(!answered(StatusCode::NOT_FOUND) && !answered(StatusCode::CONFLICT));
     }
 }
