@@ -110,3 +110,22 @@ async fn the_words_of_a_refusal_are_bounded_and_frame_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_cannot_begin_with_an_answer_is_counted_and_noted_as_one_that_fails_later() {
+    for (fail, status) in [("closed", 503), ("open", 200)] {
+        let upstream = provider(OPENAI).await;
+        let lines = format!("fail = \"{fail}\"");
+        let gateway = guarded(&upstream, "begins = \"trap\"", "answer = true", &lines).await;
+        let lanes = [("openai", false), ("openai", true), ("openai-t", false), ("openai-t", true)];
+        for ((model, stream), count) in lanes.into_iter().zip(1_u32..) {
+            let reply = gateway.ask(&by("one", OPENAI.request(model, stream))).await;
+            let (about, noted) =
+                (format!("{fail} {model} {stream}"), reply.header("x-weir-guards").unwrap_or_default());
+            assert_eq!(reply.status(), status, "{about}: {}", reply.text());
+            assert!(noted.contains("g.answer=failed"), "{about}: {noted}");
+            let failed = "weir_guard_answer_verdicts_total{guard=\"g\",verdict=\"failed\"}";
+            gateway.until_metric(failed, f64::from(count)).await;
+        }
+    }
+}

@@ -87,6 +87,9 @@ impl AnswerGuards {
                 Ok(judge) => links.extend(judge.map(|judge| GuardStage::new(guard, judge))),
                 Err(fault) => {
                     tracing::warn!(request_id, guard = &*guard.name, error = %fault, "guard failed");
+                    let (name, enforces) = (&guard.name, guard.enforces());
+                    metrics.judged_answer(name, enforces, "failed");
+                    notes.all().push(Note::of_answer(name, "failed", enforces, &[]));
                     if !guard.fails_open() {
                         return Err(failed(guard));
                     }
