@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
 use weir_tests::program::{ask, metric, until_kept};
-use weir_tests::{Folder, Program, Request, Upstream, clients};
+use weir_tests::{Folder, Program, Redis, Request, Upstream, clients};
 
 use crate::{batch_operations, batch_results, batches};
 
@@ -162,6 +162,19 @@ impl Node {
         until_kept(self.address, Some(TOKEN)).await;
     }
 
+    /// Waits until the other nodes can know what is reserved: for the end of a round that has begun by now, or later.
+    async fn until_reported(&self) {
+        let rounds = || metric(self.address, Some(TOKEN), "weir_shared_rounds_total{result=\"answered\"}");
+        let now = rounds().await.unwrap_or_default();
+        for _ in 0..1_000 {
+            if rounds().await.is_some_and(|rounds| rounds >= now + 2.0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no rounds are made: {}", self.program.log());
+    }
+
     /// How many requests of the log have a cost.
     async fn booked(&self) -> usize {
         let log = self.admin("GET", "/admin/v1/requests?limit=1000", Value::Null).await;
@@ -273,6 +286,26 @@ async fn nodes_of_one_database_book_a_batch_once_and_one_takes_over_what_a_kille
             node.until_kept().await;
             node.until_booked(&batches, "one").await;
         }
+    }
+}
+
+/// What a node has reserved counts as used for the others, and once also where another one settles it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_share_budgets_settle_what_a_killed_one_had_reserved_for_a_batch_once() {
+    for batches in [of_anthropic().await, of_operations().await] {
+        let (Some(database), Some(redis)) = (Database::start(), Redis::start()) else { return };
+        let shared = format!("[store]\nurl = \"{}\"\n[shared]\nurl = \"{}\"\n", database.url(), redis.url());
+        let config = (batches.config)(&batches.upstream, SOON) + &shared;
+        let folders = [(); 2].map(|()| folder(&batches));
+        let one = Node::start(&folders[0], &config);
+        assert_eq!(one.by_client("one", batches.create.clone()).await, 200);
+        one.until_kept().await;
+        assert_eq!(one.used("money").await, batches.reserved);
+        one.until_reported().await;
+        drop(one);
+        let other = Node::start(&folders[1], &config);
+        (batches.done)();
+        other.until_booked(&batches, "one").await;
     }
 }
 
