@@ -12,6 +12,7 @@ mod reported_costs;
 mod trouble;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
@@ -606,7 +607,7 @@ async fn the_log_is_exported_as_lines_for_collectors_and_as_parquet_and_a_failur
         assert_eq!(std::fs::read(&file).unwrap(), exported, "what was exported before stays");
     }
     let names = std::fs::read_dir(kept.folder.path()).unwrap().map(|one| one.unwrap().file_name());
-    assert!(!names.map(|name| name.to_string_lossy().into_owned()).any(|name| name.ends_with(".part")));
+    assert!(!names.map(PathBuf::from).any(|name| name.extension().is_some_and(|ending| ending == "part")));
     let none = kept.admin("/admin/v1/requests/export?format=parquet&model=none-such").await;
     assert_eq!(none.header("content-type"), Some("application/vnd.apache.parquet"));
     assert!(none.body.starts_with(b"PAR1") && none.body.ends_with(b"PAR1"), "a file without rows");

@@ -158,10 +158,13 @@ async fn a_stream_without_its_formats_last_frame_is_not_kept() {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ";
         for announced in [true, false] {
             let (cut, whole) = (cut.clone(), whole.clone());
-            let mut upstream = Upstream::scripted(move |_| match announced {
-                // What is behind the length is not read.
-                true => Answer::raw(format!("{head}{}\r\n\r\n{whole}", cut.len())).close(),
-                false => Answer::sse().piece(&cut).end(),
+            let mut upstream = Upstream::scripted(move |_| {
+                if announced {
+                    // What is behind the length is not read.
+                    Answer::raw(format!("{head}{}\r\n\r\n{whole}", cut.len())).close()
+                } else {
+                    Answer::sse().piece(&cut).end()
+                }
             })
             .await;
             let gateway = Gateway::open(&keeping(&[wire_format], &upstream)).await;

@@ -375,7 +375,9 @@ fn what_all_instances_have_grown_by_is_bounded_and_one_adapter_leaves_a_quarter_
     let others: Vec<_> = (0..2).map(|_| call(&modest, "second")).collect();
     assert!(others.iter().all(|(_, called)| called.is_ok()), "another adapter goes on");
     assert_eq!((call(&modest, "second").1, grown()), (refused, 64));
-    held.into_iter().for_each(|(lease, _)| lease.release());
+    for (lease, _) in held {
+        lease.release();
+    }
     assert_eq!(
         (greedy.pool().idle(), grown()),
         (1, 32),
