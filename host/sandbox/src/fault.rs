@@ -147,7 +147,8 @@ impl Failure {
             let output = clean(&String::from_utf8_lossy(stderr));
             detail.push_str(tail(&output, DETAIL / 2));
         }
-        let limit = error.is::<GrowthExceeded>().then_some(growth::SETTING);
+        let of_one = error.downcast_ref::<MemoryExceeded>().map(|exceeded| exceeded.setting);
+        let limit = of_one.or(error.is::<GrowthExceeded>().then_some(growth::SETTING));
         Self { limit, ..Self::new(kind_of(error), head(&detail, DETAIL)) }
     }
 
@@ -156,7 +157,7 @@ impl Failure {
     pub(super) fn at_input_of(mut self, call: usize, all: usize) -> Self {
         self.limit = match self.kind {
             FaultKind::Exhausted => return self,
-            FaultKind::Memory if all >= LARGE => Some("plugins.memory"),
+            FaultKind::Memory if all >= LARGE => self.limit,
             FaultKind::Deadline if call >= LARGE => Some(DEADLINE_LIMIT),
             FaultKind::Output if call >= LARGE => Some("server.translate_body_limit"),
             _ => None,
@@ -240,7 +241,15 @@ mod tests {
             let failure = Failure::new(kind, "").at_input_of(call, all);
             (failure.kind, failure.limit)
         };
-        assert_eq!(met(FaultKind::Memory, 0, LARGE), (FaultKind::TooLarge, Some("plugins.memory")));
+        for setting in ["plugins.memory", growth::SETTING] {
+            let exceeded = || wasmtime::Error::from(MemoryExceeded { limit: 1, wanted: 2, setting });
+            let met = |all| {
+                let failure = Failure::of(&exceeded(), b"").at_input_of(0, all);
+                (failure.kind, failure.limit)
+            };
+            assert_eq!(met(LARGE), (FaultKind::TooLarge, Some(setting)));
+            assert_eq!(met(LARGE - 1), (FaultKind::Memory, None));
+        }
         assert_eq!(met(FaultKind::Deadline, LARGE, LARGE), (FaultKind::TooLarge, Some("plugins.deadline")));
         assert_eq!(met(FaultKind::Deadline, 0, LARGE), (FaultKind::Deadline, None), "a small call is to be quick");
         assert_eq!(met(FaultKind::Memory, LARGE - 1, LARGE - 1), (FaultKind::Memory, None));

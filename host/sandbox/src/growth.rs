@@ -55,10 +55,15 @@ impl GrowthShare {
         Self { all, taken: AtomicUsize::new(0) }
     }
 
+    /// The most that the adapter's instances may take together, and so any of them.
+    pub(super) fn most(&self) -> usize {
+        self.all.most / 4 * 3
+    }
+
     /// Takes this many bytes, or none of them.
     pub(super) fn take(&self, bytes: usize) -> Result<(), GrowthExceeded> {
         let exceeded = GrowthExceeded { wanted: bytes };
-        if !add(&self.taken, bytes, self.all.most / 4 * 3) {
+        if !add(&self.taken, bytes, self.most()) {
             return Err(exceeded);
         }
         if !add(&self.all.taken, bytes, self.all.most) {

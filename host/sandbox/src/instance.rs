@@ -111,7 +111,7 @@ impl Template {
         }
         let _active = self.engine.ticker().begin();
         let exports = self.pre.instantiate(&mut store)?;
-        store.data_mut().is_made();
+        store.data_mut().note_made();
         Ok(Instance {
             template: Arc::clone(self),
             views: Views::default(),

@@ -9,6 +9,7 @@ use wasmtime::ResourceLimiter;
 use super::deadline::{Clocks, Deadline};
 use super::footprint::Footprint;
 use super::granted::{Granted, keep_end};
+use super::growth;
 use super::limits::Limits;
 
 /// No call of a component pauses for longer, whatever its deadline.
@@ -16,11 +17,16 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// Error: the guest requested more memory, or a larger table, than its limit.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("memory limit of {limit} bytes exceeded: {wanted} wanted")]
+#[error("memory limit of {limit} bytes (`{setting}`) exceeded: {wanted} wanted")]
 pub struct MemoryExceeded {
-    limit: usize,
-    wanted: usize,
+    pub(crate) limit: usize,
+    pub(crate) wanted: usize,
+    /// The limit's setting.
+    pub(crate) setting: &'static str,
 }
+
+/// The setting of one instance's memory.
+const SETTING: &str = "plugins.memory";
 
 /// Error: the guest called `exit`.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
@@ -90,7 +96,7 @@ impl State {
     }
 
     /// Notes that the instance is made: from now on, its memory grows.
-    pub(crate) fn is_made(&mut self) {
+    pub(crate) fn note_made(&mut self) {
         self.initial_memory = self.memory_used;
     }
 
@@ -126,9 +132,14 @@ impl ResourceLimiter for State {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.memory_used.saturating_add(desired.saturating_sub(current));
         if wanted > self.memory_limit {
-            return Err(MemoryExceeded { limit: self.memory_limit, wanted }.into());
+            return Err(MemoryExceeded { limit: self.memory_limit, wanted, setting: SETTING }.into());
         }
-        self.footprint.growth().take(wanted.saturating_sub(self.initial_memory.max(self.memory_used)))?;
+        let (grown, share) = (wanted.saturating_sub(self.initial_memory), self.footprint.growth());
+        // There is never room for so much, so that trying again would not help.
+        if grown > share.most() {
+            return Err(MemoryExceeded { limit: share.most(), wanted: grown, setting: growth::SETTING }.into());
+        }
+        share.take(grown.saturating_sub(self.grown()))?;
         self.footprint.grown(self.memory_used, wanted);
         self.memory_used = wanted;
         Ok(true)
@@ -137,7 +148,7 @@ impl ResourceLimiter for State {
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let limit = self.table_limit as usize;
         if desired > limit {
-            return Err(MemoryExceeded { limit, wanted: desired }.into());
+            return Err(MemoryExceeded { limit, wanted: desired, setting: SETTING }.into());
         }
         Ok(true)
     }

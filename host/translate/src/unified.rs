@@ -228,3 +228,24 @@ pub fn parse_answer(
 pub fn render_answer(dialect: &mut Lease, ctx: &Context, answer: &Answer) -> Result<RenderedResponse, Fault> {
     attribute(calls::render_answer(dialect, ctx, answer), Side::Adapter)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sandbox::Digest;
+
+    #[test]
+    fn a_call_without_room_is_refused_for_a_moment_and_says_which_setting_is_reached() {
+        let refused = |limit| {
+            let (adapter, digest) = ("a".into(), Digest::from([0; 32]));
+            let (function, kind, detail) = ("chat-dialect.parse-request", FaultKind::Exhausted, String::new());
+            blame(&PluginFault { adapter, digest, function, kind, limit, detail }).error
+        };
+        for (limit, words) in [(None, "no adapter instance"), (Some("plugins.total_memory"), "`plugins.total_memory`")]
+        {
+            let error = refused(limit);
+            assert_eq!((error.status, error.kind), (Some(503), ErrorKind::Overloaded));
+            assert!(error.message.contains(words) && error.retry_after_ms.is_some(), "{error:?}");
+        }
+    }
+}

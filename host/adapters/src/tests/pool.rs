@@ -358,7 +358,7 @@ fn what_all_instances_have_grown_by_is_bounded_and_one_adapter_leaves_a_quarter_
         let adapter_limits = AdapterLimits { isolation: Some(Isolation::Tenant), ..AdapterLimits::default() };
         loader.load(name, &zeta.build(), &Admission { adapter_limits, ..Admission::default() }).unwrap()
     };
-    let (greedy, modest) = (load("zeta", 16), load("eta", 8));
+    let (greedy, modest, boundless) = (load("zeta", 16), load("eta", 8), load("theta", 49));
     let call = |adapter: &Arc<Adapter>, tenant: &str| {
         let mut lease = adapter.try_lease(tenant).unwrap();
         let called = lease.parse_error(&context(), &response());
@@ -366,6 +366,11 @@ fn what_all_instances_have_grown_by_is_bounded_and_one_adapter_leaves_a_quarter_
     };
     let grown = || greedy.engine.usage().grown / PAGE;
     assert_eq!(grown(), 0, "what an instance begins with is no growth");
+    assert_eq!(
+        call(&boundless, "first").1,
+        Err((FaultKind::Memory, None)),
+        "what never fits is the component's failure"
+    );
     let held: Vec<_> = (0..3).map(|_| call(&greedy, "first")).collect();
     assert!(held.iter().all(|(_, called)| called.is_ok()));
     assert_eq!(grown(), 48);

@@ -49,8 +49,8 @@ part! {
         /// Public keys, `"ed25519:BASE64"`, whose signatures are accepted. `weir plugin keygen` makes a key pair.
         trusted_keys: Vec<[u8; 32]> as Vec<PublicKey>,
         /// The most memory that the instances of all adapters may take together beyond what each begins with. One
-        /// adapter may take three quarters of it. A call that finds none left gets a 503; `memory` limits one instance.
-        /// A quarter of a container's memory at most.
+        /// adapter may take three quarters of it. A request that finds none left gets a 503, one that alone needs more
+        /// a 413; `memory` limits one instance. A quarter of a container's memory at most.
         total_memory: usize as Size = 4 << 30,
         /// Limits for the compilation of one component.
         compile: Compile,
