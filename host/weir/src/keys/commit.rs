@@ -32,11 +32,8 @@ pub(super) fn commit(
         return Ok((Outcome { document: read(store, kind, &event.id)?, event, issued }, Some(Vec::new())));
     };
     let document = first.document.clone();
-    let unreadable = |error: serde_json::Error| StoreError::Unreadable(error.to_string());
-    let changes = changes(writes, state.guard).map_err(unreadable)?;
-    let time_ms = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
-    let recorded = weir_store::AuditEvent { time_ms, event: serde_json::to_string(&event).map_err(unreadable)? };
-    let (revision, written) = match store.change(&changes, Some(&recorded)) {
+    let changes = changes(writes, state.guard).map_err(|error| unreadable(&error))?;
+    let (revision, written) = match store.change(&changes, Some(&recorded(&event)?)) {
         Err(error @ StoreError::Unavailable(_)) => (made_revision(store, &changes, state.version).ok_or(error)?, None),
         written => {
             let written = written?;
@@ -45,6 +42,17 @@ pub(super) fn commit(
     };
     let revision = Revision(revision);
     Ok((Outcome { document: document.map(|document| (document, revision)), event, issued }, written))
+}
+
+/// An audit event as the store keeps it.
+pub(super) fn recorded(event: &AuditEvent) -> Result<weir_store::AuditEvent, StoreError> {
+    let time_ms = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
+    let event = serde_json::to_string(event).map_err(|error| unreadable(&error))?;
+    Ok(weir_store::AuditEvent { time_ms, event })
+}
+
+fn unreadable(error: &serde_json::Error) -> StoreError {
+    StoreError::Unreadable(error.to_string())
 }
 
 /// The writes as changes of the store, and one of the guard, which stands at this revision.

@@ -6,6 +6,7 @@ use weir_identity::document::TeamId;
 use weir_identity::{KeyId, Kind};
 use weir_store::{StoreError, StoredRow};
 
+use super::commit::recorded;
 use super::parsed::GUARD;
 use super::registry::Registry;
 
@@ -14,7 +15,7 @@ const LISTED: usize = 1_000;
 
 impl Registry {
     /// The rows that no document is stored by.
-    pub fn misnamed(&self) -> Result<Vec<StoredRow>, StoreError> {
+    pub(crate) fn misnamed(&self) -> Result<Vec<StoredRow>, StoreError> {
         let mut found = Vec::new();
         self.store().each_row(&mut |row| {
             if found.len() < LISTED && is_misnamed(&row) {
@@ -25,16 +26,13 @@ impl Registry {
     }
 
     /// Removes the row with this mark, and records that in the audit log. Returns whether there is one.
-    pub fn remove_misnamed(&self, mark: &str, actor: Actor) -> Result<bool, StoreError> {
+    pub(crate) fn remove_misnamed(&self, mark: &str, actor: Actor) -> Result<bool, StoreError> {
         let Some(row) = self.misnamed()?.into_iter().find(|row| row.mark() == mark) else { return Ok(false) };
         let (kind, id) = (row.document.kind.clone(), row.document.id.clone());
         let at = jiff::Timestamp::now();
         let event =
             AuditEvent { at, actor, action: Action::Delete, kind, id, before: None, after: None, keys: Vec::new() };
-        let unreadable = |error: serde_json::Error| StoreError::Unreadable(error.to_string());
-        let time_ms = u64::try_from(at.as_millisecond()).unwrap_or_default();
-        let recorded = weir_store::AuditEvent { time_ms, event: serde_json::to_string(&event).map_err(unreadable)? };
-        self.store().remove_row(&row, &recorded)
+        self.store().remove_row(&row, &recorded(&event)?)
     }
 }
 
