@@ -1,5 +1,5 @@
-//! Values that the contract calls JSON, in what adapters and guards return. Whoever writes them puts them into a request or an
-//! answer as they are: one that is no complete value would end the text around it, or bring members of its own.
+//! Values that the contract calls JSON, in what adapters and guards return. They are written into a request or an answer as they
+//! are: one that is no complete value would end the text around it, or bring members of its own.
 
 use serde_json::value::RawValue;
 
@@ -89,28 +89,28 @@ fn is_text(text: &TextPart) -> bool {
 }
 
 /// Leaves out of a whole answer what is no JSON, and reports it.
-pub fn clean_chat(chat: &mut ChatResponse, losses: &mut Vec<Loss>) {
+pub(crate) fn clean_chat(chat: &mut ChatResponse, losses: &mut Vec<Loss>) {
     Sieve(losses).chat(chat);
 }
 
 /// The same of an answer of vectors.
-pub fn clean_embeddings(answer: &mut EmbeddingsResponse, losses: &mut Vec<Loss>) {
+pub(crate) fn clean_embeddings(answer: &mut EmbeddingsResponse, losses: &mut Vec<Loss>) {
     Sieve(losses).embeddings(answer);
 }
 
 /// The same of an order of documents.
-pub fn clean_rerank(answer: &mut RerankResponse, losses: &mut Vec<Loss>) {
+pub(crate) fn clean_rerank(answer: &mut RerankResponse, losses: &mut Vec<Loss>) {
     Sieve(losses).rerank(answer);
 }
 
 /// The same of a list of models.
-pub fn clean_models(answer: &mut ModelsResponse, losses: &mut Vec<Loss>) {
+pub(crate) fn clean_models(answer: &mut ModelsResponse, losses: &mut Vec<Loss>) {
     let mut sieve = Sieve(losses);
     answer.models.iter_mut().for_each(|model| sieve.extensions(&mut model.extensions));
 }
 
 /// Leaves out of a stream's event what is no JSON. Returns whether the event has anything left.
-pub fn clean_event(event: &mut ChatEvent, losses: &mut Vec<Loss>) -> bool {
+pub(crate) fn clean_event(event: &mut ChatEvent, losses: &mut Vec<Loss>) -> bool {
     let mut sieve = Sieve(losses);
     match event {
         ChatEvent::Start(start) => sieve.extensions(&mut start.extensions),
