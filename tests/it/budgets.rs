@@ -452,7 +452,7 @@ async fn a_request_that_is_given_up_before_a_connection_has_it_costs_nothing() {
             connections.push(silent.accept().await.unwrap());
             client.leave();
             gateway.until_metric("weir_in_flight", 0.0).await;
-            assert_eq!(gateway.ask(&request.header("x-weir-timeout-ms", "500")).await.status(), 504);
+            assert_eq!(gateway.ask(&request.header("x-weir-timeout-ms", "1500")).await.status(), 504);
             connections.push(silent.accept().await.unwrap());
             let budgets = gateway.get("/admin/budgets").await.json();
             for budget in budgets["budgets"].as_array().unwrap() {

@@ -237,23 +237,35 @@ async fn c75_an_adapter_that_fails_at_lists_of_models_takes_only_its_own_away() 
     let upstream = upstream().await;
     let pattern = "[[models]]\nalias = \"well-*\"\ntarget = { provider = \"hostile\" }\n";
     let open = async || Gateway::with(super::folder(), &settings(&upstream, pattern)).await;
-    let well = names(&listed(&open().await, "mine").await);
-    assert!(well.contains(&"well-0".to_owned()) && well.contains(&"zeta".to_owned()), "{well:?}");
+    // A provider's list that does not arrive in time, as on a busy machine, is left out and no fault: then once more.
+    let listed_in_time = async |id: &str, is_in_time: fn(&[String], u64) -> bool| {
+        for _ in 0..5 {
+            let gateway = open().await;
+            let names = names(&listed(&gateway, id).await);
+            assert!(names.contains(&"zeta".to_owned()), "{id}: {names:?}");
+            let faults = gateway.adapter("hostile").await[0]["faults"].as_u64().unwrap();
+            if is_in_time(&names, faults) {
+                return (names, faults);
+            }
+        }
+        panic!("{id}: never in time");
+    };
+    let is_well = |name: &String| name.starts_with("well-");
+    let (well, faults) = listed_in_time("mine", |names, _| names.contains(&"well-0".to_owned())).await;
+    assert_eq!(faults, 0, "{well:?}");
     for site in ["render", "parse"] {
         for deed in DEEDS.into_iter().chain(["swarm"]) {
             if (site, deed) == ("render", "swarm") {
                 continue;
             }
-            let (gateway, id) = (open().await, format!("{site}.{deed}"));
-            let names = names(&listed(&gateway, &id).await);
-            assert!(!names.iter().any(|name| name.starts_with("well-")), "{id}: {names:?}");
-            assert!(names.contains(&"zeta".to_owned()), "{id}: {names:?}");
-            assert_eq!(gateway.adapter("hostile").await[0]["faults"], 1, "{id}");
+            let (names, faults) = listed_in_time(&format!("{site}.{deed}"), |_, faults| faults > 0).await;
+            assert_eq!(faults, 1, "{site}.{deed}");
+            assert!(!names.iter().any(is_well), "{site}.{deed}: {names:?}");
         }
     }
     // A list that goes on and on, of names that it had before.
-    let endless = names(&listed(&open().await, "parse.lie").await);
-    assert_eq!(endless.iter().filter(|name| name.starts_with("well-")).count(), 15_000);
+    let (endless, _) = listed_in_time("parse.lie", |names, _| names.iter().any(|name| name.starts_with("well-"))).await;
+    assert_eq!(endless.into_iter().filter(is_well).count(), 15_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,7 +279,14 @@ async fn a_list_of_more_models_than_any_provider_has_is_cut_and_costs_no_quarter
          [[models]]\nalias = \"other\"\ntarget = {{ provider = \"p\", model = \"m1\" }}\n",
         upstream.url()
     );
-    let gateway = Gateway::open(&config).await;
-    let names = names(&listed(&gateway, "mine").await);
-    assert_eq!((names.len(), names.contains(&"other".to_owned())), (20_001, true));
+    // Once more where the list does not arrive in time, as on a busy machine.
+    for _ in 0..5 {
+        let names = names(&listed(&Gateway::open(&config).await, "mine").await);
+        assert!(names.contains(&"other".to_owned()), "{names:?}");
+        if names.len() > 1 {
+            assert_eq!(names.len(), 20_001);
+            return;
+        }
+    }
+    panic!("never in time");
 }
