@@ -91,7 +91,14 @@ impl ChunkDecoder {
     /// Ends every candidate that has not ended.
     fn end(&mut self) {
         let pages = response::sources(self.quirks, &self.reported);
-        self.candidates.iter_mut().for_each(|candidate| candidate.end(&pages, &mut self.events, &mut self.losses));
+        let mut exchange = choice::Exchange {
+            quirks: self.quirks,
+            ctx: &self.ctx,
+            renamed: &self.renamed,
+            events: &mut self.events,
+            losses: &mut self.losses,
+        };
+        self.candidates.iter_mut().for_each(|candidate| candidate.end(&pages, &mut exchange));
     }
 
     fn take(&mut self) -> Decoded {

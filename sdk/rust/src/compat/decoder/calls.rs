@@ -19,6 +19,8 @@ pub(super) struct CallPiece {
     pub(super) custom: bool,
     pub(super) text: String,
     pub(super) signature: Option<Signature>,
+    /// Whether its name may be the first piece of one: some servers cut names too, and send them alone.
+    pub(super) is_name: bool,
     /// The members that only this format has.
     extensions: Vec<Extension>,
 }
@@ -35,10 +37,15 @@ impl CallPiece {
             (function.name, function.arguments.map(Content::into_text))
         };
         let full = |text: Option<Str<'_>>| text.filter(|text| !text.is_empty()).map(Str::into_string);
+        let id = full(wire.id.and_then(|id| id.0)).filter(|id| id != NO_ID);
+        // Those that name a call whole have its id, and arguments beside it, if only empty ones.
+        let is_alone = if id.is_some() { text.is_none() } else { text.as_deref().is_none_or(str::is_empty) };
+        let (name, index) = (full(name), wire.index.map(|index| index.0));
         Self {
-            index: wire.index.map(|index| index.0),
-            id: full(wire.id.and_then(|id| id.0)).filter(|id| id != NO_ID),
-            name: full(name),
+            index,
+            id,
+            is_name: is_alone && index.is_some() && name.is_some(),
+            name,
             custom,
             text: text.unwrap_or_default(),
             signature,
@@ -52,6 +59,18 @@ impl CallPiece {
     }
 }
 
+/// How far a call is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// More of it may come.
+    #[default]
+    Open,
+    /// Its name may go on, so that it has not started.
+    Held,
+    /// Its part has ended.
+    Stopped,
+}
+
 /// One call of a candidate and its known aliases.
 #[derive(Debug, Default)]
 pub(super) struct Call {
@@ -62,11 +81,13 @@ pub(super) struct Call {
     alias: String,
     pub(super) name: String,
     pub(super) custom: bool,
+    pub(super) stage: Stage,
+    /// The signature that came with its name.
+    pub(super) signature: Option<Signature>,
     /// Arguments that arrived before the name.
     pub(super) waiting: String,
     /// The number of its part, after the start.
     pub(super) part: Option<u32>,
-    pub(super) stopped: bool,
     /// Whether any of its arguments has arrived.
     pub(super) spoke: bool,
     pub(super) json: Progress,
@@ -104,21 +125,40 @@ impl Call {
     /// piece has arguments or another index.
     fn is_over(&self, piece: &CallPiece) -> bool {
         let Some(name) = &piece.name else { return false };
+        if self.continues_name(piece) {
+            return false;
+        }
         let renamed = !self.name.is_empty() && self.name != *name;
         let moved = piece.index.is_some() && self.index.is_some() && piece.index != self.index;
         renamed || (self.json.complete && (moved || !piece.text.trim().is_empty()))
     }
 
+    /// Whether a piece is the next one of a name that came alone.
+    fn continues_name(&self, piece: &CallPiece) -> bool {
+        self.stage == Stage::Held && piece.is_name && piece.id.is_none()
+    }
+
+    /// Whether nothing but a name has arrived.
+    fn name_begins(&self) -> bool {
+        self.part.is_none() && self.waiting.is_empty()
+    }
+
     /// Records a piece's aliases and buffers its text until the call can start.
     pub(super) fn learn(&mut self, piece: CallPiece) {
+        let continues = self.continues_name(&piece);
         self.index = self.index.or(piece.index);
         self.custom |= piece.custom;
         if let Some(id) = piece.id.filter(|_| self.alias.is_empty()) {
             self.alias = id;
         }
-        if let Some(name) = piece.name.filter(|_| self.name.is_empty()) {
-            self.name = name;
+        match piece.name {
+            Some(name) if self.name.is_empty() => self.name = name,
+            Some(name) if continues && self.name != name => self.name.push_str(&name),
+            _ => {}
         }
+        let is_held = piece.is_name && (continues || self.name_begins());
+        self.stage = if is_held { Stage::Held } else { Stage::Open };
+        self.signature = self.signature.take().or(piece.signature);
         self.read(&piece.text);
         self.waiting.push_str(&piece.text);
         gather(&mut self.extensions, piece.extensions);

@@ -1,8 +1,9 @@
 //! One candidate of a streamed answer: its open parts, and the events of each delta.
 
 mod audio;
+mod call;
 
-use super::calls::{Call, CallPiece, gather};
+use super::calls::{Call, gather};
 use super::choice_members;
 use crate::compat::content::{owned, read_image, read_part};
 use crate::compat::names::Renamed;
@@ -14,8 +15,7 @@ use crate::compat::{finish, logprobs, response};
 use crate::losses::Losses;
 use crate::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Citation, Context, Extension, Finish, FinishReason, Part,
-    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature, ToolKind,
-    ToolStart,
+    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature,
 };
 
 /// The context in which a candidate takes a chunk.
@@ -100,16 +100,18 @@ impl Candidate {
 
     /// Ends the candidate: stops the open parts and emits the finish, even if the provider sent none.
     /// The pages that the answer names beside its text become citations of the last text.
-    pub(super) fn end(&mut self, pages: &[Citation], events: &mut Vec<ChatEvent>, losses: &mut Losses) {
+    pub(super) fn end(&mut self, pages: &[Citation], exchange: &mut Exchange<'_>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let lost = self.calls.iter().any(Call::is_lost);
-        losses.dropped_if(lost, "choices[].delta.tool_calls", "a call came without a name");
+        exchange.losses.dropped_if(lost, "choices[].delta.tool_calls", "a call came without a name");
         if let Some(part) = self.open.as_ref().filter(|open| open.words == Words::Text).map(|open| open.part) {
             let cited = |page: &Citation| PartCitation { candidate: self.index, part, citation: page.clone() };
-            events.extend(pages.iter().map(cited).map(ChatEvent::Citation));
+            exchange.events.extend(pages.iter().map(cited).map(ChatEvent::Citation));
         }
+        self.release(exchange);
+        let events = &mut *exchange.events;
         self.stop_words(events);
         let called = !self.calls.is_empty();
         let made_up = || Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
@@ -126,6 +128,9 @@ impl Candidate {
     }
 
     fn delta(&mut self, exchange: &mut Exchange<'_>, delta: Delta<'_>) {
+        if delta.tool_calls.as_ref().is_none_or(|calls| calls.0.is_empty()) {
+            self.release(exchange);
+        }
         let mut thought = false;
         for detail in delta.reasoning_details.unwrap_or_default().0 {
             thought |= self.detail(exchange, detail);
@@ -298,82 +303,6 @@ impl Candidate {
             Some(open) if continues(open, &extensions, thought.encrypted.is_some()) => open.part,
             _ => self.start_words(events, Words::Reasoning, extensions),
         }
-    }
-
-    fn call(&mut self, exchange: &mut Exchange<'_>, wire: wire::ToolCall<'_>) {
-        let piece = CallPiece::new(wire);
-        let Some(at) = Call::find(&self.calls, &piece).or_else(|| {
-            piece.opens().then(|| {
-                self.calls.push(Call::default());
-                self.calls.len() - 1
-            })
-        }) else {
-            exchange.losses.dropped("choices[].delta.tool_calls", "arguments came before any call");
-            return;
-        };
-        let number = at as u32;
-        let taken = |id: &str| self.calls.iter().enumerate().any(|(other, call)| other != at && call.id == id);
-        let fresh = piece.id.as_deref().is_some_and(|id| !taken(id));
-        let Some(call) = self.calls.get_mut(at) else { return };
-        if call.part.is_some() && !call.stopped {
-            let (part, index) = (call.part.unwrap_or_default(), self.index);
-            if let Some(text) = call.add(piece) {
-                exchange.events.push(ChatEvent::Delta(PartDelta { candidate: index, part, text }));
-            }
-            return;
-        }
-        if call.stopped {
-            return;
-        }
-        let signature = piece.signature.clone();
-        if call.id.is_empty() && fresh {
-            call.id = piece.id.clone().unwrap_or_default();
-        }
-        call.learn(piece);
-        if call.name.is_empty() {
-            return;
-        }
-        if call.id.is_empty() {
-            call.id = response::made_id(exchange.ctx, self.index, number);
-        }
-        let kind = if call.custom { ToolKind::Custom } else { ToolKind::Function };
-        let start =
-            ToolStart { id: call.id.clone(), name: exchange.renamed.original(&call.name).to_owned(), kind, signature };
-        let text = std::mem::take(&mut call.waiting);
-        self.stop_words(exchange.events);
-        self.settle(exchange.events);
-        let part = self.start(exchange.events, PartKind::ToolCall(start));
-        if let Some(call) = self.calls.get_mut(at) {
-            call.part = Some(part);
-        }
-        if !text.is_empty() {
-            exchange.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
-        }
-    }
-
-    /// Stops the calls whose arguments are complete, so that the next part need not wait for them.
-    fn settle(&mut self, events: &mut Vec<ChatEvent>) {
-        for at in 0..self.calls.len() {
-            if self.calls.get(at).is_some_and(|call| call.json.complete) {
-                self.stop_call(events, at);
-            }
-        }
-    }
-
-    /// Gives an empty object to a function that was called without arguments, as in a whole answer (C-05). A call that
-    /// was cut off stays as it is: it must not become one that can be run.
-    fn fill_call(&self, events: &mut Vec<ChatEvent>, at: usize) {
-        let is_empty = |call: &&Call| !call.custom && !call.stopped && !call.spoke;
-        let Some(part) = self.calls.get(at).filter(is_empty).and_then(|call| call.part) else { return };
-        events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text: "{}".to_owned() }));
-    }
-
-    fn stop_call(&mut self, events: &mut Vec<ChatEvent>, at: usize) {
-        let Some(call) = self.calls.get_mut(at) else { return };
-        let Some(part) = call.part.filter(|_| !call.stopped) else { return };
-        call.stopped = true;
-        let extensions = std::mem::take(&mut call.extensions);
-        events.push(ChatEvent::PartStop(PartStop { candidate: self.index, part, extensions }));
     }
 }
 

@@ -150,3 +150,21 @@ fn c11_a_call_that_breaks_off_was_cut_by_the_limit_whatever_the_word_says() {
     assert_eq!(reason(r#"{"city": "Paris"}"#), Some(FinishReason::ToolCalls));
     assert_eq!(reason(""), Some(FinishReason::ToolCalls));
 }
+
+#[test]
+fn c03_a_name_in_pieces_is_one_name() {
+    let named = |name: &str| format!(r#"{{"tool_calls":[{{"index":0,"function":{{"name":"{name}"}}}}]}}"#);
+    let first = r#"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"get_"}}]}"#;
+    let arguments = r#"{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}"#;
+    assert_eq!(calls(&stream(&[first, &named("wea"), &named("ther"), arguments])), [call("a", "get_weather", "{}")]);
+    // Without an id anywhere, or any arguments: whatever follows ends the name.
+    let whole = calls(&stream(&[&named("get_"), &named("time"), r#"{"content":"ok"}"#]));
+    assert_eq!((whole.len(), whole[0].1.as_str()), (1, "get_time"));
+    let last = calls(&stream(&[&named("get_"), &named("time")]));
+    assert_eq!((last.len(), last[0].1.as_str(), last[0].2.as_str()), (1, "get_time", "{}"));
+    // A server that repeats a name does not lengthen it, and another index is another call.
+    let other = r#"{"tool_calls":[{"index":1,"function":{"name":"g"}}]}"#;
+    let names: Vec<String> =
+        calls(&stream(&[&named("f"), &named("f"), other])).into_iter().map(|call| call.1).collect();
+    assert_eq!(names, ["f", "g"]);
+}
