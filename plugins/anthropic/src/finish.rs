@@ -1,10 +1,20 @@
 //! Finish reasons: `stop_reason` to the unified reasons and back.
 
 use weir_sdk::finish::Seen;
+use weir_sdk::json::{Rest, Str};
 use weir_sdk::types::{Finish, FinishReason};
 
 /// The reason of an answer that pauses behind a summary of the history, if the client wants it so.
 const COMPACTION: &str = "compaction";
+
+/// The member that says more of the end of an answer.
+pub(crate) const DETAILS: &str = "stop_details";
+
+/// Why the model declined, in words: other formats have them as the text of a refusal.
+pub(crate) fn explanation(details: &str) -> Option<String> {
+    let mut details = Rest::parse(details).ok()?;
+    details.str("explanation").map(Str::into_string).filter(|words| !words.trim().is_empty())
+}
 
 /// Parses a stop reason. `calls` tells whether the answer has a call for the client: without one, `tool_use` can only
 /// mean a tool that the provider runs itself.
@@ -58,6 +68,14 @@ mod tests {
         let called = Seen { call: true, refusal: false };
         for seen in [Seen::default(), called] {
             assert_eq!(word(FinishReason::Failed, Some("insufficient_system_resource"), seen), ("max_tokens", true));
+        }
+    }
+
+    #[test]
+    fn c84_only_words_explain_a_refusal() {
+        assert_eq!(explanation(r#"{"type":"refusal","explanation":"No."}"#).as_deref(), Some("No."));
+        for none in [r#"{"type":"refusal","category":"bio","explanation":null}"#, r#"{"explanation":" "}"#, "null"] {
+            assert_eq!(explanation(none), None);
         }
     }
 

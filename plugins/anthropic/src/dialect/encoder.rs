@@ -13,7 +13,7 @@ use weir_sdk::types::{Citation, Context, Error, Extension, Frame, Opaque, Respon
 use crate::names::{fitting_id, fitting_name};
 use crate::signature::{Use, wrap};
 use crate::wire::Unnamed;
-use crate::{FAMILY, FORMAT, write};
+use crate::{FAMILY, FORMAT, finish, write};
 
 /// Renders frames of this format.
 pub(crate) type MessagesEncoder = BlockEncoder<MessageFrames>;
@@ -106,6 +106,10 @@ impl BlockFrames for MessageFrames {
 
     fn stop(index: u32) -> Frame {
         frames::block_stop(index)
+    }
+
+    fn explains(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.json.contains(finish::DETAILS))
     }
 
     fn is_own(signature: &Signature) -> bool {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use weir_sdk::finish::Seen;
 use weir_sdk::json::{Object, object};
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, Signature, Usage,
 };
@@ -20,7 +20,8 @@ pub(crate) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     let mut losses = Losses::default();
     losses.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
     let candidate = response.candidates.first();
-    let (content, seen) = candidate.map(|first| content(&first.parts, &mut losses)).unwrap_or_default();
+    let explained = extension(&response.extensions, FORMAT, finish::DETAILS).is_some();
+    let (content, seen) = candidate.map(|first| content(&first.parts, explained, &mut losses)).unwrap_or_default();
     let mut body = String::with_capacity(content.len() + 512);
     object(&mut body, |o| {
         head(o, ctx, &response.id, response.model.as_deref());
@@ -77,7 +78,8 @@ fn counts(o: &mut Object<'_>, ctx: &Context, response: &ChatResponse, losses: &m
     usage::write_tier(o, response.service_tier.as_deref(), losses);
 }
 
-fn content(parts: &[Part], losses: &mut Losses) -> (String, Seen) {
+/// Writes the content. `explained` tells whether a refusal has its words in a member of this format.
+fn content(parts: &[Part], explained: bool, losses: &mut Losses) -> (String, Seen) {
     let (mut out, mut seen) = (String::new(), Seen::default());
     for (at, part) in parts.iter().enumerate() {
         let place = PartPath { message: None, part: at };
@@ -88,6 +90,7 @@ fn content(parts: &[Part], losses: &mut Losses) -> (String, Seen) {
                 }
                 carry(&mut out, text.signature.as_ref(), Use::Previous, None);
             }
+            Part::Refusal(_) if explained => {}
             Part::Refusal(words) => {
                 seen.refusal = true;
                 plain(&mut out, words);

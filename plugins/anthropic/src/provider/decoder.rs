@@ -11,8 +11,8 @@ use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{Either, RawValue, Rest, Str, object, parse};
 use weir_sdk::losses::extensions;
 use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Context, Decoded, Error, Frame, Opaque, PartCitation, PartDelta, PartKind,
-    PartSignature, PartStart, PartStop, ResponseStart,
+    CandidateFinish, ChatEvent, Context, Decoded, Error, FinishReason, Frame, Opaque, PartCitation, PartDelta,
+    PartKind, PartSignature, PartStart, PartStop, ResponseStart,
 };
 
 use super::error;
@@ -238,9 +238,24 @@ impl MessagesDecoder {
             self.ended = true;
             self.early = None;
             let finish = finish::read(&raw, delta.stop_sequence.map(Str::into_string), self.calls);
+            if finish.reason == FinishReason::Refusal {
+                self.explain(&delta.rest);
+            }
             self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
         }
         Ok(())
+    }
+
+    /// Reports why the model declined, behind the members that say so in this format.
+    fn explain(&mut self, members: &Rest<'_>) {
+        let Some(text) = members.get(finish::DETAILS).and_then(|raw| finish::explanation(raw.get())) else { return };
+        let (candidate, part) = (0, self.next);
+        self.next += 1;
+        self.events.extend([
+            ChatEvent::PartStart(PartStart { candidate, part, kind: PartKind::Refusal }),
+            ChatEvent::Delta(PartDelta { candidate, part, text }),
+            ChatEvent::PartStop(PartStop { candidate, part, extensions: Vec::new() }),
+        ]);
     }
 
     fn fail(&mut self, raw: Option<&RawValue>) {

@@ -2,7 +2,7 @@
 
 use weir_sdk::json::{Str, parse};
 use weir_sdk::losses::extensions;
-use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
+use weir_sdk::types::{Candidate, ChatResponse, Context, Error, FinishReason, HttpResponse, Part};
 
 use super::error;
 use crate::{FORMAT, finish, read, usage, wire};
@@ -31,6 +31,10 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     }
     let sequence = answer.stop_sequence.map(Str::into_string);
     let finish = answer.stop_reason.map(|raw| finish::read(&raw, sequence, calls));
+    if finish.as_ref().is_some_and(|finish| finish.reason == FinishReason::Refusal) {
+        let details = answer.rest.get(finish::DETAILS);
+        parts.extend(details.and_then(|raw| finish::explanation(raw.get())).map(Part::Refusal));
+    }
     let (usage, service_tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
     Ok(ChatResponse {
         id: answer.id.map(Str::into_string).unwrap_or_default(),

@@ -53,6 +53,20 @@ fn c15_every_reason_is_one_of_the_formats_words() {
 }
 
 #[test]
+fn c84_the_words_of_a_refusal_are_a_part_for_other_formats_and_no_text_in_this_one() {
+    let details = json!({"type": "refusal", "category": "bio", "explanation": "Not that."});
+    let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test",
+        "content": [{"type": "text", "text": "Well"}], "stop_reason": "refusal", "stop_sequence": null,
+        "stop_details": details, "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let response = answered(&body);
+    assert_eq!(response.candidates[0].parts[1..], [Part::Refusal("Not that.".into())]);
+    let (back, _) = shown(response);
+    assert_eq!((&back["content"], &back["stop_details"]), (&body["content"], &details));
+    let (other, _) = shown(self::response(vec![Part::Refusal("No.".into())], FinishReason::Complete));
+    assert_eq!(other["content"], json!([{"type": "text", "text": "No."}]));
+}
+
+#[test]
 fn c42_empty_texts_are_not_shown() {
     let (body, _) = shown(response(vec![Part::text(""), Part::text("x")], FinishReason::Complete));
     assert_eq!(body["content"], json!([{"type": "text", "text": "x"}]));

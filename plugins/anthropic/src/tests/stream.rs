@@ -390,3 +390,22 @@ fn content_of_the_messages_beginning_is_reported() {
         assert_eq!(finishes, [FinishReason::ToolCalls]);
     }
 }
+
+#[test]
+fn c84_the_words_of_a_refusal_come_before_its_end_and_are_no_text_in_this_format() {
+    let end = json!({"type": "message_delta",
+        "delta": {"stop_reason": "refusal", "stop_sequence": null,
+            "stop_details": {"type": "refusal", "category": null, "explanation": "Not that."}},
+        "usage": {"output_tokens": 1}});
+    let message = json!({"type": "message_start", "message": {"id": "msg_1", "model": "claude-test", "content": []}});
+    let frames = [frame(&message), frame(&end), frame(&json!({"type": "message_stop"}))];
+    let events = decoded(&frames, 1);
+    let is_refusal =
+        |event: &ChatEvent| matches!(event, ChatEvent::PartStart(PartStart { kind: PartKind::Refusal, .. }));
+    assert!(events.iter().any(is_refusal) && events.contains(&delta(0, "Not that.")), "{events:?}");
+    let (back, losses) = encoded(&context("claude-test"), &events);
+    let message = fold::message(&back);
+    assert_eq!((&message["content"], &message["stop_reason"]), (&json!([]), &json!("refusal")));
+    let ends = back.iter().find(|frame| frame.data.contains("stop_details")).unwrap();
+    assert!(ends.data.contains("Not that.") && losses.is_empty(), "{losses:?}");
+}

@@ -67,6 +67,11 @@ pub trait BlockFrames: Debug + Default {
     /// The end of a block.
     fn stop(index: u32) -> Frame;
 
+    /// Whether a refusal has its words in a member of this format, so that they are no text. By default they are.
+    fn explains(&self) -> bool {
+        false
+    }
+
     /// Whether this format's own services issued the signature. Encrypted thinking of theirs gets a block of its own.
     fn is_own(signature: &Signature) -> bool;
 }
@@ -137,6 +142,7 @@ impl<F: BlockFrames> BlockWriter<F> {
         let mut index = None;
         let kind = match kind {
             PartKind::Text => Kind::Text,
+            PartKind::Refusal if self.format.explains() => Kind::Done,
             PartKind::Refusal => {
                 self.seen.refusal = true;
                 Kind::Text
