@@ -29,6 +29,8 @@ const BLOCK: &str = "block";
 /// Key of the note on a history that ends with the model's turn, or has media in one, as its client of this format has
 /// it.
 const OWN_END: &str = "messages";
+/// Key of the note on a client of this format that has more breakpoints for the cache than the service takes.
+const OWN_BREAKPOINTS: &str = "breakpoints";
 /// Prefix of the keys of extensions with further members of `cache_control`.
 pub const CACHE: &str = "cache_control.";
 /// Key of the note on thinking that has no signature: services of this format with models of their own do not sign it.

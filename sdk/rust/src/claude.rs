@@ -1,6 +1,8 @@
 //! What Claude's models take whichever service has them, by family and version. Source: Anthropic's "What's new" pages of
 //! each model, and the schema of its Messages.
 
+pub mod breakpoints;
+
 use std::borrow::Cow;
 
 use crate::losses::{Losses, PartPath};

@@ -18,6 +18,7 @@
 //! weir_sdk::export!(Groq: about, provider_errors, provider_chat, provider_embeddings, provider_models);
 //! ```
 
+mod breakpoints;
 pub mod claude;
 pub mod completions;
 pub mod content;

@@ -1,5 +1,6 @@
 //! Records what a translation loses.
 
+use crate::compat::content::BREAKPOINT;
 use crate::json::{Rest, object};
 use crate::spelling;
 use crate::types::{Extension, Loss, LossKind, Opaque};
@@ -35,7 +36,8 @@ impl Losses {
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
     /// and not a loss. Nor is an empty list of annotations or an item's id and state, since clients send answers back as they got
-    /// them, or the wish that an answer is not stored, which other providers store none of, or a list of no settings.
+    /// them, or the wish that an answer is not stored, which other providers store none of, or a list of no settings, or what a
+    /// cache hint says too, or what is done without a member.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
         let lost = |extension: &&Extension| {
             extension.format != format && !asks_nothing(extension) && extension.format != spelling::FORMAT
@@ -144,11 +146,13 @@ const ITEMS: &str = crate::compat::responses::FORMAT;
 pub const ITEM: &str = "item";
 
 /// Whether nothing is lost where a member is left out.
-fn asks_nothing(member: &Extension) -> bool {
+pub fn asks_nothing(member: &Extension) -> bool {
     match (member.key.as_str(), member.json.as_str()) {
-        (_, "null") | ("store", "false") => true,
+        (_, "null") | ("store" | "echo", "false") | ("best_of", "1") => true,
         ("annotations" | "safetySettings", list) => is_empty_list(list),
         (ITEM, json) => is_mere_name(json),
+        // Of parts with a cache hint, which says the same.
+        (BREAKPOINT, _) => true,
         // Those of a call or of thinking, by which only the service finds them again.
         ("id" | "status", _) => member.format == ITEMS,
         _ => false,
@@ -195,7 +199,16 @@ mod tests {
             !losses.into_losses().is_empty()
         };
         let own = r#"{"id":"msg_1","status":"completed"}"#;
-        let nothing = [("a", "null"), ("annotations", "[]"), ("safetySettings", "[ ]"), ("store", "false")];
+        let hint = (BREAKPOINT, r#"{"mode":"explicit"}"#);
+        let nothing = [
+            hint,
+            ("echo", "false"),
+            ("best_of", "1"),
+            ("a", "null"),
+            ("annotations", "[]"),
+            ("safetySettings", "[ ]"),
+            ("store", "false"),
+        ];
         for (key, json) in nothing.into_iter().chain([(ITEM, own), (ITEM, "{}")]) {
             assert!(!lost(key, json), "{key}: {json}");
         }

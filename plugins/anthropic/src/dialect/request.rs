@@ -1,5 +1,6 @@
 //! Parses a client's request.
 
+use weir_sdk::claude::breakpoints;
 use weir_sdk::json::{Either, Number, RawValue, Str, object, parse, quote};
 use weir_sdk::losses::{extensions, remainder};
 use weir_sdk::model::header;
@@ -12,7 +13,7 @@ use weir_sdk::types::{
 
 use super::names::names;
 use crate::wire::{self, Block};
-use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, OWN_END, TYPED, read};
+use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, OWN_BREAKPOINTS, OWN_END, TYPED, read};
 
 /// How the text begins that Claude Code puts in front of the system's for the accounts of Anthropic's service.
 const ACCOUNT_TEXT: &str = "x-anthropic-billing-header:";
@@ -35,7 +36,7 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     let effort = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort.is_some());
     own.push(names(messages.len() > n_turns, effort));
     own.extend(has_rules(&messages).then(note));
-    Ok(ChatRequest {
+    let mut request = ChatRequest {
         model: model.into_string(),
         messages,
         tools: tools(body.tools.unwrap_or_default().0, servers)?,
@@ -56,7 +57,11 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
         service_tier: body.service_tier.map(Str::into_string),
         extensions: own,
         ..ChatRequest::default()
-    })
+    };
+    if breakpoints::are_too_many(&request) {
+        request.extensions.push(self::own(OWN_BREAKPOINTS, "null"));
+    }
+    Ok(request)
 }
 
 fn number(number: Option<Number>) -> Option<f64> {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::claude::StrictSchemas;
+use weir_sdk::claude::{StrictSchemas, breakpoints};
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
@@ -16,7 +16,7 @@ use super::messages;
 use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
-use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, wire, write};
+use crate::{ACCOUNT, BETA, FORMAT, MCP_SERVERS, OWN_BREAKPOINTS, wire, write};
 use weir_sdk::names::{IdRule, Names};
 
 /// `max_tokens` if neither the client nor the configuration sets it.
@@ -27,7 +27,7 @@ pub(crate) const VERSION: &str = "2023-06-01";
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
-    let request = &*choices::said(request, &mut losses);
+    let request = &*bounded(choices::said(request, &mut losses), &mut losses);
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.size() + 1024);
     object(&mut body, |o| {
@@ -45,10 +45,18 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
 /// Renders a request for a token count.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
+    let request = &*bounded(Cow::Borrowed(request), &mut losses);
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.size() + 1024);
     object(&mut body, |o| prompt.write(o, ctx, request, &mut losses));
     Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, losses))
+}
+
+/// The request with as many breakpoints for the cache as the service takes. A client of this format is responsible for its
+/// own.
+fn bounded<'r>(request: Cow<'r, ChatRequest>, losses: &mut Losses) -> Cow<'r, ChatRequest> {
+    let is_own = extension(&request.extensions, FORMAT, OWN_BREAKPOINTS).is_some();
+    if is_own { request } else { breakpoints::bounded(request, losses) }
 }
 
 /// Decisions made before anything is written.

@@ -1,6 +1,6 @@
 //! Requests: settings of single turns and blocks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use weir_sdk::types::{
     CacheHint, Candidate, ChatResponse, Extension, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart,
     ReasoningRequest, Role, Signature, TextPart, ToolCall,
@@ -106,6 +106,19 @@ fn further_members_of_cache_hints_stay_within_them() {
 }
 
 #[test]
+fn the_latest_four_breakpoints_of_other_formats_clients_are_sent() {
+    let marked = |words: &str| {
+        let text = TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new(words) };
+        Message::new(Role::User, vec![Part::Text(text)])
+    };
+    let (body, losses) = sent(OLD, chat(["a", "b", "c", "d", "e"].map(marked).into()));
+    let blocks = body["messages"][0]["content"].as_array().unwrap();
+    let carried: Vec<&Value> = blocks.iter().filter(|block| block.get("cache_control").is_some()).collect();
+    assert_eq!((blocks.len(), carried.len(), &blocks[0]), (5, 4, &json!({"type": "text", "text": "a"})));
+    assert_eq!(losses, ["messages[0].content[0].cache_control"]);
+}
+
+#[test]
 fn documents_and_search_results_of_converse_may_be_cited() {
     let document = |extensions: &[(&str, &str)]| {
         let own = |&(key, json): &(&str, &str)| Extension {
@@ -185,7 +198,7 @@ fn system_turns_may_follow_the_result_of_a_tool_that_the_service_ran() {
         {"role": "user", "content": text("c")},
     ]);
     let (body, losses) = sent(NEW, parsed(&json!({"model": "m", "max_tokens": 9, "messages": messages})));
-    let kept: Vec<&serde_json::Value> = [0, 1, 2, 3, 5].iter().map(|at| &messages[*at]).collect();
+    let kept: Vec<&Value> = [0, 1, 2, 3, 5].iter().map(|at| &messages[*at]).collect();
     assert_eq!((&body["messages"], &body["system"]), (&json!(kept), &text("no place")));
     assert_eq!(losses, ["messages[4]"]);
 }

@@ -1,6 +1,8 @@
 //! Renders the request for the service.
 
-use weir_sdk::claude::StrictSchemas;
+use std::borrow::Cow;
+
+use weir_sdk::claude::{StrictSchemas, breakpoints};
 use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::{IdRule, Names};
@@ -27,7 +29,7 @@ pub(crate) const INFERENCE: &str = "inferenceConfig";
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
-    let request = &*choices::said(request, &mut losses);
+    let request = &*marked(ctx, choices::said(request, &mut losses), &mut losses);
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
@@ -51,6 +53,15 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(RenderedRequest { framing, ..prompt.finished(path, body, losses) })
 }
 
+/// The request with as many cache points as the model takes, and with the one that Anthropic sets itself. A client of this
+/// format is responsible for its own.
+fn marked<'r>(ctx: &Context, request: Cow<'r, ChatRequest>, losses: &mut Losses) -> Cow<'r, ChatRequest> {
+    if is_noted(&request.extensions, OWN_REQUEST) || !Model::of_target(ctx, &request.model).caches {
+        return request;
+    }
+    breakpoints::bounded(breakpoints::automatic(request), losses)
+}
+
 /// The id that the target has for the model.
 fn target<'a>(ctx: &'a Context, request: &'a ChatRequest) -> &'a str {
     if ctx.model.is_empty() { &request.model } else { &ctx.model }
@@ -60,6 +71,7 @@ fn target<'a>(ctx: &'a Context, request: &'a ChatRequest) -> &'a str {
 /// not for the profiles by which it is invoked.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
+    let request = &*marked(ctx, Cow::Borrowed(request), &mut losses);
     let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {

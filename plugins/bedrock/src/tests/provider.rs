@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
-    AllowedTools, CacheHint, ChatRequest, ErrorKind, FunctionTool, JsonSchema, MediaKind, MediaPart, MediaSource,
-    Message, Opaque, OutputFormat, Part, ReasoningMode, ReasoningPart, ReasoningRequest, ResultPart, Role, Signature,
-    TextPart, Tool, ToolCall, ToolChoice, ToolResult,
+    AllowedTools, CacheHint, ChatRequest, ErrorKind, Extension, FunctionTool, JsonSchema, MediaKind, MediaPart,
+    MediaSource, Message, Opaque, OutputFormat, Part, ReasoningMode, ReasoningPart, ReasoningRequest, ResultPart, Role,
+    Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 use super::{CLAUDE, answered, context, json as body_of, sent, written};
@@ -220,6 +220,29 @@ fn cache_points_are_separate_blocks() {
     let (body, losses) = sent(LLAMA, marked(None)).unwrap();
     assert_eq!(body["messages"][0]["content"], json!([{"text": "long"}, {"text": "short"}]));
     assert_eq!(losses, ["messages[0].content[0].cache_control"]);
+}
+
+#[test]
+fn the_latest_four_cache_points_and_anthropics_automatic_one_are_sent() {
+    let marked = |words: &str| {
+        let text = TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new(words) };
+        Message::new(Role::User, vec![Part::Text(text)])
+    };
+    let automatic = |json: &str| {
+        let (format, key) = ("anthropic.messages".into(), "cache_control".into());
+        vec![Extension { format, key, json: json.into() }]
+    };
+    let mut messages: Vec<Message> = ["a", "b", "c", "d"].map(marked).into();
+    messages.push(Message::new(Role::User, vec![Part::text("e")]));
+    let extensions = automatic(r#"{"type":"ephemeral","ttl":"1h"}"#);
+    let (body, losses) = sent(CLAUDE, ChatRequest { extensions: extensions.clone(), ..asking(messages) }).unwrap();
+    let blocks = body["messages"][0]["content"].as_array().unwrap();
+    assert_eq!(blocks[..2], [json!({"text": "a"}), json!({"text": "b"})]);
+    assert_eq!(blocks.last(), Some(&json!({"cachePoint": {"type": "default", "ttl": "1h"}})));
+    assert_eq!((blocks.len(), losses), (9, vec!["messages[0].content[0].cache_control".to_owned()]));
+    let asked = ChatRequest { extensions, ..asking(vec![Message::new(Role::User, vec![Part::text("e")])]) };
+    let (body, losses) = sent(LLAMA, asked).unwrap();
+    assert_eq!((&body["messages"][0]["content"], losses), (&json!([{"text": "e"}]), vec!["cache_control".to_owned()]));
 }
 
 fn thinking(effort: Option<&str>, budget: Option<u32>) -> ChatRequest {

@@ -1,16 +1,20 @@
 //! What Claude's models take behind servers that are compatible with OpenAI, by their names.
 
-use crate::claude::Claude;
+use super::breakpoints as own_breakpoints;
+use crate::claude::{Claude, breakpoints};
 use crate::losses::Losses;
 use crate::turns::GO_ON;
 use crate::types::{ChatRequest, Context, Error, Message, Part, Role};
 
-/// Lets the user speak last, for models that refuse a conversation that ends with their own turn. Requests to other models
-/// stay as they are.
+/// Leaves as many breakpoints for the cache as the models take, and lets the user speak last, for those that refuse a
+/// conversation that ends with their own turn. Requests to other models stay as they are.
 pub fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
-    let Some(at) = ends_with_model(&request.messages) else { return Ok(()) };
     let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
-    if Claude::of(model).is_some_and(|claude| !claude.goes_on()) {
+    let Some(claude) = Claude::of(model) else { return Ok(()) };
+    breakpoints::bound(request, losses);
+    own_breakpoints::forget(&mut request.messages);
+    let Some(at) = ends_with_model(&request.messages) else { return Ok(()) };
+    if !claude.goes_on() {
         losses.approximated(format!("messages[{at}]"), "the model does not continue its turn: the user asks for it");
         request.messages.push(Message::new(Role::User, vec![Part::text(GO_ON)]));
     }
@@ -29,8 +33,9 @@ fn ends_with_model(messages: &[Message]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compat::content::BREAKPOINT;
     use crate::testing::fields;
-    use crate::types::ToolCall;
+    use crate::types::{CacheHint, Extension, TextPart, ToolCall};
 
     fn said(role: Role, text: &str) -> Message {
         Message::new(role, vec![Part::text(text)])
@@ -56,6 +61,20 @@ mod tests {
         for model in ["anthropic/claude-sonnet-4.5", "claude-latest", "openai/gpt-5.6"] {
             assert_eq!(added(model, begun()), (Vec::new(), Vec::new()), "{model}");
         }
+    }
+
+    #[test]
+    fn breakpoints_are_the_latest_four_and_no_member_of_openais() {
+        let own = Extension { format: "openai.chat".into(), key: BREAKPOINT.into(), json: "{}".into() };
+        let hint = Some(CacheHint { ttl: None });
+        let text = TextPart { cache: hint, extensions: vec![own], ..TextPart::new("a") };
+        let messages = vec![Message::new(Role::User, vec![Part::Text(text); 5])];
+        let ctx = Context { model: "anthropic/claude-opus-5".into(), ..Context::default() };
+        let (mut request, mut losses) = (ChatRequest { messages, ..ChatRequest::default() }, Losses::default());
+        prepare(&ctx, &mut request, &mut losses).unwrap();
+        let kept = |part: &Part| matches!(part, Part::Text(text) if text.cache.is_some() && text.extensions.is_empty());
+        assert_eq!(request.messages[0].parts.iter().filter(|part| kept(part)).count(), 4);
+        assert_eq!(fields(&losses.into_losses()), ["messages[0].content[0].cache_control"]);
     }
 
     #[test]

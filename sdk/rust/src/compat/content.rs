@@ -85,7 +85,15 @@ pub fn cache_hint(control: Option<CacheControl<'_>>, rest: &Rest<'_>) -> Option<
     if let Some(control) = control {
         return Some(CacheHint { ttl: control.ttl.map(Str::into_string) });
     }
-    rest.0.iter().any(|(key, _)| &**key == "prompt_cache_breakpoint").then_some(CacheHint { ttl: None })
+    breakpoint(rest)
+}
+
+/// The member of a part by which OpenAI's clients mark the end of a prompt's part that is to be cached.
+pub const BREAKPOINT: &str = "prompt_cache_breakpoint";
+
+/// Parses OpenAI's own breakpoint, which stays a member of the part.
+pub fn breakpoint(rest: &Rest<'_>) -> Option<CacheHint> {
+    rest.get(BREAKPOINT).map(|_| CacheHint { ttl: None })
 }
 
 /// `{"url": …, "detail": …}`, or the URL alone.

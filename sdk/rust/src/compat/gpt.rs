@@ -7,12 +7,16 @@ mod thinking;
 
 use std::borrow::Cow;
 
+use super::breakpoints;
 use crate::losses::Losses;
 use crate::schema::{is_full, of_arguments, without_union};
 use crate::types::{ChatRequest, Context, Error, FunctionTool, OutputFormat, Tool};
 
 /// The levels of effort that some of the models know.
 pub const EFFORTS: &[&str] = &["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// The first version that takes breakpoints for the cache: "Supported for `gpt-5.6` and later models."
+const BREAKPOINTS: (u32, u32) = (5, 6);
 
 /// The option that names the model where the target's name does not, as that of a deployment.
 pub const BASE_MODEL: &str = "base_model";
@@ -25,6 +29,9 @@ pub fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) ->
     let model = model(ctx, request).into_owned();
     if thinking::knows(&model) {
         fit_strict(request, losses);
+    }
+    if version(&model) >= Some(BREAKPOINTS) {
+        breakpoints::set(&mut request.messages, losses);
     }
     thinking::fit_model(&model, request, losses);
     Ok(())
@@ -96,7 +103,7 @@ fn version(model: &str) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
     use crate::testing::fields;
-    use crate::types::JsonSchema;
+    use crate::types::{CacheHint, JsonSchema, Message, Part, Role, TextPart};
 
     #[test]
     fn the_arguments_of_functions_are_objects_without_alternatives() {
@@ -143,6 +150,19 @@ mod tests {
         assert_eq!(strict("gpt-5.2", full), (Some(true), Some(true), Vec::new()));
         // Nothing is known of a compatible server's models.
         assert_eq!(strict("qwen3-32b", optional), (Some(true), Some(true), Vec::new()));
+    }
+
+    #[test]
+    fn models_that_know_breakpoints_get_other_formats_cache_hints_as_such() {
+        let members = |model: &str| {
+            let text = TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new("a") };
+            let messages = vec![Message::new(Role::User, vec![Part::Text(text)])];
+            let mut request = ChatRequest { model: model.into(), messages, ..ChatRequest::default() };
+            prepare(&Context::default(), &mut request, &mut Losses::default()).unwrap();
+            let Part::Text(text) = &request.messages[0].parts[0] else { panic!("a text") };
+            text.extensions.len()
+        };
+        assert_eq!(["gpt-5.6", "gpt-6-astra", "gpt-5.5", "gpt-4.1", "qwen3-32b"].map(members), [1, 1, 0, 0, 0]);
     }
 
     #[test]

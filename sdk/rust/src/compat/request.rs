@@ -11,10 +11,11 @@ mod tools;
 
 pub use thinking::SWITCHED;
 
+use crate::compat::content::BREAKPOINT;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
-use crate::compat::{end_user, responses, seed, shared};
+use crate::compat::{breakpoints, end_user, responses, seed, shared};
 use crate::json::{self, Object, Rest};
 use crate::losses::{Losses, extension};
 use crate::path::encoded;
@@ -32,6 +33,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     shared::to_chat(&mut request.extensions);
     choices::say(&mut request, &mut writer.losses);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
+    breakpoints::to_chat(&mut request.messages);
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let body = writer.body(&request);
     if let Some(error) = writer.refused {
@@ -229,7 +231,7 @@ impl Writer<'_> {
     /// Writes a cache hint in the provider's syntax.
     fn cache(&mut self, o: &mut Object<'_>, field: &str, hint: Option<&CacheHint>, extensions: &[Extension]) {
         let Some(hint) = hint else { return };
-        if extension(extensions, FORMAT, "prompt_cache_breakpoint").is_some() {
+        if extension(extensions, FORMAT, BREAKPOINT).is_some() {
             return;
         }
         match self.quirks.cache {

@@ -1,7 +1,7 @@
 //! Parses items into messages: those of a request's input and of an answer's output.
 
 use super::{BARE, FORMAT, image, note};
-use crate::compat::content::stored;
+use crate::compat::content::{breakpoint, stored};
 use crate::compat::media::{at_url, audio_mime};
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::rest_json;
@@ -123,6 +123,7 @@ pub fn part(raw: &RawValue) -> Part {
     let Some(mut media) = media else {
         return Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
     };
+    media.cache = breakpoint(&wire);
     media.extensions.extend(extensions(FORMAT, wire));
     Part::Media(media)
 }
@@ -133,7 +134,8 @@ fn text(mut wire: Rest<'_>) -> TextPart {
     if wire.get("logprobs").is_some_and(|list| list.get() == "[]") {
         wire.take("logprobs");
     }
-    TextPart { citations, extensions: extensions(FORMAT, wire), ..TextPart::new(text) }
+    let cache = breakpoint(&wire);
+    TextPart { citations, cache, extensions: extensions(FORMAT, wire), ..TextPart::new(text) }
 }
 
 /// Parses an annotation; any but a plain citation of a page is also kept whole.

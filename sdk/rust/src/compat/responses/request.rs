@@ -8,7 +8,7 @@ mod tools;
 use super::{FORMAT, inner, namespace, noted, write};
 use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::Quirks;
-use crate::compat::{end_user, shared};
+use crate::compat::{breakpoints, end_user, shared};
 use crate::json::{self, Object};
 use crate::losses::{Losses, extension};
 use crate::schema::choices;
@@ -37,6 +37,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     let mut writer = Writer { quirks, ctx, ids, losses: Losses::default(), refused: None };
     choices::say(&mut request, &mut writer.losses);
     (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
+    breakpoints::to_responses(&mut request.messages);
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut body = String::with_capacity(1024);
     json::object(&mut body, |o| writer.body(o, &request));

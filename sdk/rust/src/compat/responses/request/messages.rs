@@ -2,10 +2,13 @@
 
 use super::{IDS, Writer};
 use crate::calls::loses_failure;
-use crate::compat::content::STORE;
+use crate::compat::content::{BREAKPOINT, STORE};
 use crate::compat::responses::{FORMAT, noted, write, write_members};
 use crate::json::{self, Array, Object};
-use crate::types::{MediaPart, MediaSource, Message, Part, ResultPart, Role, TextPart, ToolResult};
+use crate::losses::extension;
+use crate::types::{
+    CacheHint, Extension, MediaPart, MediaSource, Message, Part, ResultPart, Role, TextPart, ToolResult,
+};
 
 impl Writer<'_> {
     /// Writes the instructions, a separate parameter if the client sent them as one; returns how many messages they
@@ -87,7 +90,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
-        self.lost_cache(media.cache.is_some(), field);
+        self.lost_cache(is_hinted(media.cache.as_ref(), &media.extensions), field);
         self.losses.foreign(&format!("{field}."), &media.extensions, FORMAT);
         if let MediaSource::Text(text) = &media.source {
             // With its title in front, as in Chat.
@@ -157,14 +160,18 @@ impl Writer<'_> {
     }
 
     pub(super) fn lost_beside(&mut self, field: &str, text: &TextPart) {
-        let hinted = text.cache.is_some() && text.extensions.iter().all(|e| e.key != "prompt_cache_breakpoint");
-        self.lost_cache(hinted, field);
+        self.lost_cache(is_hinted(text.cache.as_ref(), &text.extensions), field);
         self.losses.foreign(&format!("{field}."), &text.extensions, FORMAT);
     }
 
     pub(super) fn lost_cache(&mut self, hinted: bool, field: &str) {
         self.losses.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
     }
+}
+
+/// Whether a part has a hint for the cache, and none in this format's own member.
+fn is_hinted(hint: Option<&CacheHint>, extensions: &[Extension]) -> bool {
+    hint.is_some() && extension(extensions, FORMAT, BREAKPOINT).is_none()
 }
 
 /// Whether a text has no members of this format, so that it needs no object.

@@ -216,3 +216,26 @@ fn a_results_only_text_keeps_its_members() {
     assert_eq!(sent, serde_json::from_str::<serde_json::Value>(input).unwrap());
     assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
 }
+
+#[test]
+fn a_breakpoint_for_the_cache_is_one_in_chat_and_a_hint_for_others() {
+    let input = r#"[{"role":"user","content":[
+        {"type":"input_text","text":"a","prompt_cache_breakpoint":{"mode":"explicit"}},
+        {"type":"input_image","image_url":"https://example.com/a.png","prompt_cache_breakpoint":{"mode":"explicit"}}]}]"#;
+    let messages = || read::items(&json::parse::<Vec<_>>(input).unwrap(), None);
+    let [Part::Text(text), Part::Media(image)] = &messages()[0].parts[..] else { panic!("a text and an image") };
+    assert!(text.cache.is_some() && image.cache.is_some());
+    let request = ChatRequest { messages: messages(), ..ChatRequest::default() };
+    let rendered = crate::compat::request::render(&Quirks::COMPATIBLE, &Context::default(), request).unwrap();
+    let sent = testing::json(&rendered.request.body)["messages"][0]["content"].take();
+    for part in sent.as_array().unwrap() {
+        assert_eq!(part["prompt_cache_breakpoint"]["mode"], "explicit", "{sent}");
+    }
+    assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+    // And Chat's is one here.
+    let mut text = text.clone();
+    text.extensions[0].format = crate::compat::wire::FORMAT.to_owned();
+    let (input, losses) = self::rendered(Role::User, vec![Part::Text(text)]);
+    assert_eq!(input[0]["content"][0]["prompt_cache_breakpoint"]["mode"], "explicit", "{input}");
+    assert!(losses.is_empty(), "{losses:?}");
+}
