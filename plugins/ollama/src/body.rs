@@ -3,7 +3,7 @@
 use weir_sdk::compat::completions;
 use weir_sdk::compat::media::{at_url, sniff};
 use weir_sdk::json::{Object, RawValue, Str, text};
-use weir_sdk::losses::Losses;
+use weir_sdk::losses::{Losses, asks_nothing};
 use weir_sdk::schema::described_within;
 use weir_sdk::spelling;
 use weir_sdk::types::{
@@ -71,7 +71,7 @@ pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: b
     o.opt_bool("logprobs", request.sampling.logprobs);
     o.opt_num("top_logprobs", request.sampling.top_logprobs);
     options::write(o, request, losses);
-    let reported = |one: &&Extension| one.json != "null" && one.format != spelling::FORMAT && !options::is_option(one);
+    let reported = |one: &&Extension| !asks_nothing(one) && one.format != spelling::FORMAT && !options::is_option(one);
     for extension in request.extensions.iter().filter(reported) {
         let has_place = generates || !ONLY_GENERATE.contains(&extension.key.as_str());
         match is_own(extension) {

@@ -1,6 +1,7 @@
 //! `options`: the format's members to the unified sampling and back. Options that only this server has (`num_ctx`,
-//! `min_p`, `repeat_penalty`…) become extensions named `options.NAME`.
+//! `mirostat`…) become extensions named `options.NAME`, and those that compatible servers have too are members of Chat.
 
+use weir_sdk::compat::wire::FORMAT as COMPATIBLE;
 use weir_sdk::json::{Object, RawValue, Rest, Str, list, object, text};
 use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Extension};
@@ -9,6 +10,9 @@ use crate::{is_own, own};
 
 /// The prefix of an option's name in the key of an extension.
 const PREFIX: &str = "options.";
+
+/// Options that servers of Chat know, with their names there.
+const SHARED: [(&str, &str); 2] = [("min_p", "min_p"), ("repeat_penalty", "repetition_penalty")];
 
 /// Copies the options to the request. A value of the wrong type is kept, for the server to refuse.
 pub(crate) fn read(format: &str, mut options: Rest<'_>, chat: &mut ChatRequest) {
@@ -21,13 +25,30 @@ pub(crate) fn read(format: &str, mut options: Rest<'_>, chat: &mut ChatRequest) 
     sampling.seed = whole(&mut options, "seed");
     sampling.stop = stop(&mut options);
     chat.max_output_tokens = count(&mut options, "num_predict");
-    chat.extensions.extend(others(format, options));
+    chat.extensions.extend(others(format, options).into_iter().map(shared));
 }
 
 /// The options that the unified model does not have.
 pub(crate) fn others(format: &str, options: Rest<'_>) -> Vec<Extension> {
     let others = options.0.into_iter().filter(|(_, raw)| raw.get() != "null");
     others.map(|(key, raw)| own(format, &format!("{PREFIX}{key}"), raw.get())).collect()
+}
+
+/// An option as a member of Chat, if it is one.
+fn shared(mut option: Extension) -> Extension {
+    let name = option.key.strip_prefix(PREFIX);
+    if let Some((_, theirs)) = SHARED.iter().find(|(ours, _)| name == Some(*ours)) {
+        option = own(COMPATIBLE, theirs, &option.json);
+    }
+    option
+}
+
+/// The name of the option that an extension is.
+fn name(extension: &Extension) -> Option<&str> {
+    if extension.format == COMPATIBLE {
+        return SHARED.iter().find(|(_, theirs)| extension.key == *theirs).map(|(ours, _)| *ours);
+    }
+    extension.key.strip_prefix(PREFIX)
 }
 
 /// A count; negative ones have special meanings (no limit, fill the context) and are kept.
@@ -90,8 +111,9 @@ pub(crate) fn write_only_others(o: &mut Object<'_>, extensions: &[Extension]) {
 }
 
 fn write_others(o: &mut Object<'_>, extensions: &[Extension]) {
-    for extension in extensions.iter().filter(|extension| is_own(extension) && extension.json != "null") {
-        if let Some(name) = extension.key.strip_prefix(PREFIX) {
+    let is_known = |extension: &&Extension| is_own(extension) || extension.format == COMPATIBLE;
+    for extension in extensions.iter().filter(is_known).filter(|extension| extension.json != "null") {
+        if let Some(name) = name(extension) {
             o.raw(name, &extension.json);
         }
     }
@@ -112,7 +134,7 @@ fn seed(o: &mut Object<'_>, seed: Option<&str>, losses: &mut Losses) {
 
 /// Whether an extension is an option.
 pub(crate) fn is_option(extension: &Extension) -> bool {
-    extension.key.starts_with(PREFIX)
+    name(extension).is_some()
 }
 
 #[cfg(test)]
@@ -137,6 +159,19 @@ mod tests {
         assert_eq!(through(options), format!(r#"{{"options":{options}}}"#));
         assert_eq!(through("{}"), "{}");
         assert_eq!(through(r#"{"num_ctx":null}"#), "{}");
+    }
+
+    #[test]
+    fn what_servers_of_chat_have_too_is_a_member_of_theirs() {
+        let mut chat = ChatRequest::default();
+        read(CHAT, Rest::parse(r#"{"min_p":0.1,"repeat_penalty":1.2}"#).unwrap(), &mut chat);
+        let expected = [own(COMPATIBLE, "min_p", "0.1"), own(COMPATIBLE, "repetition_penalty", "1.2")];
+        assert_eq!(chat.extensions, expected);
+        assert!(expected.iter().all(is_option) && !is_option(&own(COMPATIBLE, "logit_bias", "{}")));
+        assert_eq!(
+            through(r#"{"min_p":0.1,"repeat_penalty":1.2}"#),
+            r#"{"options":{"min_p":0.1,"repeat_penalty":1.2}}"#
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use weir_sdk::types::{
     Message, Opaque, Part, PartKind, RenderedResponse, Role, Sampling, Usage,
 };
 
+use crate::chat::request::is_usual;
 use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
 
 /// The format of a note that the request is of a raw prompt.
@@ -39,6 +40,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         sampling: Sampling {
             temperature: wire.number("temperature"),
             top_p: wire.number("top_p"),
+            top_k: wire.count("top_k"),
             seed: wire.value("seed").map(|raw| raw.get().to_owned()),
             stop: stop(wire.value("stop")),
             frequency_penalty: wire.number("frequency_penalty"),
@@ -46,7 +48,6 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
             candidates: wire.count("n"),
             logprobs: top_logprobs.map(|_| true),
             top_logprobs,
-            ..Sampling::default()
         },
         max_output_tokens: wire.count("max_tokens"),
         stream: wire.bool("stream").unwrap_or(false),
@@ -54,6 +55,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         extensions: extensions(FORMAT, wire),
         ..ChatRequest::default()
     };
+    request.extensions.retain(|own| !is_usual(own));
     request.extensions.push(spelling::names(&[NAMES]));
     // A raw prompt is continued, where a chat's message is answered: the two are no equal requests. No format writes this note.
     request.extensions.push(Extension { format: RAW.into(), key: "prompt".into(), json: "null".into() });
@@ -369,6 +371,23 @@ mod tests {
     fn a_negative_limit_stays_what_it_is() {
         let body = there(r#"{"model":"m","prompt":"a","max_tokens":-1,"logprobs":1}"#).unwrap();
         assert_eq!((body["max_tokens"].as_i64(), body["logprobs"].as_i64()), (Some(-1), Some(1)));
+    }
+
+    #[test]
+    fn what_chat_has_too_comes_through_and_what_asks_for_nothing_is_no_loss() {
+        let ctx = Context { model: "m".into(), ..Context::default() };
+        let body = r#"{"model":"m","prompt":"a","best_of":1,"echo":false,"suffix":null,"logit_bias":{"50256":-100},"top_k":5}"#;
+        let request = HttpRequest { body: Body::Text(body.into()), ..HttpRequest::get("") };
+        let request = parse(&ctx, &request).unwrap().request;
+        let quirks = &weir_sdk::compat::Quirks::COMPATIBLE;
+        let chat = weir_sdk::compat::request::render(quirks, &ctx, request.clone()).unwrap();
+        let sent: serde_json::Value = serde_json::from_str(chat.request.body.as_text().unwrap()).unwrap();
+        assert_eq!((&sent["logit_bias"]["50256"], &sent["top_k"]), (&(-100).into(), &5.into()));
+        assert!(chat.losses.is_empty(), "{:?}", chat.losses);
+        let legacy = completions::render(quirks, &ctx, &request).unwrap();
+        let sent: serde_json::Value = serde_json::from_str(legacy.request.body.as_text().unwrap()).unwrap();
+        assert_eq!((&sent["logit_bias"]["50256"], &sent["top_k"]), (&(-100).into(), &5.into()));
+        assert!(there(r#"{"model":"m","prompt":"a","logit_bias":{}}"#).unwrap().get("logit_bias").is_none());
     }
 
     #[test]

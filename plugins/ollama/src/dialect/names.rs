@@ -12,6 +12,8 @@ const MEMBERS: Rules<'_> = &[
     ("stop", "options.stop"),
     ("frequency_penalty", "options.frequency_penalty"),
     ("presence_penalty", "options.presence_penalty"),
+    ("min_p", "options.min_p"),
+    ("repetition_penalty", "options.repeat_penalty"),
     ("max_tokens", "options.num_predict"),
     ("max_output_tokens", "options.num_predict"),
     ("max_completion_tokens", "options.num_predict"),

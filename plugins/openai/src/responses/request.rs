@@ -189,11 +189,13 @@ fn output(wire: &mut Rest<'_>, kept: &mut Vec<Extension>) -> Option<OutputFormat
 }
 
 fn reasoning(mut wire: Rest<'_>) -> ReasoningRequest {
+    // Its former name, which the specification still has.
+    let former = wire.str("generate_summary");
     ReasoningRequest {
         mode: None,
         effort: wire.str("effort").map(Str::into_string),
         budget_tokens: None,
-        summary: wire.str("summary").map(Str::into_string),
+        summary: wire.str("summary").or(former).map(Str::into_string),
         extensions: extensions(FORMAT, wire),
     }
 }

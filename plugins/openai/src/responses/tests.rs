@@ -205,6 +205,18 @@ fn groups_of_tools_come_back_to_their_own_format_as_they_were() {
 }
 
 #[test]
+fn a_summary_is_asked_for_under_its_former_name_too() {
+    let asked = |reasoning: &str| {
+        let http = HttpRequest::post("v1/responses", format!(r#"{{"model":"m","input":"a","reasoning":{reasoning}}}"#));
+        let parsed = request::parse(&Context::default(), &http).unwrap().request;
+        let rendered = compat::responses::request::render(&QUIRKS, &Context::default(), parsed).unwrap();
+        value(rendered.request.body.as_text().unwrap())["reasoning"].clone()
+    };
+    assert_eq!(asked(r#"{"generate_summary":"concise"}"#), value(r#"{"summary":"concise"}"#));
+    assert_eq!(asked(r#"{"generate_summary":"concise","summary":"auto"}"#), value(r#"{"summary":"auto"}"#));
+}
+
+#[test]
 fn log_probabilities_are_asked_for_and_stand_with_their_texts() {
     let ask = |body: &str| {
         let http = HttpRequest::post("v1/responses", body.to_owned());

@@ -1,7 +1,7 @@
 //! Legacy completions: one prompt, no turns. The code for chat parses their answers.
 
 use crate::compat::quirks::Quirks;
-use crate::compat::{end_user, seed};
+use crate::compat::{end_user, seed, shared};
 use crate::json::{self, Object};
 use crate::losses::Losses;
 use crate::tools;
@@ -22,10 +22,12 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
     losses.dropped_if(request.reasoning.is_some(), "reasoning_effort", "legacy completions do not think");
     losses.dropped_if(request.metadata.is_some(), "metadata", "there is no place for it");
     losses.dropped_if(request.service_tier.is_some(), "service_tier", "there is no place for it");
-    losses.dropped_if(sampling.top_k.is_some(), "top_k", "there is no place for it");
+    let top_k = top_k(quirks, sampling.top_k, &mut losses);
     losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "there is no place for it");
     losses.dropped_if(tools::is_choice_lost(request), "tool_choice", "there are no tools");
-    losses.foreign("", &request.extensions, FORMAT);
+    let mut extensions = request.extensions.clone();
+    shared::to_completions(&mut extensions);
+    losses.foreign("", &extensions, FORMAT);
     let mut body = String::with_capacity(512);
     json::object(&mut body, |o| {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
@@ -33,6 +35,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
         o.opt_num("max_tokens", request.max_output_tokens);
         o.opt_num("temperature", sampling.temperature);
         o.opt_num("top_p", sampling.top_p);
+        o.opt_num("top_k", top_k);
         o.opt_num("n", sampling.candidates);
         o.opt_raw("seed", seed::fit(quirks, sampling.seed.as_deref(), &mut losses));
         o.opt_strs("stop", &sampling.stop);
@@ -43,12 +46,22 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
             o.str("user", &end_user::fit(quirks, user, &mut losses));
         }
         stream(o, quirks, request);
-        for extension in request.extensions.iter().filter(|extension| extension.format == FORMAT) {
+        for extension in extensions.iter().filter(|extension| extension.format == FORMAT) {
             o.raw(&extension.key, &extension.json);
         }
     });
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.completions);
     Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) })
+}
+
+/// The number of tokens to choose from, which servers other than OpenAI's take.
+fn top_k(quirks: &Quirks, wanted: Option<u32>, losses: &mut Losses) -> Option<u32> {
+    match quirks.spelling("top_k") {
+        Err(reason) if wanted.is_some() => losses.dropped("top_k", reason),
+        Ok(_) => return wanted,
+        Err(_) => {}
+    }
+    None
 }
 
 fn stream(o: &mut Object<'_>, quirks: &Quirks, request: &ChatRequest) {

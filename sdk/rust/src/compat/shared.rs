@@ -1,6 +1,7 @@
-//! Members of requests that Chat and Responses share and the unified model lacks. Each format keeps them as its own
+//! Members of requests that Chat shares with Responses, or with legacy completions, and the unified model lacks. Each format keeps them as its own
 //! extensions; they become the other format's before that format is written, so that they are not lost.
 
+use super::completions::FORMAT as COMPLETIONS;
 use super::end_user::SAFETY;
 use super::responses::FORMAT as RESPONSES;
 use super::wire::{FORMAT as CHAT, rest_json};
@@ -11,13 +12,16 @@ use crate::types::Extension;
 /// Members of the same name and meaning.
 const SAME: [&str; 4] = ["moderation", "prompt_cache_options", "prompt_cache_retention", SAFETY];
 
+/// Members of Chat that legacy completions have as well; servers other than OpenAI's know the last two.
+const SAMPLING: [&str; 3] = ["logit_bias", "min_p", "repetition_penalty"];
+
 /// A member of Chat that Responses have within `text`.
 const VERBOSITY: &str = "verbosity";
 const TEXT: &str = "text";
 
 /// Makes Chat's members those of Responses.
 pub fn to_responses(extensions: &mut [Extension]) {
-    rename(extensions, CHAT, RESPONSES);
+    rename(extensions, CHAT, RESPONSES, &SAME);
     if extension(extensions, RESPONSES, TEXT).is_some() {
         return;
     }
@@ -29,7 +33,8 @@ pub fn to_responses(extensions: &mut [Extension]) {
 
 /// Makes the members of Responses Chat's.
 pub fn to_chat(extensions: &mut Vec<Extension>) {
-    rename(extensions, RESPONSES, CHAT);
+    rename(extensions, RESPONSES, CHAT, &SAME);
+    rename(extensions, COMPLETIONS, CHAT, &SAMPLING);
     let Some(at) = extensions.iter().position(|own| own.format == RESPONSES && own.key == TEXT) else { return };
     let text = extensions.swap_remove(at);
     let Ok(mut rest) = Rest::parse(&text.json) else { return extensions.push(text) };
@@ -41,8 +46,13 @@ pub fn to_chat(extensions: &mut Vec<Extension>) {
     extensions.extend(verbosity.map(|json| Extension { format: CHAT.to_owned(), key: VERBOSITY.to_owned(), json }));
 }
 
-fn rename(extensions: &mut [Extension], from: &str, to: &str) {
-    let shared = |own: &&mut Extension| own.format == from && SAME.contains(&own.key.as_str());
+/// Makes Chat's members those of legacy completions.
+pub fn to_completions(extensions: &mut [Extension]) {
+    rename(extensions, CHAT, COMPLETIONS, &SAMPLING);
+}
+
+fn rename(extensions: &mut [Extension], from: &str, to: &str, members: &[&str]) {
+    let shared = |own: &&mut Extension| own.format == from && members.contains(&own.key.as_str());
     extensions.iter_mut().filter(shared).for_each(|own| to.clone_into(&mut own.format));
 }
 
@@ -71,6 +81,16 @@ mod tests {
         assert_eq!(extensions, members(RESPONSES));
         to_chat(&mut extensions);
         assert_eq!(extensions, members(CHAT));
+    }
+
+    #[test]
+    fn what_steers_sampling_is_the_same_in_legacy_completions() {
+        let members = |format: &str| SAMPLING.map(|key| own(format, key, "1.1")).to_vec();
+        let mut extensions = members(COMPLETIONS);
+        to_chat(&mut extensions);
+        assert_eq!(extensions, members(CHAT));
+        to_completions(&mut extensions);
+        assert_eq!(extensions, members(COMPLETIONS));
     }
 
     #[test]
