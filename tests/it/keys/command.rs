@@ -138,7 +138,16 @@ async fn commands_change_what_is_given_of_a_key_and_a_team_and_keep_the_rest() {
     for wrong in [&["log", "gaps", "then"][..], &["log", "search", "--status", "x"]] {
         assert_eq!(weir(&gateway, TOKEN, wrong).await.status.code(), Some(2), "{wrong:?}");
     }
-    assert_eq!(weir(&gateway, TOKEN, &["teams", "show", "nobody"]).await.status.code(), Some(1));
+    // What the running Weir finds wrong, and what it does not have.
+    for (typed, code) in [
+        (&["keys", "create", "x", "--expires", "2001-01-31"][..], 2),
+        (&["keys", "create", "x", "--model", ""], 2),
+        (&["keys", "create", "x", "--team", "none"], 1),
+        (&["teams", "show", "nobody"], 1),
+    ] {
+        let output = weir(&gateway, TOKEN, typed).await;
+        assert_eq!(output.status.code(), Some(code), "{typed:?}: {}", text(&output.stderr));
+    }
     let change = ["teams", "set", "red", "--budget", "80/month", "--requests-per-minute", "600", "--name", "Reds"];
     assert_eq!(done(&gateway, &change).await, "the team red is changed\n");
     done(&gateway, &["teams", "set", "red", "--budget", "5/day"]).await;

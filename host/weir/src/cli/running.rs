@@ -65,9 +65,15 @@ impl CommandError for NoClient {
 pub(super) struct CallError(#[from] pub(super) AdminError);
 
 impl CommandError for CallError {
-    /// Weir refuses what the command was given, before it begins.
+    /// Weir refuses what the command was given, before it begins. Other refusals with status 422 are about what is there, such
+    /// as a team to belong to.
     fn is_of_usage(&self) -> bool {
-        matches!(&self.0, AdminError::Status { status, .. } if status.as_u16() == 400)
+        let AdminError::Status { status, code, .. } = &self.0 else { return false };
+        match status.as_u16() {
+            400 => true,
+            422 => code.as_deref() == Some("invalid"),
+            _ => false,
+        }
     }
 }
 
@@ -133,8 +139,12 @@ mod tests {
         let of = |url: &str| open(url, None).unwrap_err().is_of_usage();
         assert!(of("127.0.0.1:9090") && of("ftp://weir.internal"));
         assert!(!NoClient::Host("nowhere.internal".to_owned()).is_of_usage());
-        let answered = |status| CallError(AdminError::Status { status, code: None, message: None }).is_of_usage();
-        assert!(answered(StatusCode::BAD_REQUEST));
-        assert!(!answered(StatusCode::NOT_FOUND) && !answered(StatusCode::CONFLICT));
+        let answered = |status, code: &str| {
+            CallError(AdminError::Status { status, code: Some(code.to_owned()), message: None }).is_of_usage()
+        };
+        assert!(answered(StatusCode::BAD_REQUEST, "bad_parameter"));
+        assert!(answered(StatusCode::UNPROCESSABLE_ENTITY, "invalid"));
+        assert!(!answered(StatusCode::UNPROCESSABLE_ENTITY, "owner_not_found"));
+        assert!(!answered(StatusCode::NOT_FOUND, "not_found") && !answered(StatusCode::CONFLICT, "invalid"));
     }
 }
