@@ -230,7 +230,7 @@ async fn a_damaged_file_of_budgets_is_told_at_the_start_with_what_helps() {
 }
 
 /// Runs a statement in a database; returns what it prints.
-fn sql(database: &Database, statement: &str) -> String {
+pub(crate) fn sql(database: &Database, statement: &str) -> String {
     let words = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement, &database.url()];
     let output = Command::new("psql").args(words).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -12,6 +12,8 @@ use crate::sql::{Row, Sql, Value};
 /// Most documents of a page.
 pub const MAX_DOCUMENTS: usize = 10_000;
 
+/// The counter of changes.
+const COUNTER: &str = "documents";
 /// Most bytes of a document's id.
 const MAX_ID: usize = 1_024;
 
@@ -78,7 +80,7 @@ pub(crate) fn change(
     // The counter first: its row is locked, and what is read after it is the newest. A counter that were raised for each
     // change would leave as many dead rows behind.
     let count = changes.len() as u64;
-    let last = if count == 0 { 0 } else { audit::advance(sql, "documents", count)? };
+    let last = if count == 0 { 0 } else { audit::advance(sql, COUNTER, count)? };
     for (revision, change) in ((last + 1).saturating_sub(count)..).zip(changes) {
         check_texts(change)?;
         expect(sql, change)?;
@@ -99,6 +101,20 @@ pub(crate) fn change(
         audit::append(sql, event)?;
     }
     Ok(documents)
+}
+
+/// Those of some changes that can be made now. No other change is made until the transaction ends.
+pub(crate) fn possible(sql: &mut dyn Sql, changes: &[Change]) -> Result<Vec<Change>, StoreError> {
+    audit::advance(sql, COUNTER, 0)?;
+    let mut possible = Vec::with_capacity(changes.len());
+    for change in changes {
+        match check_texts(change).and_then(|()| expect(sql, change)) {
+            Ok(()) => possible.push(change.clone()),
+            Err(StoreError::Conflict { .. } | StoreError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(possible)
 }
 
 /// Refuses what PostgreSQL cannot store, on both databases: what one takes, the other takes too.
@@ -163,20 +179,27 @@ pub(crate) fn changes_after(sql: &mut dyn Sql, version: u64, most: usize) -> Res
 
 /// The version of the log: the number of the last change.
 pub(crate) fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
-    let rows = sql.query("select value from counters where name = $1", &[Value::text("documents")])?;
+    let rows = sql.query("select value from counters where name = $1", &[Value::text(COUNTER)])?;
     rows.into_iter().next().map_or(Ok(0), |mut row| row.count())
 }
 
 /// A document of its columns. What is in none of them as it was written damages this document, and no other: its body is then
 /// no JSON, whatever can be read of it.
 pub(crate) fn read(row: &mut Row) -> Document {
+    read_with_text(row).0
+}
+
+/// The same, and the text of its body, whatever else is damaged.
+pub(crate) fn read_with_text(row: &mut Row) -> (Document, Option<String>) {
     let (kind, id, revision, body) = (row.value(), row.value(), row.value(), row.value());
     let is_whole = matches!((&kind, &id), (Value::Text(_), Value::Text(_)))
         && matches!(revision, Value::Int(0..))
         && matches!(body, Value::Text(_) | Value::Null);
-    let body = match body {
-        Value::Text(text) if is_whole => Some(text.into_owned()),
-        Value::Null if is_whole => None,
+    let is_deleted = matches!(body, Value::Null) && is_whole;
+    let text = if let Value::Text(text) = body { Some(text.into_owned()) } else { None };
+    let body = match &text {
+        Some(text) if is_whole => Some(text.clone()),
+        _ if is_deleted => None,
         _ => Some("a damaged row".to_owned()),
     };
     let kind = if let Value::Text(kind) = kind { kind.into_owned() } else { DAMAGED_KIND.to_owned() };
@@ -187,5 +210,5 @@ pub(crate) fn read(row: &mut Row) -> Document {
         Value::Null => String::new(),
     };
     let revision = if let Value::Int(number) = revision { u64::try_from(number).unwrap_or_default() } else { 0 };
-    Document { kind, id, revision, body }
+    (Document { kind, id, revision, body }, text)
 }

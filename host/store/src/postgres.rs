@@ -293,9 +293,9 @@ impl Store for Postgres {
         Ok(())
     }
 
-    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError> {
-        let (row, event) = (row.clone(), event.clone());
-        self.write(move |pg| stored_row::remove(pg, &row, &event, stored_row::POSTGRES))
+    fn remove_row(&self, row: &StoredRow, changes: &[Change], event: &AuditEvent) -> Result<bool, StoreError> {
+        let (row, changes, event) = (row.clone(), changes.to_vec(), event.clone());
+        self.write(move |pg| stored_row::remove(pg, &row, &changes, &event, stored_row::POSTGRES))
     }
 
     fn version(&self) -> Result<u64, StoreError> {

@@ -366,8 +366,8 @@ impl Store for Sqlite {
         self.read(|lite| lite.each_row(take))
     }
 
-    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError> {
-        self.write(|lite| stored_row::remove(lite, row, event, stored_row::SQLITE))
+    fn remove_row(&self, row: &StoredRow, changes: &[Change], event: &AuditEvent) -> Result<bool, StoreError> {
+        self.write(|lite| stored_row::remove(lite, row, changes, event, stored_row::SQLITE))
     }
 
     fn version(&self) -> Result<u64, StoreError> {

@@ -111,8 +111,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Hands over every row of documents as it stands, also those that a damaged kind or id names nothing, in no order.
     fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError>;
 
-    /// Removes a row as it stands, and records the event with that. Returns whether it was there.
-    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError>;
+    /// Removes a row as it stands, makes those of the changes whose documents are what they expect, and records the event with
+    /// that. Returns whether the row was there.
+    fn remove_row(&self, row: &StoredRow, changes: &[Change], event: &AuditEvent) -> Result<bool, StoreError>;
 
     /// The version of the log of documents.
     fn version(&self) -> Result<u64, StoreError>;

@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::audit::{self, AuditEvent};
-use crate::documents::{self, Document};
+use crate::audit::AuditEvent;
+use crate::documents::{self, Change, Document};
 use crate::error::StoreError;
 use crate::hex;
 use crate::sql::{Row, Sql, Value};
@@ -17,6 +17,8 @@ pub(crate) const PART: usize = 1_000;
 pub struct StoredRow {
     /// What can be read of it: see [`Document::body`].
     pub document: Document,
+    /// The text of its body, whatever its kind and its id are.
+    pub text: Option<String>,
     kind: Cell,
     id: Cell,
 }
@@ -86,10 +88,10 @@ impl Cell {
 
 /// A row of its columns, with its revision.
 pub(crate) fn read(row: &mut Row) -> Result<(StoredRow, Option<i64>), StoreError> {
-    let document = documents::read(row);
+    let (document, text) = documents::read_with_text(row);
     let (kind, id) = (Cell::read(row)?, Cell::read(row)?);
     let revision = if let Value::Int(number) = row.value() { Some(number) } else { None };
-    Ok((StoredRow { document, kind, id }, revision))
+    Ok((StoredRow { document, text, kind, id }, revision))
 }
 
 /// The rows after a revision, by their revisions, with the last of these.
@@ -102,10 +104,12 @@ pub(crate) fn part(
     sql.query(&text, &[Value::Int(after)])?.iter_mut().map(read).collect()
 }
 
-/// Removes a row as it stands, and records the event. Returns whether it was there.
+/// Removes a row as it stands, makes those of the changes that are possible, and records the event. Returns whether the row was
+/// there.
 pub(crate) fn remove(
     sql: &mut dyn Sql,
     row: &StoredRow,
+    changes: &[Change],
     event: &AuditEvent,
     words: RowWords,
 ) -> Result<bool, StoreError> {
@@ -113,7 +117,8 @@ pub(crate) fn remove(
     let name = [Value::text(&kind.kind), kind.value(), Value::text(&id.kind), id.value()];
     let is_removed = sql.execute(words.remove, &name)? > 0;
     if is_removed {
-        audit::append(sql, event)?;
+        let possible = documents::possible(sql, changes)?;
+        documents::change(sql, &possible, Some(event))?;
     }
     Ok(is_removed)
 }

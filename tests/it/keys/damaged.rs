@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_store::{Change, Expect, Postgres, PostgresOptions, Sqlite, Store};
@@ -11,7 +12,9 @@ use weir_test_postgres::Database;
 use weir_tests::plugins::target;
 use weir_tests::{Folder, Program, Reply, Request, Upstream, program};
 
+use super::nodes::{ADAPTERS, admin, ask, until};
 use super::{READER, TOKEN, asked, config, provider, with_key};
+use crate::kept_budgets::sql;
 use crate::wire_format::OPENAI;
 
 /// Puts a byte that no text has in place of the first one of these, wherever they stand in a file.
@@ -233,4 +236,49 @@ async fn rows_that_no_name_finds_are_listed_and_removed_by_a_command() {
     assert_eq!(checked["intact"], true, "{checked}");
     let whole = with_key(OPENAI, "openai", false, made.json()["key"].as_str().unwrap());
     assert_eq!(program::ask(address, &whole).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nodes_forget_what_they_know_by_a_row_that_is_removed_and_nothing_that_another_row_has() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
+    let folders = [(); 2].map(|()| Folder::with(&ADAPTERS));
+    let nodes = folders.each_ref().map(|folder| Program::start(folder, &target().join("test-cache"), &text));
+    let [here, there] = nodes.each_ref().map(Program::address);
+    let mut keys = Vec::new();
+    for name in ["id", "kind", "body", "copy"] {
+        let made = admin(here, "POST", "/keys", json!({"name": name})).await;
+        assert_eq!(made.status(), 201, "{}", made.text());
+        keys.push(["id", "key"].map(|member| made.json()[member].as_str().unwrap().to_owned()));
+    }
+    let [id, kind, body, copy] = &keys[..] else { panic!("{keys:?}") };
+    // Nodes know these keys when their rows are damaged.
+    for key in [id, kind, body, copy] {
+        until(there, &key[1], 200).await;
+    }
+    let spoil = format!(
+        "update weir.documents set id = 'x/' || id where id = '{}'; update weir.documents set kind = 'kez' where id = '{}'; \
+         update weir.documents set kind = 'kez', body = '{{' where id = '{}'; \
+         insert into weir.documents select kind, 'y/' || id, -1, body from weir.documents where id = '{}'",
+        id[0], kind[0], body[0], copy[0]
+    );
+    sql(&database, &spoil);
+    let listed = admin(here, "GET", "/damaged", Value::Null).await.json();
+    let rows = listed["items"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 4, "{listed}");
+    for key in [id, kind, body, copy] {
+        assert_eq!((ask(here, &key[1]).await, ask(there, &key[1]).await), (200, 200), "they are still known");
+    }
+    for row in rows {
+        let path = format!("/damaged/{}", row["mark"].as_str().unwrap());
+        assert_eq!(admin(here, "DELETE", &path, Value::Null).await.status(), 204);
+    }
+    for key in [id, kind, body] {
+        assert_eq!(ask(here, &key[1]).await, 401, "here at once");
+        assert!(until(there, &key[1], 401).await < Duration::from_secs(1));
+        assert_eq!(admin(there, "GET", &format!("/keys/{}", key[0]), Value::Null).await.status(), 404);
+    }
+    assert_eq!((ask(here, &copy[1]).await, ask(there, &copy[1]).await), (200, 200), "its own row is there");
+    assert_eq!(admin(here, "GET", "/damaged", Value::Null).await.json()["items"], json!([]));
 }

@@ -11,7 +11,7 @@ use weir_tests::{Folder, Program, Reply, Request, program};
 use super::{asked, config, provider, with_key};
 use crate::wire_format::OPENAI;
 
-const ADAPTERS: [&str; 3] = ["openai", "anthropic", "gemini"];
+pub(super) const ADAPTERS: [&str; 3] = ["openai", "anthropic", "gemini"];
 
 pub(super) async fn admin(address: SocketAddr, method: &str, path: &str, body: Value) -> Reply {
     program::ask(address, &asked(method, path, &body)).await
@@ -22,7 +22,7 @@ pub(super) async fn ask(address: SocketAddr, key: &str) -> u16 {
 }
 
 /// How long it takes until a key's requests are answered with a status.
-async fn until(address: SocketAddr, key: &str, status: u16) -> Duration {
+pub(super) async fn until(address: SocketAddr, key: &str, status: u16) -> Duration {
     let begun = Instant::now();
     while ask(address, key).await != status {
         assert!(begun.elapsed() < Duration::from_secs(10), "not {status} in time");

@@ -502,11 +502,21 @@ pub(crate) fn rows_with_damaged_names_are_found_and_removed_alone(place: &dyn Pl
     let mut marks: Vec<String> = all.iter().map(StoredRow::mark).collect();
     marks.dedup();
     assert!(marks.len() == 3 && marks.iter().all(|mark| mark.len() == 16), "{marks:?}");
+    assert!(all.iter().all(|row| row.text.as_deref() == Some("{}")), "{all:?}");
     for row in &all[1..] {
-        assert!(store.remove_row(row, &event(row.document.revision)).unwrap());
-        assert!(!store.remove_row(row, &event(9)).unwrap(), "it is there once");
+        let gone = format!("gone-{}", row.document.revision);
+        // What is there by another row stays, and what cannot be stored is left out.
+        let changes = [gone.as_str(), "a", "\0"].map(|id| delete("key", id, Expect::Absent));
+        let before = store.version().unwrap();
+        assert!(store.remove_row(row, &changes, &event(row.document.revision)).unwrap());
+        let changed = store.changes_after(before, 10).unwrap();
+        let found: Vec<_> = changed.documents.iter().map(|one| (one.id.as_str(), one.body.is_none())).collect();
+        assert_eq!((found, changed.version), (vec![(gone.as_str(), true)], before + 1));
+        assert!(!store.remove_row(row, &changes, &event(9)).unwrap(), "it is there once");
+        assert_eq!(store.version().unwrap(), before + 1);
     }
-    assert_eq!(rows(), all[..1]);
+    assert_eq!(rows()[0], all[0]);
+    assert!(rows()[1..].iter().all(|row| row.document.body.is_none()));
     let audit = store.audit_page(None, 10).unwrap();
     assert_eq!(audit.iter().map(|entry| entry.time_ms - NOON).collect::<Vec<_>>(), [3, 2]);
     assert_eq!(store.check_audit().unwrap(), ChainCheck::Intact { last: 2 });

@@ -164,8 +164,8 @@ impl Store for LateStore {
         self.reader()?.each_row(take)
     }
 
-    fn remove_row(&self, row: &StoredRow, event: &AuditEvent) -> Result<bool, StoreError> {
-        self.get()?.remove_row(row, event)
+    fn remove_row(&self, row: &StoredRow, changes: &[Change], event: &AuditEvent) -> Result<bool, StoreError> {
+        self.get()?.remove_row(row, changes, event)
     }
 
     fn version(&self) -> Result<u64, StoreError> {
