@@ -34,7 +34,7 @@ pub use refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 pub use reports::{PoolReport, PoolShare};
 pub use reservation::{Abort, Reservation};
 pub use resumed::KeptHold;
-pub use rows::{Correction, Row, StoredRows};
+pub use rows::{Correction, CountsId, Row, StoredRows};
 pub use set::{BudgetSet, Granted, Owner, Request};
 pub use spend::{Price, Spend};
 pub use window::{Period, Window};

@@ -99,9 +99,9 @@ pub use jiff::Timestamp;
 pub use jiff::tz::TimeZone;
 
 pub use budget::{
-    Abort, Budget, BudgetError, BudgetPage, BudgetSet, BudgetSharing, Correction, Granted, KeptHold, Limit, Notice,
-    NoticeKind, Owner, Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row, Scope,
-    ScopeKind, Share, Spend, StoredRows, Unpriced, WhenOver, Window, former_shapes, is_shape,
+    Abort, Budget, BudgetError, BudgetPage, BudgetSet, BudgetSharing, Correction, CountsId, Granted, KeptHold, Limit,
+    Notice, NoticeKind, Owner, Period, PoolReport, PoolShare, Price, Refusal, RefusalReason, Request, Reservation, Row,
+    Scope, ScopeKind, Share, Spend, StoredRows, Unpriced, WhenOver, Window, former_shapes, is_shape,
 };
 pub use cost::{Assumption, Bill, Cost, Line, PartialBill, REPORTED, price};
 pub use facts::{Facts, Pieces};

@@ -33,6 +33,8 @@ pub(super) struct State {
     /// The windows that were current before, the last one first. A clock that was ahead has made later ones than those.
     left: [i64; 2],
     pub(super) tallies: BTreeMap<i64, Tally>,
+    /// How often windows were dropped.
+    drops: u64,
     seq: u64,
     /// Whether it is on the list of budgets whose shares are reported.
     pub(super) is_listed: bool,
@@ -44,6 +46,8 @@ pub(super) struct Tally {
     pub(super) end: Option<i64>,
     pub(super) reserved: u64,
     pub(super) settled: u64,
+    /// How often windows had been dropped when it began: it is another one than those of its window that were dropped.
+    pub(super) made: u64,
     /// What this node may use of a budget that it shares with others.
     pub(super) lent: Lent,
     /// Open reservations.
@@ -108,8 +112,18 @@ impl State {
         let (Some(kept), unstored) = (nth(KEPT_WINDOWS), nth(UNSTORED_WINDOWS)) else { return };
         let is_unstored = |start: &i64, tally: &Tally| tally.is_dirty && unstored.is_none_or(|first| *start >= first);
         let is_near = |start: &i64| *start == current.start || self.left.contains(start);
+        let before = self.tallies.len();
         self.tallies
             .retain(|start, tally| *start >= kept || is_near(start) || tally.open > 0 || is_unstored(start, tally));
+        self.drops += u64::from(self.tallies.len() < before);
+    }
+
+    /// The counts of the window that begins and ends then.
+    fn counts(&mut self, start: i64, end: Option<i64>) -> &mut Tally {
+        let made = self.drops;
+        let tally = self.tallies.entry(start).or_insert_with(|| Tally { made, ..Tally::default() });
+        tally.end = end;
+        tally
     }
 
     /// Used and reserved in the window of a time: here, and by other nodes as far as they are known.
@@ -174,9 +188,7 @@ impl State {
     /// Notes what the budget's share lacks for a refused request, so that the next report asks for it.
     pub(super) fn lacks(&mut self, refusal: &Refusal) {
         if refusal.may_ask {
-            let tally = self.tallies.entry(refusal.window.start).or_default();
-            tally.end = refusal.window.end;
-            tally.lent.share.lacks(refusal.lacks);
+            self.tally(refusal.window).lent.share.lacks(refusal.lacks);
         }
     }
 
@@ -235,16 +247,13 @@ impl State {
 
     /// The counts of a window, which nothing is changed in.
     pub(super) fn tally(&mut self, window: Window) -> &mut Tally {
-        let tally = self.tallies.entry(window.start).or_default();
-        tally.end = window.end;
-        tally
+        self.counts(window.start, window.end)
     }
 
     pub(super) fn touch(&mut self, window: Window) -> &mut Tally {
         self.seq += 1;
         let seq = self.seq;
-        let tally = self.tallies.entry(window.start).or_default();
-        tally.end = window.end;
+        let tally = self.tally(window);
         tally.seq = seq;
         tally.is_dirty = true;
         tally
@@ -276,9 +285,9 @@ impl State {
             if only_changes && !std::mem::take(&mut tally.is_dirty) {
                 continue;
             }
-            let Tally { end, reserved, settled, seq, .. } = *tally;
+            let Tally { end, reserved, settled, made, seq, .. } = *tally;
             let (budget, before) = (Arc::clone(budget), tally.lent.before);
-            rows.push(Row { budget, start: *start, end, reserved, settled, before, cell: number, seq });
+            rows.push(Row { budget, start: *start, end, reserved, settled, before, cell: number, made, seq });
         }
         rows
     }
@@ -294,25 +303,25 @@ impl State {
     /// reserved is booked: the process that reserved it is gone.
     pub(super) fn restore(&mut self, row: &Row, node: Option<&str>) {
         self.seq = self.seq.max(row.seq);
-        let tally = self.tallies.entry(row.start).or_default();
-        tally.end = row.end;
+        let tally = self.counts(row.start, row.end);
         tally.settled = row.settled.saturating_add(row.reserved);
         tally.lent = node.map_or_else(Lent::default, |node| Lent::after(row, node));
         (tally.seq, tally.stored) = (row.seq, Some(row.seq));
         tally.is_dirty = row.reserved > 0;
     }
 
-    /// Counts what another process has counted in a window, or has given back there. It is no use of this process.
-    pub(super) fn correct(&mut self, correction: &Correction) {
-        let tally = self.tallies.entry(correction.start).or_default();
-        tally.end = correction.end;
+    /// Counts what another process has counted in a window, or has given back there. It is no use of this process. Returns
+    /// [`Row::made`].
+    pub(super) fn correct(&mut self, correction: &Correction) -> u64 {
+        let tally = self.counts(correction.start, correction.end);
         tally.settled = tally.settled.saturating_add_signed(correction.change);
         tally.lent.before = tally.lent.before.saturating_add_signed(correction.change);
+        tally.made
     }
 }
 
 impl Tally {
-    /// What this process has used and reserved, beyond what it may use again.
+    /// What this process has used and reserved.
     pub(super) fn own(&self) -> u64 {
         self.settled.saturating_add(self.reserved).saturating_sub(self.lent.before)
     }

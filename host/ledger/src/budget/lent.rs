@@ -2,7 +2,7 @@
 
 use weir_lease::{Before, NodeStatus, Share};
 
-use super::rows::Row;
+use super::rows::{CountsId, Row};
 
 /// Whether this node counts alone.
 #[derive(Debug, Clone, Copy)]
@@ -30,12 +30,13 @@ impl Lent {
     /// Goes on for a process that shared the budget under this name: what it had not reported before it was killed is
     /// reported now, as its own.
     pub(super) fn after(row: &Row, node: &str) -> Self {
-        let before = Before { entry: entry_name(node, row.cell), used: row.own() };
+        let before = Before { entry: entry_name(node, row.counts()), used: row.own() };
         Self { share: Share::after(Some(before)), before: row.total() }
     }
 }
 
-/// A node's name for its share of one budget.
-pub(super) fn entry_name(node: &str, cell: u64) -> String {
-    format!("{node}.{cell}")
+/// A node's name for its share of one budget. Counts that begin anew in a window have a share of their own: its reports are numbered
+/// from 1 on, and the pool knows those of the former one.
+pub(super) fn entry_name(node: &str, CountsId { cell, made }: CountsId) -> String {
+    if made == 0 { format!("{node}.{cell}") } else { format!("{node}.{cell}.{made}") }
 }

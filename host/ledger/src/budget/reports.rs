@@ -8,6 +8,7 @@ use weir_lease::{Answer, Kind, Report};
 use super::cell::Cell;
 use super::lent::entry_name;
 use super::listed::{Entry, SharedBudgets};
+use super::rows::CountsId;
 use super::set::BudgetSet;
 
 /// How many budgets that are not in use are reported again with one round: those in use must not wait for all.
@@ -93,7 +94,7 @@ impl BudgetSet {
                 if let Some(report) = tally.lent.share.report(own, limit, Kind::Window, at) {
                     reports.push(PoolReport {
                         pool: format!("{{{}}}:{}:{start}", entry.budget.name, entry.budget.shape()),
-                        entry: entry_name(node, entry.cell.number),
+                        entry: entry_name(node, CountsId { cell: entry.cell.number, made: tally.made }),
                         limit,
                         end: tally.end,
                         report,

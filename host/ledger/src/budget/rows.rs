@@ -28,8 +28,21 @@ pub struct Row {
     /// The number of the budget's counts in the process that wrote it.
     #[serde(default)]
     pub cell: u64,
+    /// How often windows of the budget had been dropped there when these counts began.
+    #[serde(default)]
+    pub made: u64,
     /// Greater in later rows of the same budget and window.
     pub seq: u64,
+}
+
+/// Which counts of a window these are: a budget that is made again counts from nothing, and so does a window that a clock comes
+/// back to after its counts were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountsId {
+    /// See [`Row::cell`].
+    pub cell: u64,
+    /// See [`Row::made`].
+    pub made: u64,
 }
 
 /// What other processes that keep the same rows have counted at a budget in a window since the last one.
@@ -49,6 +62,11 @@ impl Row {
     /// What is booked and reserved.
     pub fn total(&self) -> u64 {
         self.settled.saturating_add(self.reserved)
+    }
+
+    /// Which counts these are in the process that wrote it.
+    pub fn counts(&self) -> CountsId {
+        CountsId { cell: self.cell, made: self.made }
     }
 
     /// What the process that wrote it has booked and reserved itself.

@@ -14,7 +14,7 @@ use super::lent::BudgetSharing;
 use super::listed::{Entry, SharedBudgets};
 use super::refusal::{Notice, Refusal};
 use super::reservation::{Hold, Reservation};
-use super::rows::{Correction, Row};
+use super::rows::{Correction, CountsId, Row};
 use super::spend::Spend;
 use super::window::Window;
 
@@ -302,16 +302,17 @@ impl BudgetSet {
         }
     }
 
-    /// Takes in what other processes that keep the same rows have counted. Budgets that are gone are left out.
-    pub fn correct(&self, corrections: &[Correction]) {
+    /// Takes in what other processes that keep the same rows have counted. Budgets that are gone are left out. Returns which
+    /// counts have it now, for each.
+    pub fn correct(&self, corrections: &[Correction]) -> Vec<Option<CountsId>> {
         if corrections.is_empty() {
-            return;
+            return Vec::new();
         }
         let entries: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
-        for correction in corrections {
-            if let Some(entry) = entries.get(&*correction.budget) {
-                entry.cell.lock().correct(correction);
-            }
-        }
+        let correct = |correction: &Correction| {
+            let cell = &entries.get(&*correction.budget)?.cell;
+            Some(CountsId { cell: cell.number, made: cell.lock().correct(correction) })
+        };
+        corrections.iter().map(correct).collect()
     }
 }

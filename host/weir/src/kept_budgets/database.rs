@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::file::BudgetFile;
 use weir_gateway::admission::budgets::Budgets;
-use weir_ledger::{Correction, Row, StoredRows, Timestamp, former_shapes, is_shape};
+use weir_ledger::{Correction, CountsId, Row, StoredRows, Timestamp, former_shapes, is_shape};
 use weir_store::{
     BudgetAnswer, BudgetChange, BudgetCount, BudgetExchange, BudgetWindow, RenamedShape, Store, StoreError,
 };
@@ -46,8 +46,8 @@ struct Known {
     end: Option<i64>,
     /// Whether this process counts it, so that its own count has that.
     is_counted: bool,
-    /// The number of the count, if that is known.
-    cell: Option<u64>,
+    /// Which count of this process that is, if it is known.
+    counts: Option<CountsId>,
 }
 
 impl BudgetDatabase {
@@ -101,10 +101,10 @@ impl BudgetDatabase {
         let told = exchange.changes.iter().map(|change| (&change.count.window, change.count.used)).collect();
         self.version = version;
         if exchange.number.is_multiple_of(FORGET_EVERY) {
-            self.forget();
+            self.forget(budgets);
         }
-        let corrections = self.take_in(counts, &told);
-        budgets.correct(&corrections);
+        let (windows, corrections): (Vec<_>, Vec<_>) = self.take_in(counts, &told).into_iter().unzip();
+        self.correct(budgets, &windows, &corrections);
         if let Some((file, _)) = self.before.take()
             && let Err(error) = file.put_aside()
         {
@@ -151,6 +151,19 @@ impl BudgetDatabase {
         changes
     }
 
+    /// Counts here what others have counted in these windows; all of it where the counts of before were dropped.
+    fn correct(&mut self, budgets: &Budgets, windows: &[BudgetWindow], corrections: &[Correction]) {
+        let mut lacking = Vec::new();
+        for ((window, correction), counts) in windows.iter().zip(corrections).zip(budgets.correct(corrections)) {
+            let Some(known) = self.known.get_mut(window) else { continue };
+            let before = std::mem::replace(&mut known.counts, counts);
+            if counts.is_some() && before.is_some_and(|before| Some(before) != counts) {
+                lacking.push(Correction { change: known.used - correction.change, ..correction.clone() });
+            }
+        }
+        budgets.correct(&lacking);
+    }
+
     fn change(&mut self, row: &Row) -> Option<BudgetChange> {
         let window = self.window(row)?;
         let used = amount(row.total());
@@ -158,11 +171,11 @@ impl BudgetDatabase {
             used: 0,
             end: row.end,
             is_counted: true,
-            cell: Some(row.cell),
+            counts: Some(row.counts()),
         });
-        let is_same = known.is_counted && known.cell.is_none_or(|cell| cell == row.cell);
+        let is_same = known.is_counted && known.counts.is_none_or(|counts| counts == row.counts());
         let added = used.saturating_sub(if is_same { known.used } else { 0 });
-        (known.cell, known.is_counted) = (Some(row.cell), true);
+        (known.counts, known.is_counted) = (Some(row.counts()), true);
         Some(BudgetChange { count: BudgetCount { window, end: row.end, used }, added })
     }
 
@@ -172,7 +185,11 @@ impl BudgetDatabase {
     }
 
     /// Takes in what changed in the database. `told` is what this process had counted in all when it asked.
-    fn take_in(&mut self, counts: Vec<BudgetCount>, told: &HashMap<&BudgetWindow, i64>) -> Vec<Correction> {
+    fn take_in(
+        &mut self,
+        counts: Vec<BudgetCount>,
+        told: &HashMap<&BudgetWindow, i64>,
+    ) -> Vec<(BudgetWindow, Correction)> {
         let now = Timestamp::now().as_second();
         let mut corrections = Vec::new();
         for BudgetCount { window, end, used } in counts {
@@ -184,17 +201,26 @@ impl BudgetDatabase {
                 counted.or(known.filter(|known| known.is_counted).map(|known| known.used)).unwrap_or_default();
             let is_counted = is_here || was_counted;
             if is_counted && used != counted {
-                corrections.push(correction(&window, end, used - counted));
+                corrections.push((window.clone(), correction(&window, end, used - counted)));
             }
-            let cell = known.and_then(|known| known.cell);
-            self.known.insert(window, Known { used, end, is_counted, cell });
+            let counts = known.and_then(|known| known.counts);
+            self.known.insert(window, Known { used, end, is_counted, counts });
         }
         corrections
     }
 
-    fn forget(&mut self) {
+    /// Forgets windows that ended long ago, unless this process still has their counts: a clock that was ahead finds them again,
+    /// and all that is in them would be added once more.
+    fn forget(&mut self, budgets: &Budgets) {
         let after = Timestamp::now().as_second() - KEPT_FOR;
-        self.known.retain(|window, known| known.end.is_none_or(|end| end.saturating_add(end - window.start) > after));
+        let counted: HashMap<BudgetWindow, CountsId> = self.counted(&budgets.rows().rows);
+        self.known.retain(|window, known| {
+            known.end.is_none_or(|end| end.saturating_add(end - window.start) > after) || counted.contains_key(window)
+        });
+    }
+
+    fn counted(&self, rows: &[Row]) -> HashMap<BudgetWindow, CountsId> {
+        rows.iter().filter_map(|row| Some((self.window(row)?, row.counts()))).collect()
     }
 
     /// Follows which budgets there are: what the database has of new ones counts here, what it has of others waits.
@@ -206,23 +232,23 @@ impl BudgetDatabase {
         let all = budgets.rows();
         (self.generation, self.shapes) = (Some(generation), all.shapes);
         let now = Timestamp::now().as_second();
-        let cells: HashMap<BudgetWindow, u64> =
-            all.rows.iter().filter_map(|row| Some((self.window(row)?, row.cell))).collect();
-        let mut corrections = Vec::new();
+        let counted = self.counted(&all.rows);
+        let (mut windows, mut corrections) = (Vec::new(), Vec::new());
         for (window, known) in &mut self.known {
-            let cell = cells.get(window).copied();
-            if known.is_counted && cell.is_some() && (known.cell.is_none() || known.cell == cell) {
-                known.cell = cell;
+            let counts = counted.get(window).copied();
+            if known.is_counted && counts.is_some() && (known.counts.is_none() || known.counts == counts) {
+                known.counts = counts;
                 continue;
             }
-            known.cell = cell;
+            known.counts = counts;
             known.is_counted =
                 self.shapes.get(&window.budget) == Some(&window.shape) && known.end.is_none_or(|end| end > now);
             if known.is_counted {
+                windows.push(window.clone());
                 corrections.push(correction(window, known.end, known.used));
             }
         }
-        budgets.correct(&corrections);
+        self.correct(budgets, &windows, &corrections);
     }
 }
 

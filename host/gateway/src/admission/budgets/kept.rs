@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::Budgets;
-use weir_ledger::{Correction, Row, StoredRows};
+use weir_ledger::{Correction, CountsId, Row, StoredRows};
 
 impl Budgets {
     /// Continues with what an earlier process has counted. Rows of unknown budgets wait for those of the store, if
@@ -48,8 +48,9 @@ impl Budgets {
         self.set.load().give_back(rows);
     }
 
-    /// Takes in what other processes that keep the same rows have counted.
-    pub fn correct(&self, corrections: &[Correction]) {
+    /// Takes in what other processes that keep the same rows have counted. Returns which counts have it now, for each, where
+    /// its budget is known.
+    pub fn correct(&self, corrections: &[Correction]) -> Vec<Option<CountsId>> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let by_window: HashMap<(&str, i64), i64> =
             corrections.iter().map(|one| ((&*one.budget, one.start), one.change)).collect();
@@ -58,6 +59,6 @@ impl Budgets {
                 row.correct(*change);
             }
         }
-        self.set.load().correct(corrections);
+        self.set.load().correct(corrections)
     }
 }

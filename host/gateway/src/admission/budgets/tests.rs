@@ -14,6 +14,7 @@ fn what_was_counted_for_budgets_of_the_store_waits_until_it_is_read() {
         settled: 7,
         before: 0,
         cell: 0,
+        made: 0,
         seq: 1,
     };
     let shapes = ["file", "key/a/b"].map(|name| (name.to_owned(), budget(name).shape())).into();
@@ -60,6 +61,7 @@ fn budgets_of_the_configuration_and_the_fullest_of_the_store_have_gauges() {
         settled,
         before: 0,
         cell: 0,
+        made: 0,
         seq: 1,
     });
     let shapes = names.iter().map(|name| (name.clone(), budget(name).shape())).collect();

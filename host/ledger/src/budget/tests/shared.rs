@@ -147,6 +147,32 @@ fn what_no_report_of_another_node_has_is_reserved_anew() {
     b.get("9", &mut pools).unwrap().reservation.settle(&dollars("9"));
     let status = |link| BudgetSharing::Shared { status: NodeStatus { at: AT, link, nodes: 2 }, asked: 0 };
     let resumed = b.1.resume(&open.kept(), &status(Link::Well)).unwrap();
+#[test]
+fn a_window_that_the_clock_comes_back_to_after_its_counts_were_dropped_is_shared_again() {
+    let by_minute = Budget { per: Period::Minute, ..budget("key", of(ScopeKind::Key, "k"), "10") };
+    let (node, mut pools) = (Node("a", set(vec![by_minute])), Pools::default());
+    let mut spends = |minute: i64| {
+        let at = Timestamp::from_second(now().as_second() + minute * 60).unwrap();
+        let status = NodeStatus { at: AT, link: Link::Well, nodes: 2 };
+        for asked in 0..3 {
+            let sharing = BudgetSharing::Shared { status, asked };
+            match node.1.reserve_on(&Request::whole(KEY, dollars("4")), at, &sharing) {
+                Ok(granted) => {
+                    granted.reservation.keep();
+                    pools.round(&node);
+                    node.1.changes();
+                    return true;
+                }
+                Err(refusal) if refusal.may_ask => pools.round(&node),
+                Err(_) => return false,
+            }
+        }
+        false
+    };
+    assert_eq!([0, 1, 2, 3, 4].map(&mut spends), [true; 5]);
+    assert_eq!([0, 0].map(spends), [true, false], "what was used there before counts");
+}
+
     assert_eq!(counts(&b.1, "key", now()), pair("9", "8"), "its own use is none of the other's");
     resumed.finish();
     let alone = Node::new("c", "20");
@@ -257,7 +283,7 @@ fn many_budgets_that_are_not_in_use_are_reported_again_one_part_after_the_other(
     let Window { start, end } = Period::Day.window(&jiff::tz::TimeZone::UTC, now());
     let row = |number| {
         let budget = key(number).into();
-        Row { budget, start, end, reserved: 0, settled: 5, before: 0, cell: 0, seq: 1 }
+        Row { budget, start, end, reserved: 0, settled: 5, before: 0, cell: 0, made: 0, seq: 1 }
     };
     set.restore(&(0..1_200).map(row).collect::<Vec<_>>(), Some("earlier"));
     let node = Node("a", set);

@@ -51,6 +51,7 @@ impl Node {
             settled: 0,
             before: 0,
             cell: 0,
+            made: 0,
             seq: 0,
         });
         let row = Row { settled: row.total(), reserved: more, ..row };
@@ -157,4 +158,92 @@ fn what_a_file_of_this_node_has_is_added_once() {
     own.flush();
     first.flush();
     assert_eq!((own.sum(NAME), first.sum(NAME), path.exists()), (7, 7, false));
+}
+
+/// Windows that have ended, the newest last: a clock that was ahead comes back to them.
+fn windows() -> [i64; 4] {
+    let now = Timestamp::now().as_second().div_euclid(60) * 60;
+    [4, 3, 2, 1].map(|hours| now - hours * 3_600 - 7_200)
+}
+
+impl Node {
+    /// A node with a budget by the minute.
+    fn of_minutes(store: &Arc<dyn Store>) -> Self {
+        let mut node = Self::start(store);
+        node.budgets.replace(&[Budget::new(NAME, Scope::All, Limit::Requests(1_000), Period::Minute)]);
+        node.flush();
+        node
+    }
+
+    /// What it has counted in a window.
+    fn counted(&self, start: i64) -> Option<Row> {
+        self.budgets.rows().rows.into_iter().find(|row| row.start == start)
+    }
+
+    /// Counts more in a window, and tells the database.
+    fn spend(&mut self, start: i64, more: u64) {
+        let (budget, end) = (NAME.into(), Some(start + 60));
+        let none = Row { budget, start, end, reserved: 0, settled: 0, before: 0, cell: 0, made: 0, seq: 0 };
+        let row = self.counted(start).unwrap_or(none);
+        let row = Row { settled: row.total(), reserved: more, ..row };
+        self.budgets.restore(StoredRows { rows: vec![row], ..self.budgets.rows() }, false);
+        self.flush();
+    }
+}
+
+/// What a database has counted in a window.
+fn in_database(store: &Arc<dyn Store>, start: i64) -> i64 {
+    let BudgetAnswer::Counts { counts, .. } = store.exchange_budgets(&BudgetExchange::default()).unwrap() else {
+        panic!("it was not put back")
+    };
+    counts.iter().filter(|count| count.window.start == start).map(|count| count.used).sum()
+}
+
+#[test]
+fn a_window_that_ended_long_ago_by_a_clock_that_was_ahead_is_counted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = stored(&folder.path().join("weir.db"));
+    let ([start, ..], mut node) = (windows(), Node::of_minutes(&store));
+    node.spend(start, 10);
+    node.database.number = FORGET_EVERY - 1;
+    node.budgets.give_back(&[node.counted(start).unwrap()]);
+    node.flush();
+    node.spend(start, 1);
+    node.flush();
+    assert_eq!((in_database(&store, start), node.counted(start).unwrap().total()), (11, 11));
+    // What this process no longer counts is forgotten.
+    node.budgets.replace(&[]);
+    node.database.number = FORGET_EVERY - 1;
+    node.flush();
+    assert!(node.database.known.is_empty(), "{:?}", node.database.known);
+}
+
+#[test]
+fn a_window_that_a_clock_comes_back_to_after_its_counts_were_dropped_goes_on_with_what_all_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = stored(&folder.path().join("weir.db"));
+    for others in [0, 3] {
+        let (mut node, mut other) = (Node::of_minutes(&store), Node::of_minutes(&store));
+        let [start, later @ ..] = windows().map(|start| start - 60 * i64::from(others > 0));
+        node.spend(start, 10);
+        for start in later {
+            node.spend(start, 1);
+        }
+        // It looks at the window of now.
+        node.sum(NAME);
+        assert_eq!(node.counted(start), None);
+        if others > 0 {
+            other.spend(start, others);
+            node.flush();
+        }
+        node.spend(start, 1);
+        node.flush();
+        other.flush();
+        let all = 11 + others;
+        assert_eq!(
+            (in_database(&store, start), node.counted(start).unwrap().total()),
+            (i64::try_from(all).unwrap(), all)
+        );
+        assert!(others == 0 || other.counted(start).unwrap().total() == all);
+    }
 }

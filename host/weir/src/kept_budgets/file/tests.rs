@@ -10,7 +10,7 @@ fn budget(name: &str, limit: Limit) -> Budget {
 }
 
 fn row(name: &str) -> Row {
-    Row { budget: name.into(), start: 0, end: Some(60), reserved: 3, settled: 7, before: 0, cell: 0, seq: 1 }
+    Row { budget: name.into(), start: 0, end: Some(60), reserved: 3, settled: 7, before: 0, cell: 0, made: 0, seq: 1 }
 }
 
 #[test]
