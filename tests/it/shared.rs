@@ -132,6 +132,46 @@ async fn a_server_that_begins_again_with_an_old_snapshot_gives_no_use_back() {
     assert_eq!(served(&nodes, 20).await, 0);
 }
 
+/// Waits for the next rounds of a node's reports; how many reports these have had besides the two of its presence.
+async fn reports(gateway: &Gateway, rounds: u32) -> f64 {
+    const ROUNDS: &str = "weir_shared_rounds_total{result=\"answered\"}";
+    let counts = async || (gateway.metric(ROUNDS).await, gateway.metric("weir_shared_reports_total").await);
+    let (begun, before) = counts().await;
+    let reached = async {
+        loop {
+            let (now, after) = counts().await;
+            if now >= begun + f64::from(rounds) {
+                return after - before - 2.0 * (now - begun);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    soon("its reports", reached).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_begins_again_with_an_old_snapshot_hears_of_budgets_that_are_not_in_use() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "", &budget("requests = 100"));
+    let nodes = [node(&settings).await, node(&settings).await];
+    let [idle, other] = &nodes;
+    assert_eq!(served(&nodes[..1], 10).await, 10);
+    assert_eq!(redis.run(&["save"]).trim(), "OK");
+    assert_eq!(served(&nodes[..1], 50).await, 50);
+    while reports(idle, 6).await > 0.0 {}
+    redis.kill();
+    for gateway in &nodes {
+        gateway.until_metric("weir_shared_state", 1.0).await;
+    }
+    redis.go();
+    for gateway in &nodes {
+        gateway.until_metric("weir_shared_state", 0.0).await;
+    }
+    reports(idle, 2).await;
+    assert_eq!(served(&[Arc::clone(other)], 200).await, 40);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_other_adapters_is_seen_and_not_ready_where_that_is_required() {
     let Some(redis) = Redis::start() else { return };

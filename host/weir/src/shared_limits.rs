@@ -201,6 +201,10 @@ impl Rounds {
             }
         }
         round.answered(answers.now, nodes);
+        // A server that was away may have come back with older data, of which nothing tells.
+        if self.is_lost {
+            self.repeat_budgets();
+        }
         self.note_reach(None);
         if let Some(alike) = alike {
             self.compare(alike);
@@ -210,7 +214,14 @@ impl Rounds {
     /// Has all budgets reported again if the server has lost its data.
     fn note_generation(&mut self, generation: u64) {
         let is_other = self.generation.replace(generation).is_some_and(|known| known != generation);
-        if let Some(budget) = self.budget.as_ref().filter(|_| is_other) {
+        if is_other {
+            self.repeat_budgets();
+        }
+    }
+
+    /// Has all budgets reported again, in use or not.
+    fn repeat_budgets(&self) {
+        if let Some(budget) = &self.budget {
             budget.repeat_all();
         }
     }
