@@ -133,7 +133,8 @@ pub(crate) fn clean_event(event: &mut ChatEvent, losses: &mut Vec<Loss>) -> bool
     true
 }
 
-const LOGPROBS: &str = "logprobs";
+/// What losses of figures of tokens are called.
+pub const LOGPROBS: &str = "logprobs";
 
 /// Where it is reported what was left out.
 struct Sieve<'a>(&'a mut Vec<Loss>);

@@ -92,3 +92,36 @@ fn is_as_sent(reply: &Reply, sent: &str) {
     assert_eq!((reply.status(), reply.text().as_str()), (200, sent));
     assert_eq!(reply.header("x-weir-lane"), Some("relay"));
 }
+
+/// The figures tell what a guard keeps back, so that they do not go on with what it changes.
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_of_tokens_that_a_guard_keeps_from_the_client_are_reported_as_lost() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let gateway = gateway(&upstream, &NAMES, &seeing("pii", "options = { action = \"mask\" }")).await;
+    let words = json!({"role": "assistant", "content": format!("Pay with {CARD}")});
+    let figures =
+        json!({"logprobs": {"content": [{"token": "Hi", "logprob": -0.5, "bytes": [72], "top_logprobs": []}]}});
+    let lost = "weir_translation_dropped_fields_total{field=\"logprobs\"}";
+    for (model, before) in [("openai", 0.0), ("openai-t", 2.0)] {
+        let mut choice = json!({"index": 0, "message": words, "finish_reason": "stop"});
+        choice.as_object_mut().unwrap().extend(figures.as_object().unwrap().clone());
+        let whole = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]});
+        upstream.now(Answer::json(200, whole.to_string()));
+        let body = json!({"model": model, "logprobs": true, "messages": [{"role": "user", "content": "Hi"}]});
+        let reply = gateway.ask(&Request::post("/v1/chat/completions", body.to_string())).await;
+        assert!(reply.status() == 200 && !reply.text().contains("4111"), "{model}: {}", reply.text());
+        assert_eq!(reply.header("x-weir-dropped-params"), Some("logprobs"), "{model}: {}", reply.text());
+        gateway.until_metric(lost, before + 1.0).await;
+        let stream = Answer::sse()
+            .piece(chunk(&words, &Value::Null, &figures))
+            .piece(chunk(&json!({}), &json!("stop"), &json!({})))
+            .piece("data: [DONE]\n\n")
+            .end();
+        upstream.script(move |_| stream.clone());
+        let mut body = body;
+        body["stream"] = json!(true);
+        let reply = gateway.ask(&Request::post("/v1/chat/completions", body.to_string())).await;
+        assert!(reply.status() == 200 && !reply.text().contains("top_logprobs"), "{model}: {}", reply.text());
+        gateway.until_metric(lost, before + 2.0).await;
+    }
+}

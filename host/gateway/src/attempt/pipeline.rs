@@ -285,12 +285,15 @@ impl Pipeline {
     }
 
     /// Returns the instances to their pools.
-    pub(super) fn release(self) -> Observed {
+    pub(super) fn release(mut self) -> Observed {
         let is_original = self.is_original();
         self.decoder.release();
         self.encoder.into_iter().for_each(ChatEncoder::release);
-        // What they did is counted and logged; the answer's head has gone.
-        self.guards.map(|guards| guards.conclude());
+        if let Some(mut guards) = self.guards {
+            bounds::note(&mut self.seen.losses, guards.take_losses());
+            // What they did is counted and logged; the answer's head has gone.
+            guards.conclude();
+        }
         // The provider's own bytes lost nothing.
         let losses = if is_original { Vec::new() } else { self.seen.losses };
         Observed { finished: self.validator.has_finish(), losses, ..self.seen }

@@ -14,7 +14,8 @@ use passed::ClientSideState;
 use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict};
 use weir_sandbox::{AnswerJudge, PluginFault};
 use weir_translate::event_validator::EventValidator;
-use weir_types::contract::types::{ChatEvent, ErrorKind};
+use weir_translate::stated_json::LOGPROBS;
+use weir_types::contract::types::{ChatEvent, ErrorKind, Loss, LossKind};
 use weir_types::fault::{Fault, Side};
 
 /// The guards of one answer, in order. Each gets what the one before it lets through.
@@ -25,6 +26,8 @@ pub struct AnswerGuards {
     /// Checks what guards put in place of events.
     validator: Option<EventValidator>,
     is_refused: bool,
+    /// Whether the answer had figures of its tokens, which do not go on.
+    had_logprobs: bool,
     metrics: GuardMetrics,
     request_id: String,
     /// Gets what each guard did.
@@ -105,6 +108,7 @@ impl AnswerGuards {
             passed: ClientSideState::default(),
             validator: may_replace.then(|| EventValidator::new(request_id)),
             is_refused: false,
+            had_logprobs: false,
             metrics: metrics.clone(),
             request_id: request_id.to_owned(),
             notes,
@@ -154,6 +158,22 @@ impl AnswerGuards {
         events
     }
 
+    /// Takes what the answer has lost on its way through the guards, though none took it out: values that guards put in place of
+    /// others and that are no JSON, ends that they left out, and figures of tokens, which tell what is kept back.
+    pub(crate) fn take_losses(&mut self) -> Vec<Loss> {
+        let mut losses = self.validator.as_mut().map(EventValidator::take_losses).unwrap_or_default();
+        for loss in &mut losses {
+            let note =
+                if loss.kind == LossKind::Dropped { "a guard's value is not JSON" } else { "a guard left it out" };
+            loss.note = Some(note.to_owned());
+        }
+        if std::mem::take(&mut self.had_logprobs) {
+            let note = Some("guards judge the answer".to_owned());
+            losses.push(Loss { field: LOGPROBS.to_owned(), kind: LossKind::Dropped, note });
+        }
+        losses
+    }
+
     /// Ends the judgement: counts, logs and notes it. Returns whether a guard changed the answer's texts.
     pub(crate) fn conclude(mut self) -> bool {
         self.end()
@@ -191,7 +211,9 @@ impl AnswerGuards {
         }
         if !self.only_watch() {
             // Their texts would tell what is kept back.
+            let all = events.len();
             events.retain(|event| !matches!(event, ChatEvent::Logprobs(_)));
+            self.had_logprobs |= events.len() < all;
         }
         self.passed.remember_start(&events);
         for link in &mut self.links {
@@ -332,4 +354,45 @@ async fn judge_of(pending: &Pending, tenant: &Arc<str>) -> Result<Option<AnswerJ
 fn failed(guard: &Guard) -> Fault {
     let message = format!("the guard `{}` failed, and answers that it does not judge are refused", guard.name);
     Fault::new(Side::Gateway, ErrorKind::Internal, message).with_status(503).with_code("guard_failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_types::contract::types::{CandidateLogprobs, Opaque, Usage};
+
+    use super::*;
+    use crate::observe::metrics::Metrics;
+
+    /// What guards that have let events through lost of them.
+    fn lost(events: Vec<ChatEvent>, is_end: bool) -> Vec<String> {
+        let mut guards = AnswerGuards {
+            links: Vec::new(),
+            passed: ClientSideState::default(),
+            validator: Some(EventValidator::new("r")),
+            is_refused: false,
+            had_logprobs: false,
+            metrics: GuardMetrics::new(&Metrics::new().unwrap()).unwrap(),
+            request_id: "r".into(),
+            notes: Notes::default(),
+        };
+        guards.judge(events, is_end).unwrap();
+        let losses = guards.take_losses();
+        assert!(guards.take_losses().is_empty(), "each is reported once");
+        losses.into_iter().map(|loss| format!("{}={:?}: {}", loss.field, loss.kind, loss.note.unwrap())).collect()
+    }
+
+    #[test]
+    fn what_guards_put_in_place_and_is_no_json_is_a_loss_and_so_is_an_end_that_they_left_out() {
+        let opaque =
+            |json: &str| ChatEvent::Opaque(Opaque { format: "f".into(), kind: "note".into(), json: json.into() });
+        assert_eq!(lost(vec![opaque("{}"), ChatEvent::Usage(Usage::default())], false), [""; 0]);
+        assert_eq!(lost(vec![opaque("1,\"model\":2")], false), ["note=Dropped: a guard's value is not JSON"]);
+        assert_eq!(lost(vec![opaque("{}")], true), ["finish_reason=Approximated: a guard left it out"]);
+    }
+
+    #[test]
+    fn guards_without_a_verdict_that_holds_leave_the_figures_of_tokens() {
+        let figures = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: "{}".into() });
+        assert_eq!(lost(vec![figures], false), [""; 0]);
+    }
 }

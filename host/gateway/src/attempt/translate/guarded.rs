@@ -6,7 +6,7 @@ use super::super::{InboundRequest, Judged, RequestContext};
 use super::Run;
 use crate::guard::AnswerGuards;
 use weir_translate::text_events;
-use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, FinishReason};
+use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, FinishReason, LossKind};
 use weir_types::fault::Fault;
 
 /// Leases the guards that judge the answer, before anything is sent.
@@ -66,7 +66,7 @@ impl Run<'_> {
     pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<bool, Fault> {
         let Some(mut guards) = self.guards.take() else { return Ok(false) };
         let events = judged(&mut guards, text_events::to_events(chat));
-        let is_refused = guards.is_refused();
+        let (is_refused, losses) = (guards.is_refused(), guards.take_losses());
         let is_changed = guards.conclude();
         let events = events?;
         if is_refused {
@@ -75,6 +75,8 @@ impl Run<'_> {
             text_events::refuse(chat, &finish);
         } else if is_changed {
             text_events::replace_texts(chat, &events);
+            // Ends of a whole answer stay.
+            self.note(losses.into_iter().filter(|loss| loss.kind == LossKind::Dropped).collect());
         }
         Ok(is_refused || is_changed)
     }
