@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_tests::program::ask;
-use weir_tests::{Answer, Folder, Gateway, Received, Redis, Reply, Request, Upstream, clients};
+use weir_tests::{Answer, Folder, Gateway, Received, Redis, Reply, Request, Upstream, clients, soon};
 
 use crate::kept_batches::Node;
 use crate::kept_files::until_file_is_kept;
@@ -454,7 +454,7 @@ async fn nodes_that_share_a_budget_hold_back_what_each_of_them_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_batch_did_not_use_is_there_again_for_its_node_where_nodes_share_and_it_was_killed() {
+async fn what_a_batch_did_not_use_is_there_again_for_all_nodes_that_share_where_its_own_was_killed() {
     let Some(redis) = Redis::start() else { return };
     let [_, tenths] = needed();
     let (upstream, state) = openai().await;
@@ -469,13 +469,25 @@ async fn what_a_batch_did_not_use_is_there_again_for_its_node_where_nodes_share_
     let again = Node::start(&folder, &config);
     until_used_at(&again, "money", tenths / 10.0).await;
     assert_eq!(asked(&again, begin("/v1", &file)).await.status(), 429, "there is no room for another");
+    let other = open("openai", &["gpt-x"], &upstream, &budgets).await;
+    let [large, small] = [lines(), vec![line("gpt-x", 5)]];
+    let [large, small] = [uploaded(&other, "one", "/v1", &large).await, uploaded(&other, "one", "/v1", &small).await];
+    let begins = async |file: &str| other.ask(&by("one", begin("/v1", file))).await.status();
+    assert_eq!(begins(&large).await, 429, "the other node counts it as well");
     state.store(DONE, Ordering::SeqCst);
     assert_eq!(asked(&again, Request::get(&format!("/v1/batches/{batch}"))).await.status(), 200);
     until_used_at(&again, "money", DOLLARS).await;
-    let small = id_in(&asked(&again, upload("/v1", &[line("gpt-x", 5)])).await);
-    let reply = asked(&again, begin("/v1", &small)).await;
-    assert_eq!(reply.status(), 200, "{}", reply.text());
-    assert_eq!(asked(&again, begin("/v1", &file)).await.status(), 429, "no more than is left");
+    let is_there = async {
+        while begins(&small).await != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    soon("what the batch did not use", is_there).await;
+    assert_eq!(begins(&large).await, 429, "no more than is left");
+    drop(again);
+    let last = Node::start(&folder, &config);
+    assert_eq!(asked(&last, begin("/v1", &file)).await.status(), 429, "also for one more process");
+    assert_eq!(begins(&small).await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ local used, ceiling, short, ahead = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumb
 local is_known, generation, gone_before = ARGV[9] == '1', ARGV[10], tonumber(ARGV[11])
 local before, before_used = ARGV[12], tonumber(ARGV[13])
 local nodes, term, kept = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
+local returned = tonumber(ARGV[17])
 local DAY, SPARE_ENTRIES, SPARE_TIME = 86400000, 80, 600000
 
 local time = redis.call('TIME')
@@ -91,6 +92,11 @@ else
       lost = math.max(lost, gone_before)
     end
     if not own then take_back(name) end
+    if returned > 0 then
+      local field = 'r:' .. ARGV[3]
+      local known = tonumber(redis.call('HGET', key, field) or '0')
+      if returned > known then redis.call('HSET', key, field, string.format('%.0f', returned)) end
+    end
     if before ~= '' then
       local earlier = redis.call('HGET', key, 'e:' .. before)
       if earlier then
@@ -102,7 +108,7 @@ else
     end
   end
   local all = redis.call('HGETALL', key)
-  local held = 0
+  local held, given_back = 0, 0
   nodes = 1
   others, gone = lost, lost
   for i = 1, #all, 2 do
@@ -121,8 +127,11 @@ else
       else
         redis.call('HDEL', key, field)
       end
+    elseif string.sub(field, 1, 2) == 'r:' then
+      given_back = given_back + tonumber(all[i + 1])
     end
   end
+  others = others - math.min(given_back, others)
   if lost ~= known_lost then redis.call('HSET', key, 'x', string.format('%.0f', lost)) end
   new_ceiling, left = grant(limit - others - held - used, nodes)
 end

@@ -171,7 +171,7 @@ pub(crate) fn keys(pool: &str) -> [String; 2] {
 
 /// The script's arguments, in its order.
 pub(crate) fn arguments(request: &PoolRequest) -> Vec<String> {
-    let Report { seq, used, ceiling, short, ahead, is_known, generation, gone, before } = &request.report;
+    let Report { seq, used, ceiling, short, ahead, is_known, generation, gone, before, returned } = &request.report;
     let kind = match request.kind {
         Kind::Window => "w",
         Kind::Bucket => "b",
@@ -184,7 +184,7 @@ pub(crate) fn arguments(request: &PoolRequest) -> Vec<String> {
     let mut all = Vec::from(words);
     all.extend(numbers.map(|number| number.to_string()));
     all.extend([before.to_owned(), before_used.to_string(), request.nodes.to_string()]);
-    all.extend([TERM.as_millis(), kept].map(|number| number.to_string()));
+    all.extend([TERM.as_millis(), kept, u128::from(*returned)].map(|number| number.to_string()));
     all
 }
 

@@ -84,14 +84,14 @@ struct Act {
     generation: u64,
     is_late: bool,
     before: Option<u64>,
-    numbers: [u64; 5],
+    numbers: [u64; 6],
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let passes = prop_oneof![6 => 0..3_000_u64, 2 => 5_900..6_100_u64, 1 => 0..90_000_000_u64];
     let before = prop_oneof![9 => Just(None), 1 => (0..60_u64).prop_map(Some)];
     let flags = (any::<bool>(), 0..3_u64, prop::bool::weighted(0.1), before);
-    let act = (0..4_usize, passes, flags, prop::array::uniform5(0..60_u64));
+    let act = (0..4_usize, passes, flags, prop::array::uniform6(0..60_u64));
     let act = act.prop_map(|(node, passes, (is_known, generation, is_late, before), numbers)| Act {
         node,
         passes,
@@ -108,7 +108,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 fn the_script_answers_as_the_pool_does() {
     let Some(redis) = Redis::start(&[]) else { return };
     // The same script, with the time as a further argument.
-    let text = SCRIPT.replace("redis.call('TIME')", "{math.floor(ARGV[17] / 1000), (ARGV[17] % 1000) * 1000}");
+    let text = SCRIPT.replace("redis.call('TIME')", "{math.floor(ARGV[18] / 1000), (ARGV[18] % 1000) * 1000}");
     assert_ne!(text, SCRIPT);
     let client = redis::Client::open(redis.address()).unwrap();
     let connection = RefCell::new(client.get_connection().unwrap());
@@ -123,12 +123,15 @@ fn the_script_answers_as_the_pool_does() {
                 let mut pool = Pool::new(kind, first * 1_000);
                 for (seq, act) in (1..).zip(acts) {
                     now += act.passes;
-                    let [used, ceiling, short, ahead, gone] = act.numbers.map(|number| number * scale);
+                    let [used, ceiling, short, ahead, gone, returned] = act.numbers.map(|number| number * scale);
+                    // Few nodes give anything back.
+                    let returned = if act.node == 3 { returned } else { 0 };
                     let generation = if act.generation == 0 { first * 1_000 } else { act.generation };
                     let before = act.before.map(|used| Before { entry: "old".to_owned(), used: used * scale });
                     let seq = if act.is_late { 1 } else { seq };
+                    let is_known = act.is_known;
                     let report =
-                        Report { seq, used, ceiling, short, ahead, is_known: act.is_known, generation, gone, before };
+                        Report { seq, used, ceiling, short, ahead, is_known, generation, gone, before, returned };
                     let entry = format!("node-{}", act.node);
                     let expected = pool.exchange(limit, &entry, &report, 3, Duration::from_millis(now));
                     let request = PoolRequest { entry, ..request(kind, limit, report) };

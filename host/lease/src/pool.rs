@@ -43,6 +43,9 @@ pub struct Report {
     pub gone: u64,
     /// What an earlier process of this node had used, and may not have reported.
     pub before: Option<Before>,
+    /// What the node has given back, since the share began, of the use of processes that are gone: they had reserved more
+    /// than was used in the end.
+    pub returned: u64,
 }
 
 /// The use of an earlier process.
@@ -59,9 +62,9 @@ pub struct Before {
 pub struct Answer {
     /// Up to which sum the node may go now.
     pub ceiling: u64,
-    /// What all others have used or reserved.
+    /// What all others have used or reserved, without what was given back of it.
     pub others: u64,
-    /// The part of it that belongs to nodes that are gone.
+    /// What of it belongs to nodes that are gone, with what was given back.
     pub gone: u64,
     /// What is left for all nodes; negative if more was used than the limit.
     pub left: i64,
@@ -90,6 +93,8 @@ pub struct Pool {
     lost: u64,
     /// The parts of it by the entries that they were added up from: a node that was silent may report again.
     added: BTreeMap<String, u64>,
+    /// What was given back of others' use, by the entries whose nodes did.
+    returned: BTreeMap<String, u64>,
     /// What a bucket holds, and when it was filled.
     level: f64,
     at: Option<Duration>,
@@ -98,7 +103,8 @@ pub struct Pool {
 impl Pool {
     /// A pool of which nothing is used. Its generation distinguishes it from an earlier one of the same name.
     pub fn new(kind: Kind, generation: u64) -> Self {
-        Self { kind, generation, entries: BTreeMap::new(), lost: 0, added: BTreeMap::new(), level: 0.0, at: None }
+        let (added, returned) = (BTreeMap::new(), BTreeMap::new());
+        Self { kind, generation, entries: BTreeMap::new(), lost: 0, added, returned, level: 0.0, at: None }
     }
 
     /// Takes a node's report and answers it; `None` if a later one was here before. The time is the pool's; `nodes` is how
@@ -122,6 +128,7 @@ impl Pool {
                 gone += other.used;
             }
         }
+        used -= self.returned.values().fold(0, |sum: u64, one| sum.saturating_add(*one)).min(used);
         let left = i128::from(limit) - i128::from(used) - i128::from(held) - i128::from(report.used);
         let (ceiling, left) = grant(report, left, nodes);
         self.keep(entry, report, ceiling, now);
@@ -134,6 +141,10 @@ impl Pool {
         if self.kind == Kind::Places {
             self.entries.retain(|name, entry| name == own || entry.until > now);
             return;
+        }
+        if report.returned > 0 {
+            let known = self.returned.entry(own.to_owned()).or_default();
+            *known = report.returned.max(*known);
         }
         if report.is_known && report.generation != self.generation {
             self.lost = self.lost.max(report.gone);

@@ -45,6 +45,8 @@ pub struct Share {
     pace: Pace,
     last: Option<Answer>,
     before: Option<Before>,
+    /// What was given back of the use of processes that are gone.
+    returned: u64,
 }
 
 /// How fast a share is used.
@@ -142,14 +144,21 @@ impl Share {
             generation,
             gone,
             before: self.before.clone(),
+            returned: self.returned,
         })
     }
 
+    /// Gives back a part of what processes that are gone had used: the next report says so.
+    pub fn give_back(&mut self, amount: u64) {
+        self.returned = self.returned.saturating_add(amount);
+        self.reported = None;
+    }
+
     /// Lets the next report say all of it again, since the server may not know it: what was used here, by an earlier
-    /// process, and by nodes that are gone. False if all that is nothing.
+    /// process, and by nodes that are gone, and what was given back. False if all that is nothing.
     pub fn repeat(&mut self, used: u64) -> bool {
         let is_behind = self.before.as_ref().is_some_and(|before| before.used > 0);
-        let knows = used > 0 || is_behind || self.last.is_some_and(|last| last.gone > 0);
+        let knows = used > 0 || self.returned > 0 || is_behind || self.last.is_some_and(|last| last.gone > 0);
         if knows {
             self.reported = None;
         }

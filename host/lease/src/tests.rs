@@ -280,6 +280,32 @@ fn a_node_that_was_silent_for_days_counts_once_when_it_is_back() {
 }
 
 #[test]
+fn what_is_given_back_of_the_use_of_others_is_left_for_all_nodes_once() {
+    let (limit, mut pool, now) = (100, Pool::new(Kind::Window, 1), SECOND);
+    let exchange = |pool: &mut Pool, entry: &str, report: Report| pool.exchange(limit, entry, &report, 3, now).unwrap();
+    let report = |seq, used, returned| Report { seq, used, ceiling: used, returned, ..Report::default() };
+    exchange(&mut pool, "killed", report(1, 80, 0));
+    exchange(&mut pool, "other", report(1, 10, 0));
+    let answer = exchange(&mut pool, "after", report(1, 5, 60));
+    assert_eq!((answer.others, answer.left), (30, 65));
+    // It is a sum: said twice, it is given back once, and a report that comes late takes nothing of it away.
+    for (seq, returned) in [(2, 60), (3, 40)] {
+        assert_eq!(exchange(&mut pool, "after", report(seq, 5, returned)).left, 65);
+    }
+    let other = exchange(&mut pool, "other", report(2, 10, 0));
+    assert_eq!((other.others, other.left), (25, 65));
+    // A server that forgets hears of it again, with what was known of the node that is gone.
+    let mut again = Pool::new(Kind::Window, 3);
+    let known = Report { is_known: true, generation: 1, gone: 80, ..report(4, 5, 60) };
+    assert_eq!(exchange(&mut again, "after", known).others, 20);
+    // What is given back of what the pool does not know makes no use of others less than none.
+    let mut empty = Pool::new(Kind::Window, 2);
+    exchange(&mut empty, "after", report(4, 5, 60));
+    let other = exchange(&mut empty, "other", report(3, 10, 0));
+    assert_eq!((other.others, other.left), (0, 90));
+}
+
+#[test]
 fn a_server_that_forgets_learns_from_the_nodes_what_was_used() {
     let (limit, mut pool, mut now) = (100, Pool::new(Kind::Window, 1), SECOND);
     let [mut a, mut b, mut gone] = [Node::new(0), Node::new(1), Node::new(2)];

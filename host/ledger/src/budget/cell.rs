@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use weir_lease::{Link, NodeStatus, WhenLost};
+use weir_lease::{Link, NodeStatus};
 
 use super::definition::{Budget, Limit, WhenOver};
 use super::lent::{BudgetSharing, Lent};
@@ -326,10 +326,13 @@ impl Tally {
         self.settled.saturating_add(self.reserved).saturating_sub(self.lent.before)
     }
 
-    /// What this process may use again of what earlier ones had reserved: it was given back. The other nodes count it
-    /// as used, since only a process itself can take back what it has reported.
-    fn given_back(&self) -> u64 {
-        self.lent.before.saturating_sub(self.settled.saturating_add(self.reserved))
+    /// Takes off what is booked what an earlier process had reserved and did not use. Other nodes have heard of that process's
+    /// use, and hear what of it is given back.
+    pub(super) fn give_back(&mut self, amount: u64) {
+        self.settled = self.settled.saturating_sub(amount);
+        let of_earlier = amount.min(self.lent.before);
+        self.lent.before -= of_earlier;
+        self.lent.share.give_back(of_earlier);
     }
 
     /// Has what this node knows of used amounts reported again; false if it knows of none.
@@ -338,13 +341,9 @@ impl Tally {
         self.lent.share.repeat(own)
     }
 
-    /// What this node may still use.
+    /// What this node may still use. On its own, it goes by all that its processes used.
     fn room(&self, limit: u64, status: &NodeStatus) -> u64 {
-        let given_back = self.given_back();
-        let room = self.lent.share.room(self.own(), self.lent.before - given_back, limit, status);
-        // A node on its own goes by all that its processes used.
-        let is_by_part = matches!(status.link, Link::Lost(WhenLost::Share));
-        room.saturating_add(if is_by_part { 0 } else { given_back })
+        self.lent.share.room(self.own(), self.lent.before, limit, status)
     }
 
     /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.

@@ -139,7 +139,7 @@ impl State {
         tally.resumed = tally.resumed.saturating_sub(held);
         tally.open = tally.open.saturating_sub(1);
         if !is_kept {
-            tally.settled = tally.settled.saturating_sub(held);
+            tally.give_back(held);
         }
     }
 }

@@ -68,12 +68,16 @@ fn two_nodes_spend_one_budget_and_each_tells_what_all_used() {
 }
 
 #[test]
-fn what_a_resumed_reservation_gives_back_may_be_used_again_by_its_node() {
+fn what_a_resumed_reservation_gives_back_may_be_used_by_all_nodes_once() {
     let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
     let open = a.get("8", &mut pools).unwrap().reservation;
     pools.round(&a);
-    let again = Node::new("a2", "10");
-    again.1.restore(&a.1.snapshot(), Some("a"));
+    let restarted = |name, before: &Node| {
+        let node = Node::new(name, "10");
+        node.1.restore(&before.1.snapshot(), Some(before.0));
+        node
+    };
+    let again = restarted("a2", &a);
     let status = NodeStatus { at: AT, link: Link::Well, nodes: 2 };
     let mut resumed = again.1.resume(&open.kept(), &BudgetSharing::Shared { status, asked: 0 }).unwrap();
     pools.round_at(&again, LATER);
@@ -81,21 +85,23 @@ fn what_a_resumed_reservation_gives_back_may_be_used_again_by_its_node() {
     assert!(again.get("3", &mut pools).is_err() && b.get("3", &mut pools).is_err());
     resumed.spend(&dollars("1"));
     resumed.finish();
+    assert!(again.reserve("5", Link::Lost(WhenLost::Share), 0).is_err(), "five of ten are its part, and one is used");
     pools.round_at(&again, LATER);
     assert_eq!(counts(&again.1, "key", now()), pair("1", "0"));
-    assert!(b.get("3", &mut pools).is_err(), "the others count it up to the window's end");
-    assert!(again.reserve("6", Link::Lost(WhenLost::Share), 0).is_err(), "five of ten are its part");
-    let more = again.get("7", &mut pools).unwrap().reservation;
-    pools.round_at(&again, LATER);
-    assert_eq!(counts(&again.1, "key", now()), pair("1", "7"));
-    assert!(again.get("3", &mut pools).is_err(), "all of it is used once");
-    b.get("2", &mut pools).unwrap().reservation.keep();
-    more.keep();
-    for node in [&b, &again, &b] {
+    b.get("3", &mut pools).unwrap().reservation.keep();
+    assert!(again.get("7", &mut pools).is_err(), "six are left");
+    let more = again.get("6", &mut pools).unwrap().reservation;
+    for node in [&b, &again] {
         pools.round_at(node, LATER);
     }
-    assert_eq!(counts(&again.1, "key", now()), pair("10", "0"));
-    assert!(b.get("0.1", &mut pools).is_err() && again.get("0.1", &mut pools).is_err(), "all of it is used");
+    assert_eq!(counts(&again.1, "key", now()), pair("4", "6"));
+    more.keep();
+    let last = restarted("a3", &again);
+    for node in [&b, &last, &b, &last] {
+        pools.round_at(node, LATER);
+        assert!(node.get("0.1", &mut pools).is_err(), "all of it is used");
+    }
+    assert_eq!(counts(&last.1, "key", now()), pair("10", "0"), "also for one more process");
     open.keep();
 }
 
@@ -131,8 +137,9 @@ fn what_another_node_held_is_settled_once_by_the_node_that_takes_it_over() {
             pools.round_at(node, LATER);
         }
         assert_eq!(counts(&c.1, "key", now()), pair(used, "0"), "{spent}");
-        // What it did not use of that may be used there again, and nowhere is more used than there is.
-        c.get(left, &mut pools).unwrap().reservation.keep();
+        // What it did not use of that may be used by any node, and nowhere is more used than there is.
+        let user = if is_kept { &c } else { &b };
+        user.get(left, &mut pools).unwrap().reservation.keep();
         for node in [&c, &a, &b] {
             pools.round_at(node, LATER);
             assert!(node.get("0.1", &mut pools).is_err(), "{spent}");
@@ -140,13 +147,6 @@ fn what_another_node_held_is_settled_once_by_the_node_that_takes_it_over() {
     }
 }
 
-#[test]
-fn what_no_report_of_another_node_has_is_reserved_anew() {
-    let (a, b, mut pools) = (Node::new("a", "20"), Node::new("b", "20"), Pools::default());
-    let open = a.get("8", &mut pools).unwrap().reservation;
-    b.get("9", &mut pools).unwrap().reservation.settle(&dollars("9"));
-    let status = |link| BudgetSharing::Shared { status: NodeStatus { at: AT, link, nodes: 2 }, asked: 0 };
-    let resumed = b.1.resume(&open.kept(), &status(Link::Well)).unwrap();
 #[test]
 fn a_window_that_the_clock_comes_back_to_after_its_counts_were_dropped_is_shared_again() {
     let by_minute = Budget { per: Period::Minute, ..budget("key", of(ScopeKind::Key, "k"), "10") };
@@ -173,6 +173,13 @@ fn a_window_that_the_clock_comes_back_to_after_its_counts_were_dropped_is_shared
     assert_eq!([0, 0].map(spends), [true, false], "what was used there before counts");
 }
 
+#[test]
+fn what_no_report_of_another_node_has_is_reserved_anew() {
+    let (a, b, mut pools) = (Node::new("a", "20"), Node::new("b", "20"), Pools::default());
+    let open = a.get("8", &mut pools).unwrap().reservation;
+    b.get("9", &mut pools).unwrap().reservation.settle(&dollars("9"));
+    let status = |link| BudgetSharing::Shared { status: NodeStatus { at: AT, link, nodes: 2 }, asked: 0 };
+    let resumed = b.1.resume(&open.kept(), &status(Link::Well)).unwrap();
     assert_eq!(counts(&b.1, "key", now()), pair("9", "8"), "its own use is none of the other's");
     resumed.finish();
     let alone = Node::new("c", "20");
