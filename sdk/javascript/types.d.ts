@@ -291,7 +291,10 @@ export type ModelPlace =
   | { tag: 'field'; val: string }
   /** A query parameter. */
   | { tag: 'query'; val: string }
-  /** A place in the first message of a session. */
+  /**
+   * A place in a client's messages of a session. Where the face has no other place for the model, the first message names
+   * it, and no later one may. Otherwise any message may name the session's model there again.
+   */
   | { tag: 'message'; val: ModelPointer };
 
 /** A place in a body where the flag stands. */
@@ -324,7 +327,8 @@ export type BodyKind =
 export interface Feature {
   /**
    * `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
-   * a conversation again, and charges for it; `public` where an id at one of the `object-ids` stands beside a value that
+   * a conversation again, and charges for it; `models` where a message of a session names a model beside the session's own,
+   * such as one that writes down what is said; `public` where an id at one of the `object-ids` stands beside a value that
    * equals this one, and names what each account has, such as a skill of the provider's own.
    */
   name: string;
@@ -377,7 +381,7 @@ export interface Face {
    * the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
    * requests in a file, as those of `model` are. Behind the name of a member in braces, a pointer is at an id of what answers
    * make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*\/message/audio/id`. In a
-   * multipart body `/NAME` stands for the field of that name.
+   * multipart body `/NAME` stands for the field of that name. Of a session, they are at places of the client's messages.
    */
   objectIds: string[];
   features: Feature[];

@@ -9,6 +9,7 @@ mod frames;
 mod hidden;
 mod idle;
 mod money;
+mod named;
 
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, SessionProvider, WebSocket, log};

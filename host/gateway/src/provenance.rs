@@ -51,7 +51,7 @@ pub use kept_file::{FileSearch, FileStore, FileTerms, KeptFile};
 pub(crate) use made::LONGEST_ID;
 pub use made_places::MadePlaces;
 pub(crate) use making::Making;
-pub(crate) use others_objects::{anothers, anothers_in_field, anothers_in_text};
+pub(crate) use others_objects::{OthersSearch, anothers, anothers_in_field, anothers_in_text};
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};
 pub(crate) use recorder::may_be_owned;

@@ -10,6 +10,7 @@
 //! | [`clock`] | when each side sent something last |
 //! | [`ending`] | why a session ends, and the reason that each side gets |
 //! | [`caller_check`] | whether the caller may still have the session |
+//! | [`named`] | what the client's messages may name |
 //! | [`relay`] | passes messages on until the session ends |
 //! | [`metrics`] | sessions, messages, bytes, endings |
 
@@ -18,6 +19,7 @@ mod caller_check;
 mod clock;
 mod ending;
 mod metrics;
+mod named;
 mod relay;
 mod responses;
 mod upstream_handshake;
@@ -25,6 +27,7 @@ mod wire;
 
 pub(crate) use caller_check::CallerCheck;
 pub(crate) use metrics::{SessionOwner, SessionPlace, Sessions};
+pub(crate) use named::{NameRights, ObjectRights};
 pub(crate) use relay::{FirstMessage, Session, SessionContext};
 pub(crate) use responses::Responses;
 pub(crate) use upstream_handshake::UpstreamHandshake;

@@ -7,6 +7,7 @@
 //! | [`message`] | messages from frames: small ones whole, larger ones in pieces while they arrive |
 //! | [`first`] | the model that a first message names, which later ones may not |
 //! | [`requests`] | which of the client's messages ask for a response |
+//! | [`named`] | the models and objects that they name |
 //! | [`conversation`] | how many tokens the next response reads |
 //! | [`close`] | codes and reasons with which sessions end |
 //! | [`tap`] | what a manifest says of a session's messages: requests, responses, usage |
@@ -19,6 +20,7 @@ pub mod first;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod named;
 pub mod requests;
 pub mod tap;
 

@@ -1,19 +1,34 @@
-//! Finds the client's messages that ask for a response. Unlike messages of a provider, these are searched with nothing
-//! skipped, since a client may try to hide what it asks for: by escapes, by padding, or by naming a member twice.
+//! Finds the client's messages that ask for a response, and what messages name that a client needs a right to. Unlike
+//! messages of a provider, these are searched with nothing skipped, since a client may try to hide what it asks for: by
+//! escapes, by padding, or by naming a member twice.
 
 use weir_types::contract::about::FrameTest;
 use weir_wire::peek::{Limits, Peek, Pointers, Test, Wanted};
 use weir_wire::tap::TapError;
 
+use super::named::{CompiledPlaces, Name, NamePlaces};
+
 /// Limits of a scan.
 const LIMITS: Limits =
-    Limits { depth: 512, hits: 64, drop_excess: false, text_bytes: 512, utf8: false, variants: false };
+    Limits { depth: 512, hits: 16 << 10, drop_excess: false, text_bytes: 512, utf8: false, variants: false };
 
-/// The tests of messages that ask for a response.
+/// The tests of messages that ask for a response, and the places of names in all messages.
 #[derive(Debug)]
 pub struct CompiledRequests {
     tests: Vec<Test>,
+    /// The pointers up to this one are those of tests.
+    tested: usize,
+    places: CompiledPlaces,
     pointers: Pointers,
+}
+
+/// What a message asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ReadRequest {
+    /// Whether it asks for a response.
+    pub asks: bool,
+    /// What it names, at each place of it.
+    pub names: Vec<Name>,
 }
 
 /// A message cannot be read, so that it is not known what it asks for.
@@ -22,20 +37,22 @@ pub struct CompiledRequests {
 pub struct UnreadableMessage;
 
 impl CompiledRequests {
-    /// Compiles tests.
-    pub(super) fn new(tests: &[FrameTest]) -> Result<Self, TapError> {
+    /// Compiles tests and places.
+    pub(super) fn new(tests: &[FrameTest], places: &NamePlaces<'_>) -> Result<Self, TapError> {
         let mut wanted = Wanted::default();
         let compiled = tests.iter().map(|test| Test::compile(test, &mut wanted));
         let tests = compiled.collect::<Result<_, _>>()?;
-        Ok(Self { tests, pointers: wanted.compile()? })
+        let tested = wanted.compile()?.len();
+        let places = CompiledPlaces::new(places, &mut wanted);
+        Ok(Self { tests, tested, places, pointers: wanted.compile()? })
     }
 
-    fn is_one(&self, peek: &mut Peek) -> Result<bool, UnreadableMessage> {
+    fn request(&self, peek: &mut Peek) -> Result<ReadRequest, UnreadableMessage> {
         let found = peek.end().map_err(|_| UnreadableMessage)?;
-        if found.hits().iter().any(|hit| hit.superseded) {
+        if found.hits().iter().any(|hit| hit.superseded && hit.pointer < self.tested) {
             return Err(UnreadableMessage);
         }
-        Ok(self.tests.iter().any(|test| test.holds(found)))
+        Ok(ReadRequest { asks: self.tests.iter().any(|test| test.holds(found)), names: self.places.names(found) })
     }
 }
 
@@ -47,25 +64,25 @@ pub struct RequestReader {
 }
 
 impl RequestReader {
-    /// Whether this piece is the last one of a message that asks for a response. A message that cannot be read is an error
-    /// from the piece on that shows it.
+    /// What a message asks for that ends with this piece; nothing if it goes on. A message that cannot be read is an error from
+    /// the piece on that shows it.
     pub fn read(
         &mut self,
         requests: &CompiledRequests,
         piece: &[u8],
         is_last: bool,
-    ) -> Result<bool, UnreadableMessage> {
+    ) -> Result<ReadRequest, UnreadableMessage> {
         if requests.tests.is_empty() {
-            return Ok(false);
+            return Ok(ReadRequest::default());
         }
         let mut peek = self.open.take().unwrap_or_else(|| Box::new(Peek::new(&requests.pointers, LIMITS)));
         peek.push(piece);
         if is_last {
-            return requests.is_one(&mut peek);
+            return requests.request(&mut peek);
         }
         let is_broken = peek.error().is_some();
         self.open = Some(peek);
-        if is_broken { Err(UnreadableMessage) } else { Ok(false) }
+        if is_broken { Err(UnreadableMessage) } else { Ok(ReadRequest::default()) }
     }
 }
 
@@ -77,13 +94,13 @@ mod tests {
 
     fn read(text: &str, cut: usize) -> Result<bool, UnreadableMessage> {
         let asks = PointerEquals { pointer: "/type".into(), json: "\"ask\"".into() };
-        let requests = CompiledRequests::new(&[FrameTest::Equals(asks)]).unwrap();
+        let requests = CompiledRequests::new(&[FrameTest::Equals(asks)], &NamePlaces::default()).unwrap();
         let (front, end) = text.split_at(cut.min(text.len()));
         let mut reader = RequestReader::default();
         // What broke in one message is no matter of the next one.
         let _broken = reader.read(&requests, b"{{", true);
-        assert!(!reader.read(&requests, front.as_bytes(), false)?);
-        reader.read(&requests, end.as_bytes(), true)
+        assert_eq!(reader.read(&requests, front.as_bytes(), false)?, ReadRequest::default());
+        reader.read(&requests, end.as_bytes(), true).map(|request| request.asks)
     }
 
     #[test]
@@ -105,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_format_without_requests_has_messages_of_any_kind() {
-        let none = CompiledRequests::new(&[]).unwrap();
-        assert_eq!(RequestReader::default().read(&none, b"hello", true), Ok(false));
+        let none = CompiledRequests::new(&[], &NamePlaces::default()).unwrap();
+        assert_eq!(RequestReader::default().read(&none, b"hello", true), Ok(ReadRequest::default()));
     }
 }

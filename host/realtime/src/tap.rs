@@ -6,6 +6,7 @@ use weir_wire::frame::FrameRef;
 use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 
 use super::conversation::MediaPlaces;
+use super::named::NamePlaces;
 use super::requests::CompiledRequests;
 
 /// Where the configuration stands in the message that configures a session.
@@ -28,7 +29,7 @@ pub enum Beginning {
 /// Which messages ask for a response, begin, end or cancel one, and where usage stands in them.
 #[derive(Debug)]
 pub struct CompiledSessionTap {
-    /// The client's messages that ask for a response.
+    /// The client's messages that ask for a response, and what its messages name.
     pub requests: CompiledRequests,
     /// Where the client's messages have media.
     pub media: MediaPlaces,
@@ -44,15 +45,16 @@ pub struct CompiledSessionTap {
 }
 
 impl CompiledSessionTap {
-    /// Compiles a tap. `media` are the places of sounds and images in base64 in the client's messages.
-    pub fn new(tap: &SessionTap, media: &[&str]) -> Result<Self, SessionTapError> {
+    /// Compiles a tap. `media` are the places of sounds and images in base64 in the client's messages, `names` those of models
+    /// and objects.
+    pub fn new(tap: &SessionTap, media: &[&str], names: &NamePlaces<'_>) -> Result<Self, SessionTapError> {
         let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
         let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
         let configuration = tap.configuration.as_ref();
         let configuration = configuration.map(|one| Ok::<_, TapError>((one.message.clone(), checks(&one.confirmed)?)));
         let begins = tap.begins.iter().map(|test| Ok((compiled(test)?, Beginning::by(test))));
         Ok(Self {
-            requests: CompiledRequests::new(&tap.requests)?,
+            requests: CompiledRequests::new(&tap.requests, names)?,
             media: MediaPlaces::new(media).map_err(TapError::from)?,
             begins: begins.collect::<Result<Vec<_>, TapError>>()?,
             ends: checks(&tap.responses.end)?,
@@ -130,7 +132,7 @@ mod tests {
         let message = r#"{"type":"set","session":{{session}}}"#.to_owned();
         let configuration = Some(SessionConfiguration { message, confirmed: vec![of("was set")] });
         let tap = SessionTap { requests: vec![of("ask")], begins, responses, cancel: None, configuration };
-        let tap = CompiledSessionTap::new(&tap, &[]).unwrap();
+        let tap = CompiledSessionTap::new(&tap, &[], &NamePlaces::default()).unwrap();
         assert_eq!(tap.beginning(br#"{"type":"begun","turn":1}"#), Some(Beginning::Once));
         assert_eq!(tap.beginning(br#"{"turn":{"parts":[]}}"#), Some(Beginning::Perhaps));
         assert_eq!([&b"not json"[..], br#"{"a":{"type":"begun"}}"#].map(|message| tap.beginning(message)), [None; 2]);

@@ -11,13 +11,17 @@ use super::own_headers::put_limits;
 use super::session::accepted;
 use super::{Gateway, rights};
 use crate::accounting::access::RequestRecord;
-use crate::admission::AdmissionPermit;
+use crate::admission::{AdmissionPermit, not_allowed};
 use crate::attempt::{InboundRequest, ReplyBody};
+use crate::auth::Caller;
 use crate::model_list;
 use crate::realtime::NAME;
 use crate::route::{Route, unknown_model};
 use crate::serving::Serving;
 use weir_identity::ephemeral::{EphemeralKey, MAX_CONFIGURATION, MAX_MODEL, SessionConfiguration};
+use weir_realtime::CompiledSessionTap;
+use weir_realtime::named::{Name, Named};
+use weir_realtime::requests::RequestReader;
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -96,7 +100,10 @@ impl Gateway {
             return Err(fault.at("session.model"));
         };
         let configuration = configuration(&wanted.session, &asked.endpoint)?;
-        if configuration.is_some() && !takes_configuration(route, &asked.endpoint) {
+        let tap = configuration.as_ref().and_then(|_| configured_by(route, &asked.endpoint));
+        if let (Some(configuration), Some(tap)) = (&configuration, tap) {
+            permit_models(&asked.caller, tap, configuration)?;
+        } else if configuration.is_some() {
             let message = format!(
                 "sessions of the model `{}` take no configuration from a key: let `session` have `type` and `model` only, \
                  and configure the session by a message",
@@ -136,10 +143,23 @@ fn configuration(session: &Map<String, Value>, endpoint: &Endpoint) -> Result<Op
     Ok(Some(SessionConfiguration::new(endpoint.format(), &json)))
 }
 
-/// Whether a target of this route takes sessions of the face's format with a configuration.
-fn takes_configuration(route: &Route, endpoint: &Endpoint) -> bool {
-    let mut targets = route.targets.iter().flatten();
-    targets.any(|target| accepted(endpoint, target).is_some_and(|(_, tap)| tap.takes_configuration()))
+/// How the messages of a session are read at a target of this route that takes sessions of the face's format with a
+/// configuration, if there is one.
+fn configured_by<'r>(route: &'r Route, endpoint: &Endpoint) -> Option<&'r CompiledSessionTap> {
+    let taps = route.targets.iter().flatten().filter_map(|target| accepted(endpoint, target));
+    taps.map(|(_, tap)| &**tap).find(|tap| tap.takes_configuration())
+}
+
+/// Refuses a configuration that names a model which the caller may not use. The session is held to the rest when it begins.
+fn permit_models(caller: &Caller, tap: &CompiledSessionTap, configured: &SessionConfiguration) -> Result<(), Fault> {
+    let message = tap.configuring(&configured.json).unwrap_or_default();
+    let read = RequestReader::default().read(&tap.requests, message.as_bytes(), true);
+    let read = read.map_err(|error| Fault::invalid(error.to_string()).at("session"))?;
+    let denied = |name: &Name| {
+        let model = name.name.as_deref().filter(|model| !caller.may_use(model))?;
+        (name.named == Named::FurtherModel).then(|| not_allowed(caller, model).at(name.member()))
+    };
+    read.names.iter().find_map(denied).map_or(Ok(()), Err)
 }
 
 fn wanted(body: &[Bytes]) -> Result<EphemeralKeyRequest, Fault> {

@@ -86,6 +86,7 @@ impl Gateway {
             handshake,
             span: span.clone(),
             held,
+            owners: Arc::clone(self.reasoning_cache.owners()),
         };
         let id = Arc::clone(&session.id);
         let Some(model) = session.handshake.model.clone() else {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::recorder::SHORTEST_ID;
-use super::short_strings::short_strings;
+use super::short_strings::{ShortStrings, short_strings};
 use super::words::Words;
 use super::{Owners, may_be_owned};
 
@@ -13,6 +13,25 @@ pub(crate) fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<
     let mut seen = Anothers::new(owners, tenant);
     short_strings(body, &mut |string| seen.look_in(string));
     seen.found
+}
+
+/// The same search in texts that come in pieces, such as the messages of a session.
+#[derive(Debug, Default)]
+pub(crate) struct OthersSearch {
+    strings: ShortStrings,
+    found: Option<String>,
+}
+
+impl OthersSearch {
+    /// Searches a piece; with the last one of a text, returns what the text has, and begins with the next text.
+    pub(crate) fn push(&mut self, owners: &Owners, tenant: &str, piece: &[u8], is_last: bool) -> Option<String> {
+        if self.found.is_none() {
+            let mut seen = Anothers::new(owners, tenant);
+            self.strings.push(piece, &mut |string| seen.look_in(string));
+            self.found = seen.found;
+        }
+        if is_last { std::mem::take(self).found } else { None }
+    }
 }
 
 /// Finds another's object in the text of a form's field.

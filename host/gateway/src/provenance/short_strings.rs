@@ -8,25 +8,40 @@ const LONGEST: usize = 4 << 10;
 /// Gives `each` what stands between every two quotes, as it is written, if it is no longer than [`LONGEST`]. A quote may open or
 /// close a string, or stand in one.
 pub(crate) fn short_strings(body: &[Bytes], each: &mut dyn FnMut(&[u8])) {
-    // What earlier chunks have of a string; none of it if it is too long.
-    let (mut begun, mut is_long) = (Vec::new(), false);
+    let mut strings = ShortStrings::default();
     for chunk in body {
-        let mut rest: &[u8] = chunk;
+        strings.push(chunk, each);
+    }
+}
+
+/// The short strings of a text that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct ShortStrings {
+    /// What earlier pieces have of a string; none of it if it is too long.
+    begun: Vec<u8>,
+    is_long: bool,
+}
+
+impl ShortStrings {
+    /// Gives `each` the strings that end in the next piece.
+    pub(super) fn push(&mut self, piece: &[u8], each: &mut dyn FnMut(&[u8])) {
+        let Self { begun, is_long } = self;
+        let mut rest = piece;
         while let Some(at) = memchr::memchr(b'"', rest) {
             let (string, behind) = rest.split_at(at);
-            if !is_long && begun.len() + string.len() <= LONGEST {
+            if !*is_long && begun.len() + string.len() <= LONGEST {
                 if begun.is_empty() {
                     each(string);
                 } else {
                     begun.extend_from_slice(string);
-                    each(&begun);
+                    each(begun);
                 }
             }
-            (is_long, rest) = (false, behind.split_at(1).1);
+            (*is_long, rest) = (false, behind.split_at(1).1);
             begun.clear();
         }
-        is_long |= begun.len() + rest.len() > LONGEST;
-        if !is_long {
+        *is_long |= begun.len() + rest.len() > LONGEST;
+        if !*is_long {
             begun.extend_from_slice(rest);
         }
     }

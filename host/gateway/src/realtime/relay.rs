@@ -17,13 +17,15 @@ use super::caller_check::CallerCheck;
 use super::clock::Clock;
 use super::ending::{Ending, name};
 use super::metrics::SessionPlace;
+use super::named::NameRights;
 use super::responses::{Responses, Verdict};
 use super::wire::{Broken, ClientEnd, Inlet, Outlet, ReadBounds};
 use crate::accounting::Account;
+use crate::provenance::OthersSearch;
 use weir_buffers::Held;
 use weir_config::Realtime;
 use weir_realtime::first::LaterMessages;
-use weir_realtime::requests::RequestReader;
+use weir_realtime::requests::{ReadRequest, RequestReader};
 use weir_realtime::{CompiledSessionTap, Event, Kind, Opcode, Side};
 use weir_server::Leaving;
 use weir_translate::dialect::reply::failure_frame;
@@ -44,6 +46,8 @@ pub(crate) struct SessionContext {
     pub(crate) drain: Duration,
     /// What is read of messages.
     pub(crate) tap: Arc<CompiledSessionTap>,
+    /// What the client's messages may name.
+    pub(crate) names: NameRights,
     /// The client's format of errors.
     pub(crate) errors: Option<Arc<ErrorFormat>>,
     /// The session's id.
@@ -150,6 +154,13 @@ impl Part {
     }
 }
 
+/// Reads the client's messages, whole or in pieces.
+#[derive(Default)]
+struct ClientReader {
+    requests: RequestReader,
+    others: OthersSearch,
+}
+
 /// A message of the provider's that has arrived while the client's is judged. It is read also if the session ends meanwhile.
 #[derive(Default)]
 struct Unread(std::sync::Mutex<Option<Bytes>>);
@@ -232,14 +243,14 @@ impl Relay {
 
     async fn serve_client(&self, from: &mut Inlet, configuring: Option<String>, first: Option<FirstMessage>) -> Ending {
         if let Some(message) = configuring
-            && let Err(ending) = self.configure(&message).await
+            && let Err(ending) = self.configure(message).await
         {
             return ending;
         }
-        let (mut requests, mut later) = (RequestReader::default(), None);
+        let (mut reader, mut later) = (ClientReader::default(), None);
         if let Some(FirstMessage { kind, message, later: rest }) = first {
             let first = Part { kind, bytes: message, is_first: true, is_last: true };
-            if let Err(ending) = self.pass_to_provider(first, &mut requests).await {
+            if let Err(ending) = self.pass_to_provider(first, &mut reader).await {
                 return ending;
             }
             later = Some(rest);
@@ -251,7 +262,7 @@ impl Relay {
                     let read = later.read(&part.bytes, part.is_last);
                     read.map_err(|error| Ending::Refused(Fault::invalid(error.to_string())))?;
                 }
-                self.pass_to_provider(part, &mut requests).await
+                self.pass_to_provider(part, &mut reader).await
             };
             if let Err(ending) = passed.await {
                 return ending;
@@ -259,17 +270,24 @@ impl Relay {
         }
     }
 
-    async fn pass_to_provider(&self, part: Part, requests: &mut RequestReader) -> Result<(), Ending> {
+    async fn pass_to_provider(&self, part: Part, reader: &mut ClientReader) -> Result<(), Ending> {
         let Part { kind, bytes, is_first, is_last } = part;
+        let SessionContext { tap, names: rights, .. } = &self.context;
         // A message whose start is with the provider is not withheld, and where the format has no message for errors, the
         // reason is in the close frame.
         let can_withhold = is_first && is_last && self.has_errors();
-        let asks = match requests.read(&self.context.tap.requests, &bytes, is_last) {
-            Ok(asks) => asks,
-            // What is no text is no JSON either, as far as formats go.
-            Err(_) if kind == Kind::Binary => false,
+        let ReadRequest { asks, names } = match reader.requests.read(&tap.requests, &bytes, is_last) {
+            Ok(request) => request,
+            // What is no text is no JSON either, as far as formats go; but it might be a name that its client may not use.
+            Err(_) if kind == Kind::Binary && !rights.bind() => ReadRequest::default(),
             Err(error) if can_withhold => return self.report(&Fault::invalid(error.to_string())).await,
             Err(error) => return Err(Ending::Unread(error)),
+        };
+        let searched = rights.search(&mut reader.others, &bytes, is_last);
+        let bytes = match searched.and_then(|()| rights.review(&names, bytes, is_first && is_last)) {
+            Ok(bytes) => bytes,
+            Err(fault) if can_withhold => return self.report(&fault).await,
+            Err(fault) => return Err(Ending::Refused(fault)),
         };
         let verdict = self.responses.lock().await.sent(&bytes, is_last, asks).await;
         match verdict {

@@ -72,17 +72,25 @@ fn chat(path: String, streams: bool) -> Face {
 /// Where a request names objects. The service takes one element in place of a list of one.
 fn objects() -> Vec<String> {
     let own = strings(["/cachedContent", "/cached_content"]);
-    let files = ["/contents/*/parts/*", "/contents/*/parts", "/contents/parts/*", "/contents/parts"]
+    own.into_iter().chain(files("/contents")).chain(searches("/tools")).collect()
+}
+
+/// Where contents at a place name files.
+pub(super) fn files(contents: &str) -> impl Iterator<Item = String> {
+    ["/*/parts/*", "/*/parts", "/parts/*", "/parts"]
         .into_iter()
-        .flat_map(|part| ["fileData/fileUri", "file_data/file_uri"].map(|file| format!("{part}/{file}")));
-    let searches = ["/tools/*", "/tools"].into_iter().flat_map(|tool| {
+        .flat_map(move |part| ["fileData/fileUri", "file_data/file_uri"].map(|file| format!("{contents}{part}/{file}")))
+}
+
+/// Where tools at a place name stores of files.
+pub(super) fn searches(tools: &str) -> impl Iterator<Item = String> {
+    ["/*", ""].into_iter().flat_map(move |each| {
         ["fileSearch", "file_search"].into_iter().flat_map(move |search| {
             ["fileSearchStoreNames", "file_search_store_names"]
                 .into_iter()
-                .flat_map(move |stores| ["", "/*"].map(|each| format!("{tool}/{search}/{stores}{each}")))
+                .flat_map(move |stores| ["", "/*"].map(|one| format!("{tools}{each}/{search}/{stores}{one}")))
         })
-    });
-    own.into_iter().chain(files).chain(searches).collect()
+    })
 }
 
 fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Face {

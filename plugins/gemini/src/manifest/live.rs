@@ -24,9 +24,17 @@ fn face(path: String) -> Face {
         credentials: faces::credentials(),
         model: vec![ModelPlace::Message(model)],
         body: BodyKind::Session,
+        object_ids: objects_of_messages(),
         features: features_of_messages(),
         ..Face::get(FORMAT, Operation::Realtime, path)
     }
+}
+
+/// Where the messages name files and stores of files.
+fn objects_of_messages() -> Vec<String> {
+    let turns = ["/clientContent/turns", "/client_content/turns"];
+    let contents = turns.into_iter().chain(["/setup/systemInstruction", "/setup/system_instruction"]);
+    contents.flat_map(faces::files).chain(faces::searches("/setup/tools")).collect()
 }
 
 /// Where the messages have sound and images. The data of a turn's parts may be a text as well.

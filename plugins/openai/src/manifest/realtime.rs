@@ -7,13 +7,18 @@
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, BodyKind, Bucket, CredentialPlace, ErrorFormat, Face, FixedQuery, Format, FrameTemplate, FrameTest,
-    Merge, ModelPlace, Operation, SessionConfiguration, SessionTap, Tap, Transport, UsagePlace, features, strings,
+    Merge, ModelPlace, ModelPointer, Operation, SessionConfiguration, SessionTap, Tap, Transport, UsagePlace, features,
+    strings,
 };
 
 use super::{errors, face};
 use crate::quirks::QUIRKS;
 
 const FORMAT: &str = "openai.realtime";
+
+/// Where messages name the model that writes down what is said: as the API has it, and as its preview did.
+const TRANSCRIBERS: [&str; 2] =
+    ["/session/audio/input/transcription/model", "/session/input_audio_transcription/model"];
 
 /// The event for an error. Clients look for its id.
 const ERROR_EVENT: &str = r#"{"type":"error","event_id":{{request_id}},"error":{"type":{{kind}},"code":{{code}},"message":{{message}},"param":{{param}},"event_id":null}}"#;
@@ -24,11 +29,18 @@ pub(super) fn face_of_sessions() -> Face {
     let credentials = plain.credentials.iter().cloned().chain([offered]).collect();
     // Where the messages have sound: all else counts as text.
     let audio = ["/audio", "/item/content/*/audio", "/response/input/*/content/*/audio"];
+    // The service takes another model than the session's at none of these places; others that speak the format may.
+    let own = ["/session/model", "/response/model"];
+    let own = own.map(|at| ModelPlace::Message(ModelPointer { pointer: at.to_owned(), prefix: String::new() }));
     Face {
         credentials,
-        model: vec![ModelPlace::Query("model".to_owned())],
+        model: [ModelPlace::Query("model".to_owned())].into_iter().chain(own).collect(),
         body: BodyKind::Session,
-        features: features([("audio", audio.map(FrameTest::present).to_vec())]),
+        object_ids: strings(["/session/prompt/id", "/response/prompt/id"]),
+        features: features([
+            ("audio", audio.map(FrameTest::present).to_vec()),
+            ("models", TRANSCRIBERS.map(FrameTest::present).to_vec()),
+        ]),
         ..plain
     }
 }

@@ -83,7 +83,7 @@ fn model(endpoint: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> 
             return Ok(Some(model));
         }
     }
-    if endpoint.face.model.iter().any(|place| matches!(place, ModelPlace::Message(_))) {
+    if endpoint.face.model.iter().all(|place| matches!(place, ModelPlace::Message(_))) {
         return Ok(None);
     }
     Err(Fault::invalid("the handshake does not name a model in its query, such as `?model=...`").at("model"))

@@ -19,13 +19,13 @@ use crate::health::Health;
 use crate::model_list;
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::Span;
-use crate::provenance::Carried;
+use crate::provenance::{Carried, Owners};
 use crate::rate_limit::LimitStatus;
 use crate::realtime::billing::Billing;
-use crate::realtime::{CallerCheck, NAME, Responses, Session, SessionContext, SessionPlace};
+use crate::realtime::{CallerCheck, NAME, NameRights, ObjectRights, Responses, Session, SessionContext, SessionPlace};
 use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan, Target};
-use crate::serving::Serving;
+use crate::serving::{CreatedObject, Serving};
 use weir_buffers::Held;
 use weir_identity::ephemeral::{EphemeralKey, SessionConfiguration};
 use weir_realtime::CompiledSessionTap;
@@ -60,6 +60,8 @@ pub(super) struct PendingSession {
     pub(super) span: Span,
     /// Holds bytes of its messages.
     pub(super) held: Held,
+    /// Which client made which object.
+    pub(super) owners: Arc<Owners>,
 }
 
 /// The model of a session, as the caller's aliases mean it, with its targets and its figures.
@@ -224,6 +226,7 @@ impl PendingSession {
         };
         let (caller, keys) = (self.caller.clone(), Arc::clone(&self.stored_keys));
         let caller_check = CallerCheck::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
+        let names = self.name_rights(asked, &model, &target);
         let configuring = self.configuration().and_then(|one| tap.configuring(&one.json));
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
         GrantedSession {
@@ -232,7 +235,7 @@ impl PendingSession {
             target,
             model,
             provider,
-            context: self.context(tap),
+            context: self.context(tap, names),
             configuring,
             responses,
             account,
@@ -241,7 +244,24 @@ impl PendingSession {
         }
     }
 
-    fn context(&self, tap: Arc<CompiledSessionTap>) -> SessionContext {
+    /// What the caller may name in the messages of a session with this model at this target.
+    fn name_rights(&self, asked: &str, model: &str, target: &Arc<Target>) -> NameRights {
+        let Self { serving, caller, endpoint, .. } = self;
+        let objects = serving.created_objects(endpoint.index, &self.stored_keys).map(|created| ObjectRights {
+            owners: Arc::clone(&self.owners),
+            is_bound: caller.is_restricted() && created != CreatedObject::Nothing,
+        });
+        NameRights {
+            caller: caller.clone(),
+            serving: Arc::clone(serving),
+            target: Arc::clone(target),
+            asked: asked.to_owned(),
+            model: model.to_owned(),
+            objects,
+        }
+    }
+
+    fn context(&self, tap: Arc<CompiledSessionTap>, names: NameRights) -> SessionContext {
         let server = &self.serving.config.server;
         SessionContext {
             settings: self.serving.config.realtime.clone(),
@@ -249,6 +269,7 @@ impl PendingSession {
             whole: server.body_timeout,
             drain: server.shutdown_timeout,
             tap,
+            names,
             errors: self.endpoint.errors.clone(),
             id: Arc::clone(&self.id),
         }

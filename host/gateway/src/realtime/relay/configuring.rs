@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::Relay;
+use super::{Relay, SessionContext};
+use crate::provenance::OthersSearch;
 use crate::realtime::ending::Ending;
 use crate::realtime::responses::Verdict;
+use weir_realtime::requests::RequestReader;
 use weir_realtime::{Opcode, Side};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side as FaultSide};
@@ -27,13 +30,18 @@ impl Confirmation {
 
 impl Relay {
     /// Sends the message that configures the session, and waits until the provider has confirmed it. What it adds to the
-    /// next response must have room in the budgets.
-    pub(super) async fn configure(&self, message: &str) -> Result<(), Ending> {
-        match self.responses.lock().await.sent(message.as_bytes(), true, false).await {
+    /// next response must have room in the budgets, and what it names must be the caller's to name.
+    pub(super) async fn configure(&self, message: String) -> Result<(), Ending> {
+        let SessionContext { tap, names, .. } = &self.context;
+        let message = Bytes::from(message);
+        let read = RequestReader::default().read(&tap.requests, &message, true).map_err(Ending::Unread)?;
+        names.search(&mut OthersSearch::default(), &message, true).map_err(Ending::Refused)?;
+        let message = names.review(&read.names, message, true).map_err(Ending::Refused)?;
+        match self.responses.lock().await.sent(&message, true, false).await {
             Verdict::Pass => {}
             Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
         }
-        self.send(Side::Server, Opcode::Text, true, message.as_bytes()).await?;
+        self.send(Side::Server, Opcode::Text, true, &message).await?;
         let confirmed = timeout(self.context.send_timeout, self.confirmation.arrived.notified());
         confirmed.await.map_err(|_| Ending::Silent(Side::Server))
     }
