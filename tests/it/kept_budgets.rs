@@ -339,3 +339,29 @@ async fn a_clock_that_is_set_back_an_hour_gives_nothing_of_a_budget_in_a_databas
     a_clock_that_is_set_back_gives_nothing_back(&provider().await, &format!("[store]\nurl = \"{}\"\n", database.url()))
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_clock_is_a_year_ahead_ends_nothing_that_other_nodes_of_its_database_count_and_log() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let config = with_database(&upstream, &database).replace("\"total\"", "\"month\"");
+    let folders = [(); 3].map(|()| Folder::with(&["openai"]));
+    let (_right, address) = start(&folders[0], &config, &[]);
+    let reply = ask(address, &by_client()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let id = reply.header("x-weir-request-id").unwrap().to_owned();
+    program::until_kept(address, Some("TOKEN")).await;
+    let mut clock = Trouble::none();
+    clock.set_clock(400 * 86_400);
+    let ahead = Program::start_as(clock.command(), &folders[1], &target().join("test-cache"), &config);
+    let at_ahead = ahead.address();
+    // The days are looked at behind the first write, so before the second one.
+    for _ in 0..2 {
+        assert_eq!(ask(at_ahead, &by_client()).await.status(), 200);
+        program::until_kept(at_ahead, Some("TOKEN")).await;
+    }
+    let (_new, at_new) = start(&folders[2], &config, &[]);
+    assert_eq!(used(at_new).await, (TOKENS, 0), "what was used this month");
+    let found = Request::get(&format!("/admin/v1/requests/{id}")).header("authorization", "Bearer TOKEN");
+    assert_eq!(ask(address, &found).await.status(), 200);
+}

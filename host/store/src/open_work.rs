@@ -89,7 +89,7 @@ pub struct HeldWork {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holding {
     /// The time now, in milliseconds since 1970.
-    now: &'static str,
+    pub(crate) now: &'static str,
     /// What is so of a row that no process holds; `$1` is the process that asks.
     is_free: &'static str,
 }

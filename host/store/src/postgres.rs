@@ -188,6 +188,11 @@ impl Store for Postgres {
         self.read(partitions::sizes)
     }
 
+    fn clock_ms(&self) -> Result<u64, StoreError> {
+        let asked = format!("select {}", open_work::POSTGRES.now);
+        self.read(move |pg| pg.query(&asked, &[])?.pop().map_or(Ok(0), |mut row| row.count()))
+    }
+
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError> {
         let retention = *retention;
         self.sessions.run(move |connection| {

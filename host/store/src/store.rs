@@ -1,5 +1,7 @@
 //! What every store can do, whatever it is built on.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::audit::{AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::Batch;
 use crate::body::Side;
@@ -52,6 +54,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The days that the log has, oldest first.
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;
+
+    /// The time, in milliseconds since 1970, by the clock that all processes of the store have in common: this machine's, where
+    /// all of them are on it.
+    fn clock_ms(&self) -> Result<u64, StoreError> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
 
     /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`], and counts of
     /// budgets in windows that ended long ago, end too, and what was read of files of requests after a month.

@@ -107,8 +107,10 @@ fn halve(mut batch: Batch) -> Result<(Batch, Batch), Batch> {
 
 fn retain(shared: &Shared) {
     let Some(retention) = &shared.options.retention else { return };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    match shared.store.retain(now.as_millis() as u64, retention) {
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    // What a node whose clock is ahead takes for over is not over for the others.
+    let ended = shared.store.clock_ms().and_then(|there| shared.store.retain(here.min(there), retention));
+    match ended {
         Ok(days) if days.is_empty() => {}
         Ok(days) => {
             for day in days {

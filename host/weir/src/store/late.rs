@@ -100,6 +100,10 @@ impl Store for LateStore {
         self.get()?.days()
     }
 
+    fn clock_ms(&self) -> Result<u64, StoreError> {
+        self.reader()?.clock_ms()
+    }
+
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError> {
         self.get()?.retain(now_ms, retention)
     }
