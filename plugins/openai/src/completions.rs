@@ -12,7 +12,6 @@ use weir_sdk::types::{
     Message, Opaque, Part, PartKind, RenderedResponse, Role, Sampling, Usage,
 };
 
-use crate::chat::request::is_usual;
 use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
 
 /// The format of a note that the request is of a raw prompt.
@@ -55,7 +54,6 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         extensions: extensions(FORMAT, wire),
         ..ChatRequest::default()
     };
-    request.extensions.retain(|own| !is_usual(own));
     request.extensions.push(spelling::names(&[NAMES]));
     // A raw prompt is continued, where a chat's message is answered: the two are no equal requests. No format writes this note.
     request.extensions.push(Extension { format: RAW.into(), key: "prompt".into(), json: "null".into() });
@@ -387,7 +385,6 @@ mod tests {
         let legacy = completions::render(quirks, &ctx, &request).unwrap();
         let sent: serde_json::Value = serde_json::from_str(legacy.request.body.as_text().unwrap()).unwrap();
         assert_eq!((&sent["logit_bias"]["50256"], &sent["top_k"]), (&(-100).into(), &5.into()));
-        assert!(there(r#"{"model":"m","prompt":"a","logit_bias":{}}"#).unwrap().get("logit_bias").is_none());
     }
 
     #[test]

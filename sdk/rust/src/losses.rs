@@ -148,7 +148,7 @@ pub const ITEM: &str = "item";
 /// Whether nothing is lost where a member is left out.
 pub fn asks_nothing(member: &Extension) -> bool {
     match (member.key.as_str(), member.json.as_str()) {
-        (_, "null") | ("store" | "echo", "false") | ("best_of", "1") => true,
+        (_, "null") | ("store" | "echo", "false") | ("best_of", "1") | ("logit_bias", "{}") => true,
         ("annotations" | "safetySettings", list) => is_empty_list(list),
         (ITEM, json) => is_mere_name(json),
         // Of parts with a cache hint, which says the same.
@@ -204,6 +204,7 @@ mod tests {
             hint,
             ("echo", "false"),
             ("best_of", "1"),
+            ("logit_bias", "{}"),
             ("a", "null"),
             ("annotations", "[]"),
             ("safetySettings", "[ ]"),

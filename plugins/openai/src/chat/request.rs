@@ -125,7 +125,7 @@ fn read(ctx: &Context, mut wire: Request<'_>, losses: &mut Losses) -> Result<Cha
 }
 
 /// Whether a member asks for nothing but what is done without it, so that no other format loses anything.
-pub(crate) fn is_usual(own: &Extension) -> bool {
+fn is_usual(own: &Extension) -> bool {
     match own.key.as_str() {
         "logit_bias" => json::parse::<Rest<'_>>(&own.json).is_ok_and(|bias| bias.0.is_empty()),
         "modalities" => {
