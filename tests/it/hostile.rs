@@ -152,6 +152,23 @@ async fn c75_the_dialects_side_is_held_in_the_same_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_adapter_brings_members_by_what_is_no_json_leaves_for_nowhere() {
+    let mut upstream = upstream().await;
+    let models = "[[models]]\nalias = \"read.lie\"\ntarget = { provider = \"openai\", model = \"own\" }\n\
+                  [[models]]\nalias = \"read.well\"\ntarget = { provider = \"openai\", model = \"own\" }\n";
+    let gateway = Gateway::with(folder(), &(settings(&upstream, "") + models)).await;
+    for path in ["/hostile/read.lie", "/hostile/read.lie?stream=1"] {
+        let reply = gateway.post(path, "{}").await;
+        assert_eq!(reply.status(), 502, "{path}: {}", reply.text());
+        assert_eq!(reply.json()["code"], "adapter_error", "{path}: {}", reply.text());
+    }
+    assert!(upstream.unseen().is_none());
+    gateway.post("/hostile/read.well", "{}").await;
+    assert_eq!(upstream.request().await.json()["model"], "own");
+    others_are_served(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_leaves_for_nowhere_but_the_configured_url() {
     let mut upstream = upstream().await;
     let gateway = Gateway::with(folder(), &settings(&upstream, "")).await;

@@ -85,6 +85,16 @@ impl Request {
         }
     }
 
+    /// Whether everything in it is JSON that has to be.
+    pub fn is_sound(&self) -> bool {
+        match self {
+            Self::Chat(request) | Self::CountTokens(request) => stated_json::chat_is_sound(request),
+            Self::Embeddings(request) => stated_json::embeddings_are_sound(request),
+            Self::Rerank(request) => stated_json::rerank_is_sound(request),
+            Self::Models(_) => true,
+        }
+    }
+
     /// Removes the client's spelling of fields from the request and returns it.
     pub(crate) fn take_names(&mut self) -> Names {
         match self {
@@ -194,9 +204,16 @@ pub fn relayed_only() -> Fault {
     fault.with_code("unsupported_operation")
 }
 
-/// Parses a client's request with the dialect's adapter.
+/// Parses a client's request with the dialect's adapter. A value that is no JSON, though it has to be, would bring members of its
+/// own into the provider's request, such as another model.
 pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Result<Parsed, Fault> {
-    attribute(calls::parse(dialect, operation, ctx, http), Side::Client)
+    let parsed = attribute(calls::parse(dialect, operation, ctx, http), Side::Client)?;
+    if parsed.request.is_sound() {
+        return Ok(parsed);
+    }
+    let adapter = &dialect.adapter().name;
+    tracing::warn!(%adapter, "what the adapter calls JSON in a request is none");
+    Err(Fault::adapter(format!("what the adapter `{adapter}` calls JSON in the request is none")))
 }
 
 /// Renders the upstream request with the provider's adapter.

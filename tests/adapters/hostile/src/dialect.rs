@@ -5,7 +5,7 @@ use weir_sdk::types::{
     ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Frame, HttpRequest, Message, Part, RenderedResponse, Role,
 };
 
-use crate::{Hostile, deeds};
+use crate::{Hostile, deeds, lies};
 
 impl DialectChat for Hostile {
     type Encoder = HostileEncoder;
@@ -20,6 +20,7 @@ impl DialectChat for Hostile {
             model: ctx.model.clone(),
             messages: vec![Message::new(Role::User, vec![Part::text(text)])],
             stream,
+            extensions: if deeds::asked(&ctx.model, "read") == Some("lie") { lies::request() } else { Vec::new() },
             ..ChatRequest::default()
         };
         // The answer has the provider's model, so the memo keeps the requested deed.

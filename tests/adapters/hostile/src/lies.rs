@@ -1,4 +1,4 @@
-//! Answers of values that no provider gives.
+//! Answers of values that no provider gives, and requests of values that bring members.
 
 use weir_sdk::adapter::ChatAnswer;
 use weir_sdk::types::{
@@ -50,6 +50,12 @@ fn opaque() -> Vec<Opaque> {
         json: "{\"type\":\"wild\"}, ]".to_owned(),
     };
     FORMATS.iter().map(each).collect()
+}
+
+/// A member of a request that brings another model.
+pub(crate) fn request() -> Vec<Extension> {
+    let json = "\"low\",\"model\":\"another\"".to_owned();
+    vec![Extension { format: "openai.chat".to_owned(), key: "verbosity".to_owned(), json }]
 }
 
 pub(crate) fn chat() -> ChatAnswer {
