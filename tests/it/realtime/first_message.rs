@@ -245,3 +245,27 @@ async fn a_turn_beyond_a_limit_ends_the_session_since_the_format_has_no_message_
     assert!(code == 1008 && reason.contains("1500 tokens a minute"), "{code} {reason}");
     assert_eq!(upstream.hear().await.close().0, 1001);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_of_a_restricted_client_names_what_it_has_not_made() {
+    let provider = SessionProvider::listen().await;
+    let limited = client("models = [\"live\"]");
+    let gateway = Gateway::open(&(config(&provider) + &limited)).await;
+    let path = format!("{PATH}?key={CLIENT}");
+    let mut first = setup("models/live");
+    first["setup"]["tools"] = json!([{"fileSearch": {"fileSearchStoreNames": ["fileSearchStores/others-0123456789"]}}]);
+    let file = json!({"fileData": {"fileUri": "files/others-0123456789", "mimeType": "text/plain"}});
+    let later = json!({"clientContent": {"turns": [{"role": "user", "parts": [file]}]}});
+    for (first, later) in [(first, None), (setup("live"), Some(later))] {
+        let mut client = WebSocket::ask(gateway.address, &path, &[]).await.unwrap();
+        client.say(&first).await;
+        let mut upstream = provider.grant().await;
+        if let Some(later) = later {
+            assert_eq!(upstream.hear().await.json()["setup"]["model"], "gemini-live");
+            client.say(&later).await;
+        }
+        let (code, reason) = client.hear().await.close();
+        assert!(code == 1008 && reason.contains("is not this client's"), "{code} {reason}");
+        assert_eq!(upstream.hear().await.close().0, 1001, "it gets none of it");
+    }
+}
