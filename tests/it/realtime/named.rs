@@ -1,7 +1,8 @@
-//! What a client's messages name: models that it may not use reach no provider, however the messages are written and cut; names that Weir gave are the provider's there.
+//! What a client's messages name: models that it may not use and objects of other clients reach no provider, however the
+//! messages are written and cut; names that Weir gave are the provider's there.
 
 use serde_json::{Value, json};
-use weir_tests::{Folder, Gateway, Request, SessionProvider, WebSocket, log};
+use weir_tests::{Answer, Folder, Gateway, Request, SessionProvider, Upstream, WebSocket, log};
 
 use super::{CLIENT, PATH, client, config, session};
 
@@ -203,4 +204,49 @@ async fn the_configuration_of_an_ephemeral_key_names_only_models_that_its_client
     assert_eq!(client.hear().await.close().0, 1008);
     assert_eq!(upstream.hear().await.close().0, 1001, "it gets no configuration");
     assert!(!log::text().contains(&issued));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_names_no_object_of_another_client() {
+    const ID: &str = "resp_0123456789abcdef";
+    let provider = SessionProvider::listen().await;
+    let answer =
+        json!({"id": ID, "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": []});
+    let answers = Upstream::always(Answer::json(200, answer.to_string())).await;
+    let other = format!(
+        "[[providers]]\nname = \"s\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"store-0123456789abcdef\"\n\
+         [[models]]\nalias = \"kept\"\ntarget = {{ provider = \"s\", model = \"m\" }}\n",
+        answers.url()
+    );
+    let rights = "models = [\"rt\"]\noperations = [\"realtime\"]";
+    let free = format!("[[clients]]\nname = \"d\"\nkey = \"{FREE}\"\n");
+    let gateway = Gateway::open(&(config(&provider) + &other + &client(rights) + &free)).await;
+    let ask = Request::post("/v1/responses", json!({"model": "kept", "input": "Hi"}).to_string());
+    let answered = gateway.ask(&ask.header("authorization", &format!("Bearer {FREE}"))).await;
+    assert_eq!(answered.status(), 200, "{}", answered.text());
+    let item =
+        |id: &str| json!({"type": "conversation.item.create", "item": {"content": [{"file_id": id}]}}).to_string();
+    let (mut client, mut upstream) = session_of(&gateway, &provider, CLIENT).await;
+    for message in [item(ID), item(ID).replace('_', "\\u005f"), item(&format!("things/{ID}"))] {
+        client.frame(true, 1, message.as_bytes()).await;
+        let error = client.hear().await.json();
+        assert_eq!((&error["type"], &error["error"]["code"]), (&json!("error"), &json!("not_found")), "{message}");
+    }
+    // One that is not known to be its own, where the format has the ids of objects.
+    client.say(&json!({"type": "session.update", "session": {"prompt": {"id": "pmpt_0123456789abcdef"}}})).await;
+    assert_eq!(client.hear().await.json()["error"]["param"], "session.prompt.id");
+    let other = item("item_0123456789abcdef");
+    client.frame(true, 1, other.as_bytes()).await;
+    assert_eq!(upstream.hear().await.text(), other, "the first that arrives");
+    let pad = json!({"pad": "x".repeat(300 << 10), "file_id": ID, "z": "y".repeat(20 << 10)});
+    client.say(&pad).await;
+    assert_eq!(client.hear().await.json()["error"]["code"], "not_found");
+    assert_eq!(client.hear().await.close().0, 1008);
+    upstream.until_closed_within_a_message(1001).await;
+    let (mut client, mut upstream) = session_of(&gateway, &provider, FREE).await;
+    let prompt = json!({"type": "session.update", "session": {"prompt": {"id": "pmpt_0123456789abcdef"}}}).to_string();
+    for message in [item(ID), prompt] {
+        client.frame(true, 1, message.as_bytes()).await;
+        assert_eq!(upstream.hear().await.text(), message);
+    }
 }
