@@ -1,7 +1,7 @@
 //! Weir within a program: two providers, one model that falls back from the first to the second, no server.
 //!
-//! `cargo run -p weir-embed --example embed` needs the adapters of `plugins/` (`cargo xtask plugins` builds them), and an
-//! Ollama on this machine or a key in `OPENAI_API_KEY`.
+//! `cargo run -p weir-embed --example embed` needs the adapters of `plugins/` (`cargo xtask plugins` builds them), and
+//! an Ollama on this machine or a key in `OPENAI_API_KEY`.
 #![allow(clippy::print_stdout, reason = "the example shows what it gets")]
 
 use std::error::Error;

@@ -295,8 +295,8 @@ fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
     }
 }
 
-/// Reads lines as the times of rate-limit headers: no duration is longer than a month, and what is written again is read as
-/// the same time.
+/// Reads lines as the times of rate-limit headers: no duration is longer than a month, and what is written again is
+/// read as the same time.
 pub fn reset_times(data: &[u8]) {
     for line in String::from_utf8_lossy(data).lines() {
         if let Some(duration) = reset_time::read_duration(line) {

@@ -1,5 +1,5 @@
-//! Generates the messages, their conversions and what reflection answers about them from the contract, so that no `protoc` is
-//! needed.
+//! Generates the messages, their conversions and what reflection answers about them from the contract, so that no
+//! `protoc` is needed.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

@@ -73,8 +73,8 @@ impl Version {
 struct Module<'a> {
     resolve: &'a Resolve,
     interface: &'a Interface,
-    /// For an interface of an earlier version: the same interface of the newest. A type that has not changed is that one's;
-    /// for any other there are conversions.
+    /// For an interface of an earlier version: the same interface of the newest. A type that has not changed is that
+    /// one's; for any other there are conversions.
     newest: Option<Newest<'a>>,
 }
 

@@ -50,7 +50,8 @@ async fn until_held(gateway: &Gateway, least: f64) {
     soon("bodies to be held", reached).await;
 }
 
-/// Begins bodies until the budget is nearly used up. Several may be evicted for one, so that more than a few are needed.
+/// Begins bodies until the budget is nearly used up. Several may be evicted for one, so that more than a few are
+/// needed.
 async fn flood(gateway: &Gateway) -> Vec<JoinHandle<()>> {
     let mut flood = Vec::new();
     let filled = async {

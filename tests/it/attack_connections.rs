@@ -236,7 +236,8 @@ async fn with_all_connections_busy_health_and_admin_are_served_and_others_refuse
     let mut waiting = gateway.connect().await;
     busy.pop().unwrap().leave();
     // Polled over one connection: each further one would evict the idlest, which is the one that waits.
-    // A connection has its place a moment longer than its request counts; the two of them are beside those that are left.
+    // A connection has its place a moment longer than its request counts; the two of them are beside those that are
+    // left.
     let left =
         [format!("weir_in_flight {}\n", LIMIT - 1), format!("weir_connections{{listener=\"main\"}} {}\n", LIMIT + 1)];
     let gone = async {

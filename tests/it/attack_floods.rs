@@ -1,4 +1,5 @@
-//! Clients and providers whose bytes are always there and say nothing: timers end them as they end those that are silent.
+//! Clients and providers whose bytes are always there and say nothing: timers end them as they end those that are
+//! silent.
 
 use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Adapters and guards made from the templates serve like any other. `cargo xtask languages` makes them, in every language whose
-//! tool is found, and runs this with `WEIR_AUTHORS`, a folder with a folder for each language.
+//! Adapters and guards made from the templates serve like any other. `cargo xtask languages` makes them, in every
+//! language whose tool is found, and runs this with `WEIR_AUTHORS`, a folder with a folder for each language.
 
 use std::path::{Path, PathBuf};
 

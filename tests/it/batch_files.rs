@@ -14,7 +14,8 @@ use crate::wire_format::OPENAI;
 const TOKEN: &str = "the-token-of-the-operator-0123";
 const OPERATIONS: &str = "operations = [\"chat\", \"files-*\", \"batches-*\"]\npassthrough = [\"p * *\"]\n";
 
-/// Two clients that are bound to models, two that are restricted and may use every one, and one that may use everything.
+/// Two clients that are bound to models, two that are restricted and may use every one, and one that may use
+/// everything.
 fn config(upstream: &Upstream, models_of_one: &str) -> String {
     let bound = |models: &str| format!("models = [{models}]\n{OPERATIONS}");
     format!(

@@ -1,6 +1,6 @@
-//! Batches that are operations: their path has the model, their answers a name in place of an id, and the finished ones their
-//! results or the name of a file with them. They are booked once, when their results are first read, by their creator or by Weir
-//! itself.
+//! Batches that are operations: their path has the model, their answers a name in place of an id, and the finished ones
+//! their results or the name of a file with them. They are booked once, when their results are first read, by their
+//! creator or by Weir itself.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -154,8 +154,8 @@ async fn status(gateway: &Gateway, client: &str, request: Request) -> u16 {
     gateway.ask(&by(client, request)).await.status()
 }
 
-/// What is held back for a batch until it is booked, in dollars and tokens: its input by the length of its only request, and the
-/// longest answer.
+/// What is held back for a batch until it is booked, in dollars and tokens: its input by the length of its only
+/// request, and the longest answer.
 pub(crate) fn reserved() -> [f64; 2] {
     let input = request().to_string().len().div_ceil(4) as f64;
     [(input + 8_192.0) / 10.0, input + 4_096.0]

@@ -1,5 +1,5 @@
-//! Batches that tell nothing of what they used, while each of their results does, by a model of its own: they are booked once,
-//! when all results have first been read, by their creator or by Weir itself.
+//! Batches that tell nothing of what they used, while each of their results does, by a model of its own: they are
+//! booked once, when all results have first been read, by their creator or by Weir itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -23,8 +23,8 @@ pub(crate) const PRICES: &str = r#"{"providers": {"anthropic": {
         {"input": "1000000", "output": "1000000"},
         {"when": {"batch": true}, "input": "500000", "output": "1000000"}]}}}"#;
 
-/// What the results below used: of `claude-a` three times 100 tokens of input, 40 of cached input and 20 of output, which is 16
-/// dollars each, and of `claude-b` 10 and 5, which is 10 dollars.
+/// What the results below used: of `claude-a` three times 100 tokens of input, 40 of cached input and 20 of output,
+/// which is 16 dollars each, and of `claude-b` 10 and 5, which is 10 dollars.
 pub(crate) const TOKENS: f64 = 495.0;
 pub(crate) const DOLLARS: f64 = 58.0;
 

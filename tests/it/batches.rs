@@ -1,5 +1,5 @@
-//! Batches: what one used is not known before it is done, nor by which model, and is booked once, when its creator or Weir
-//! itself first reads it so.
+//! Batches: what one used is not known before it is done, nor by which model, and is booked once, when its creator or
+//! Weir itself first reads it so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,8 @@ use crate::wire_format::{OPENAI, config_of};
 
 pub(crate) const BATCH: &str = "/v1/batches/batch_0123456789abcdef";
 
-/// A tenth of a dollar for each token of a batch, half of that for cached ones; a request of so many tokens would cost more.
+/// A tenth of a dollar for each token of a batch, half of that for cached ones; a request of so many tokens would cost
+/// more.
 pub(crate) const PRICES: &str = r#"{"providers": {"openai": {"gpt-x": [
     {"input": "200000", "cache_read": "100000", "output": "200000"},
     {"when": {"batch": true}, "input": "100000", "cache_read": "50000", "output": "100000"},

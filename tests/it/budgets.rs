@@ -568,7 +568,8 @@ async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
     let reply = gateway.ask(&OPENAI.request("openai", false)).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     let settled = settled(&gateway).await;
-    // The answer's tokens and the estimated input of the attempt that was not answered, and no whole reservation beside.
+    // The answer's tokens and the estimated input of the attempt that was not answered, and no whole reservation
+    // beside.
     assert!((TOKENS..TOKENS + 100).contains(&settled), "{settled}");
 }
 
@@ -596,7 +597,8 @@ async fn the_loser_of_a_hedge_is_booked_as_any_attempt_that_was_not_answered() {
         let reply = gateway.ask(&OPENAI.request("openai", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(names[1])), "{}", reply.text());
         let settled = settled(&gateway).await;
-        // Its estimated input, beside the answer's tokens if that came from the same provider, and no whole reservation.
+        // Its estimated input, beside the answer's tokens if that came from the same provider, and no whole
+        // reservation.
         assert!((answer + 1..answer + 100).contains(&settled), "{names:?}: {settled}");
     }
 }
@@ -605,7 +607,8 @@ async fn the_loser_of_a_hedge_is_booked_as_any_attempt_that_was_not_answered() {
 async fn the_loser_of_a_hedge_is_booked_also_while_it_waits_between_two_attempts() {
     let count = Arc::new(AtomicUsize::new(0));
     let upstream = Upstream::scripted(move |request| match request.text().contains("\"slow\"") {
-        // Received, and never answered. The wait for the next attempt is random, and the hedge comes first or finds it silent.
+        // Received, and never answered. The wait for the next attempt is random, and the hedge comes first or finds it
+        // silent.
         true if count.fetch_add(1, SeqCst) == 0 => Answer::raw("").reset(),
         true => Answer::silence(),
         false => Answer::json(200, OPENAI.whole()),

@@ -1,5 +1,5 @@
-//! A prompt of text, sound and pictures, some of which comes from a cache: each token counts once and as what it is, in both
-//! lanes, whole and streamed, whether kinds are named or numbered.
+//! A prompt of text, sound and pictures, some of which comes from a cache: each token counts once and as what it is, in
+//! both lanes, whole and streamed, whether kinds are named or numbered.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};

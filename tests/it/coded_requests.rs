@@ -1,4 +1,5 @@
-//! Requests that their clients have compressed: read in every format and both lanes, sent on as they were before, and bounded.
+//! Requests that their clients have compressed: read in every format and both lanes, sent on as they were before, and
+//! bounded.
 
 use weir_tests::code::pack;
 use weir_tests::{Gateway, Request};

@@ -1,5 +1,5 @@
-//! The dashboard's own side: its files, sessions of browsers, and the figures of the overview. `tests/ui` opens the pages
-//! in a browser.
+//! The dashboard's own side: its files, sessions of browsers, and the figures of the overview. `tests/ui` opens the
+//! pages in a browser.
 
 use serde_json::Value;
 use weir_tests::{Answer, Gateway, Reply, Request, Upstream};

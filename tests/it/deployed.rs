@@ -10,8 +10,8 @@ use weir_tests::{Answer, Folder, Gateway, Program, Upstream, program};
 
 use crate::wire_format::{OPENAI, config_of, provider};
 
-/// Puts files into a folder as Kubernetes mounts a `ConfigMap` or a Secret: each is a link through `..data`, which alone is
-/// swapped.
+/// Puts files into a folder as Kubernetes mounts a `ConfigMap` or a Secret: each is a link through `..data`, which
+/// alone is swapped.
 fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
     let inner = folder.join(version);
     fs::create_dir(&inner).unwrap();

@@ -156,8 +156,8 @@ async fn a_provider_that_closes_kept_connections_at_the_worst_time_costs_nothing
     for round in 0..20 {
         let reply = gateway.ask(&OPENAI.request("p", false)).await;
         assert_eq!(reply.status(), 200, "round {round}: {}", reply.text());
-        // If the end came while the next request is under way, nobody could tell whether the provider has taken that, and it
-        // would be for the retry policy to decide: see `resends`.
+        // If the end came while the next request is under way, nobody could tell whether the provider has taken that,
+        // and it would be for the retry policy to decide: see `resends`.
         soon("the provider to close", closed.pass()).await;
     }
 }

@@ -107,8 +107,8 @@ async fn neither_a_tool_nor_a_fallback_of_the_providers_leads_to_another_model()
     assert_eq!(unnamed.status(), 400, "the provider would choose: {}", unnamed.text());
 }
 
-/// What a request may be answered by, or consults, has guards of its own: by its alias, by its name at the provider, and where it
-/// cannot be told which model that is.
+/// What a request may be answered by, or consults, has guards of its own: by its alias, by its name at the provider,
+/// and where it cannot be told which model that is.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_guards_of_a_model_judge_requests_that_name_it_beside_their_own() {
     let mut upstream = provider(OPENAI).await;

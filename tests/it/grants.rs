@@ -1,5 +1,5 @@
-//! Tests of grants (a clock, random numbers, folders to read): the adapter gets these and nothing else, other adapters get
-//! none, and every list of adapters shows the grants.
+//! Tests of grants (a clock, random numbers, folders to read): the adapter gets these and nothing else, other adapters
+//! get none, and every list of adapters shows the grants.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Bedrock's `InvokeModel`, which is relayed in the formats of many vendors: what is counted of whole answers, of streams,
-//! whose events wrap those formats, and of streams that nobody reads to their end.
+//! Bedrock's `InvokeModel`, which is relayed in the formats of many vendors: what is counted of whole answers, of
+//! streams, whose events wrap those formats, and of streams that nobody reads to their end.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

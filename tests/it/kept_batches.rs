@@ -139,7 +139,8 @@ impl Node {
         metric(self.address, Some(TOKEN), &series).await.unwrap_or_default()
     }
 
-    /// Waits until the batch is booked at the budgets of the client that made it, in the sums of use, and in the log: once.
+    /// Waits until the batch is booked at the budgets of the client that made it, in the sums of use, and in the log:
+    /// once.
     async fn until_booked(&self, batches: &Batches, key: &str) {
         let expected = json!([[batches.dollars, batches.tokens], batches.dollars, 1]);
         let mut seen = Value::Null;

@@ -1,5 +1,5 @@
-//! What budgets have counted is kept: where deployments have a place for it, for processes that overlap, and with a word where
-//! it is not.
+//! What budgets have counted is kept: where deployments have a place for it, for processes that overlap, and with a
+//! word where it is not.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -58,8 +58,8 @@ async fn until_settled(address: SocketAddr, tokens: u64) {
     panic!("not {tokens}: {page}");
 }
 
-/// The variables of a file of `deploy/` that say where things are kept, with folders of this machine in place of those that
-/// the deployment may write to.
+/// The variables of a file of `deploy/` that say where things are kept, with folders of this machine in place of those
+/// that the deployment may write to.
 fn variables(file: &str, before: &str, places: &[(&str, &Path)]) -> Vec<(String, String)> {
     let text = fs::read_to_string(root().join("deploy").join(file)).unwrap();
     let lines = text.lines().filter_map(|line| line.strip_prefix(before)?.split_once('='));
@@ -165,7 +165,8 @@ async fn nodes_of_one_database_count_together_and_a_kill_costs_what_was_reserved
     for address in [at_one, at_other] {
         until_settled(address, 4 * TOKENS).await;
     }
-    // Killed while its provider works: whatever that charges, the other node learns of the reservation, and so does the next.
+    // Killed while its provider works: whatever that charges, the other node learns of the reservation, and so does the
+    // next.
     upstream.now(Answer::silence());
     let under_way = tokio::spawn(async move { ask(at_one, &by_client()).await.status() });
     let mut held = 0;

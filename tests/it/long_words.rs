@@ -1,5 +1,5 @@
-//! Words as long as pictures, of the letters that base64 has: adapters get such values by name only, and what they make of the
-//! text around it must not show.
+//! Words as long as pictures, of the letters that base64 has: adapters get such values by name only, and what they make
+//! of the text around it must not show.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,8 @@ fn word() -> String {
     format!("begin{}end", "A1b2-".repeat(2400))
 }
 
-/// The request with a further text beside each text of the system, the user and a tool, where the format has lists of texts.
+/// The request with a further text beside each text of the system, the user and a tool, where the format has lists of
+/// texts.
 fn with_neighbours(dialect: Dialect, mut body: Value) -> Value {
     let beside = |texts: &mut Value, part: Value| match texts {
         Value::Array(parts) => parts.push(part),

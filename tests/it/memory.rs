@@ -261,8 +261,8 @@ fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
 }
 
 /// The linear memories of all instances of this process. In the process's map, each contains a named image, which it
-/// was created from (a file of the compile cache, or memory for code that is not mapped), and the writable ranges directly
-/// before and after it.
+/// was created from (a file of the compile cache, or memory for code that is not mapped), and the writable ranges
+/// directly before and after it.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is no such file")]
 fn guest_memories() -> Option<Vec<Vec<u8>>> {

@@ -214,7 +214,8 @@ fn as_text(families: &BTreeMap<String, MetricFamily>) -> BTreeMap<String, f64> {
     figures
 }
 
-/// The figures without that of open connections: one that has ended counts for a moment longer, so that two pages differ in it.
+/// The figures without that of open connections: one that has ended counts for a moment longer, so that two pages
+/// differ in it.
 fn at_rest(mut figures: BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     assert!(figures.remove("weir_connections{listener=\"main\"}").is_some_and(|open| open >= 1.0));
     figures

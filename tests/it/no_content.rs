@@ -1,5 +1,5 @@
-//! Answers to calls of models that turn out to have no content: each is a failure, after which another target steps in as long as
-//! the client has nothing of it. An answer that has content waits for nothing.
+//! Answers to calls of models that turn out to have no content: each is a failure, after which another target steps in
+//! as long as the client has nothing of it. An answer that has content waits for nothing.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! Usage that providers report in part, in no form that can be read, or in numbers that cannot be: what is booked then, in
-//! both lanes.
+//! Usage that providers report in part, in no form that can be read, or in numbers that cannot be: what is booked then,
+//! in both lanes.
 
 use std::time::Duration;
 

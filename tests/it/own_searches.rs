@@ -1,4 +1,5 @@
-//! Searches that a provider runs itself under the names of its own tools: counted and priced in both lanes, whole and streamed.
+//! Searches that a provider runs itself under the names of its own tools: counted and priced in both lanes, whole and
+//! streamed.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};

@@ -1,4 +1,5 @@
-//! Requests to a provider's own endpoints: with the gateway's credential, within the operator's rules, streamed both ways.
+//! Requests to a provider's own endpoints: with the gateway's credential, within the operator's rules, streamed both
+//! ways.
 
 mod forms;
 mod objects;

@@ -1,5 +1,5 @@
-//! What an operator and an author read when something is not as it should be: one line for a start, all mistakes at once,
-//! exit codes, names that were probably meant, and no words of a parser's own.
+//! What an operator and an author read when something is not as it should be: one line for a start, all mistakes at
+//! once, exit codes, names that were probably meant, and no words of a parser's own.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

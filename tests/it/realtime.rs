@@ -1,5 +1,5 @@
-//! Sessions over WebSockets: the gateway's key and not the client's, messages unchanged both ways, each response billed, and
-//! every end reported to both sides.
+//! Sessions over WebSockets: the gateway's key and not the client's, messages unchanged both ways, each response
+//! billed, and every end reported to both sides.
 
 mod bounds;
 mod caller_check;

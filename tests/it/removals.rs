@@ -1,5 +1,5 @@
-//! What a client has its provider remove: work and answers that are not booked yet are read and booked before, or stay where they
-//! are. Otherwise nobody would know what they cost.
+//! What a client has its provider remove: work and answers that are not booked yet are read and booked before, or stay
+//! where they are. Otherwise nobody would know what they cost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

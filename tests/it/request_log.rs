@@ -1,5 +1,5 @@
-//! The request log: one fact for each request, whatever its outcome, read over the admin endpoints; and requests that are
-//! served whatever the store does.
+//! The request log: one fact for each request, whatever its outcome, read over the admin endpoints; and requests that
+//! are served whatever the store does.
 
 mod bodies;
 mod bytes_out;

@@ -1,10 +1,11 @@
-//! What an answer costs goes by the model that it names: in both lanes, whole and streamed, with OpenAI's, Azure's and Claude's
-//! shapes.
+//! What an answer costs goes by the model that it names: in both lanes, whole and streamed, with OpenAI's, Azure's and
+//! Claude's shapes.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
-/// A dollar a token for the model that is behind a deployment, ten for the dearer one, and the operator's own for one name.
+/// A dollar a token for the model that is behind a deployment, ten for the dearer one, and the operator's own for one
+/// name.
 const PRICES: &str = r#"{"providers": {"azure-openai": {
         "gpt-small-2026-01-01": {"input": "1000000", "output": "1000000"},
         "gpt-large-2026-01-01": {"input": {"amount": "10", "per": 1}, "output": {"amount": "10", "per": 1}}},
@@ -22,7 +23,8 @@ fn served(asked: &Value) -> &'static str {
     }
 }
 
-/// An answer of 37 tokens, as Azure gives it: a stream begins with what its filter says of the prompt, and names no model there.
+/// An answer of 37 tokens, as Azure gives it: a stream begins with what its filter says of the prompt, and names no
+/// model there.
 fn answer(request: &Received) -> Answer {
     let asked = request.json();
     let usage = json!({"prompt_tokens": 30, "completion_tokens": 7, "total_tokens": 37});
@@ -133,8 +135,8 @@ async fn a_budget_refuses_before_the_request_what_only_the_answer_would_price() 
     assert!(reply.status() == 429 && reply.text().contains("price"), "{}", reply.text());
 }
 
-/// Claude's answer of 37 tokens, with which the other model goes on. A whole answer names that model alone; a stream begins with
-/// the one that was asked for, and a block says which one hands over to which.
+/// Claude's answer of 37 tokens, with which the other model goes on. A whole answer names that model alone; a stream
+/// begins with the one that was asked for, and a block says which one hands over to which.
 fn handed_over(request: &Received) -> Answer {
     let asked = request.json();
     let (first, next) = match asked["model"].as_str().unwrap() {

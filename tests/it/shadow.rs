@@ -1,5 +1,5 @@
-//! Shadow runs: logged requests through another version of an adapter, compared with the one that serves. No provider is
-//! asked.
+//! Shadow runs: logged requests through another version of an adapter, compared with the one that serves. No provider
+//! is asked.
 
 use serde_json::{Value, json};
 use weir_sandbox::Digest;

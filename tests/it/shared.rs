@@ -16,8 +16,8 @@ use crate::wire_format::{OPENAI, config_of, provider};
 const TOKENS: u64 = 17;
 const KEY: &str = "weir-key-of-the-team-01";
 
-/// One client with these limits, one set of budgets, and the server between the nodes. Requests wait for it for long, since
-/// this machine may be busy.
+/// One client with these limits, one set of budgets, and the server between the nodes. Requests wait for it for long,
+/// since this machine may be busy.
 fn settings(upstream: &Upstream, redis: &Redis, limits: &str, budgets: &str) -> String {
     let client = format!("[[clients]]\nname = \"team\"\nkey = \"{KEY}\"\nlimits = {{ {limits} }}\n");
     let shared = format!("[shared]\nurl = \"{}\"\nwait = \"10s\"\n", redis.url());

@@ -1,5 +1,5 @@
-//! What a model says aloud in OpenAI's Chat reaches clients of other formats as text, whole and streamed; a client of Chat gets
-//! the transcript in its own place.
+//! What a model says aloud in OpenAI's Chat reaches clients of other formats as text, whole and streamed; a client of
+//! Chat gets the transcript in its own place.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};

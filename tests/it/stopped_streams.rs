@@ -1,4 +1,5 @@
-//! Relayed streams whose framing is no line's, at a stop: an error follows a whole frame, and nothing an incomplete one.
+//! Relayed streams whose framing is no line's, at a stop: an error follows a whole frame, and nothing an incomplete
+//! one.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Answers and other objects that providers store: reading them again costs nothing, and what is made in the background is
-//! booked once, when it is read.
+//! Answers and other objects that providers store: reading them again costs nothing, and what is made in the background
+//! is booked once, when it is read.
 
 mod history;
 mod removal;
@@ -126,8 +126,8 @@ fn streamed() -> Request {
     by("one", Request::get(&format!("/v1/responses/{ID}?stream=true")))
 }
 
-/// A gateway with two clients, with prices, and with a budget of each unit for the first client, one for the second, and
-/// one for the model.
+/// A gateway with two clients, with prices, and with a budget of each unit for the first client, one for the second,
+/// and one for the model.
 async fn gateway(upstream: &Upstream) -> Gateway {
     gateway_with(upstream, 1_000_000, "").await
 }

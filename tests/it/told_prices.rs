@@ -1,13 +1,13 @@
-//! What answers tell of their own price: the region that served, the size of a search, the tier that served, and tokens that
-//! stand beside the counts of the answer. In both lanes, whole and streamed.
+//! What answers tell of their own price: the region that served, the size of a search, the tier that served, and tokens
+//! that stand beside the counts of the answer. In both lanes, whole and streamed.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 
 use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat, config_of};
 
-/// Half a dollar for each token of an answer anywhere, one in the United States; and five, or fifty, for each request that
-/// searches.
+/// Half a dollar for each token of an answer anywhere, one in the United States; and five, or fifty, for each request
+/// that searches.
 const PRICES: &str = r#"{"providers": {
     "claude": {"claude-*": [{"input": "500000", "output": "500000"},
         {"when": {"region": "us"}, "input": "1000000", "output": "1000000"}]},

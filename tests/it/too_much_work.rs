@@ -1,4 +1,5 @@
-//! A client that begins batches without end: beyond what can be kept until it is booked, none is begun, by whichever way.
+//! A client that begins batches without end: beyond what can be kept until it is booked, none is begun, by whichever
+//! way.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

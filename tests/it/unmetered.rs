@@ -29,8 +29,8 @@ async fn provider() -> Upstream {
 /// The dollars that a request of so many bytes costs.
 type Dollars = fn(usize) -> usize;
 
-/// A gateway with a budget in dollars for each model, of which that of `assumed` takes a dollar for each token of what has
-/// no price.
+/// A gateway with a budget in dollars for each model, of which that of `assumed` takes a dollar for each token of what
+/// has no price.
 async fn open(upstream: &Upstream) -> Gateway {
     let folder = Folder::with(&["openai"]);
     std::fs::write(folder.path().join("prices.json"), PRICES).unwrap();

@@ -1,5 +1,5 @@
-//! Adapters that are uploaded: checked before they are in the folder, put there in one step, on trial if that is asked for,
-//! and recorded.
+//! Adapters that are uploaded: checked before they are in the folder, put there in one step, on trial if that is asked
+//! for, and recorded.
 
 use std::collections::BTreeSet;
 use std::path::Path;

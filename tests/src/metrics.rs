@@ -1,7 +1,7 @@
 //! Reads a page of metrics.
 
-/// The value of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series with these labels;
-/// `None` if there are none.
+/// The value of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series with these
+/// labels; `None` if there are none.
 ///
 /// # Panics
 ///

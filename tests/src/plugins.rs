@@ -27,8 +27,8 @@ pub fn component(name: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("{name}.wasm is not there: run `cargo xtask plugins`"))
 }
 
-/// More time for guests than usual: a busy machine must not stop those that only wait for their turn. A configuration that has a
-/// deadline keeps it.
+/// More time for guests than usual: a busy machine must not stop those that only wait for their turn. A configuration
+/// that has a deadline keeps it.
 pub(crate) fn patience(config: &str) -> Option<(&'static str, String)> {
     (!config.contains("deadline = ")).then(|| ("WEIR_PLUGINS__DEADLINE", "10s".to_owned()))
 }

@@ -81,7 +81,8 @@ impl Program {
         Self::start_with(command, Stdio::null(), folder, cache, config)
     }
 
-    /// Starts the program as systemd does: on a socket that is open already, and with the address of a socket for notices.
+    /// Starts the program as systemd does: on a socket that is open already, and with the address of a socket for
+    /// notices.
     pub fn start_on(socket: &TcpListener, notices: &Path, folder: &Folder, config: &str) -> Self {
         // The socket comes as standard input and becomes descriptor 3; its number and the process's id are variables.
         let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
@@ -222,8 +223,8 @@ pub async fn ask(address: SocketAddr, request: &Request) -> Reply {
     client.reply().await
 }
 
-/// Waits until a kill costs nothing of what was answered so far, if nothing is asked meanwhile. `token` is the administrator's,
-/// if there is one.
+/// Waits until a kill costs nothing of what was answered so far, if nothing is asked meanwhile. `token` is the
+/// administrator's, if there is one.
 ///
 /// # Panics
 ///
@@ -236,7 +237,8 @@ pub async fn until_kept(address: SocketAddr, token: Option<&str>) {
     }
 }
 
-/// Waits until a kill costs no budget anything of what was answered so far: until a round that keeps them has begun and ended.
+/// Waits until a kill costs no budget anything of what was answered so far: until a round that keeps them has begun and
+/// ended.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
 //! Trouble around a program: a clock that is set wrong, and a disk that is full, read-only or hangs.
 //!
-//! A small library is loaded before the program's own ones, and takes the calls that ask for the time and that write files. No
-//! right is needed for it, and nothing else of the machine is touched.
+//! A small library is loaded before the program's own ones, and takes the calls that ask for the time and that write
+//! files. No right is needed for it, and nothing else of the machine is touched.
 
 use std::fs;
 use std::path::PathBuf;

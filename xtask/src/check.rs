@@ -45,7 +45,8 @@ struct Step {
     long: bool,
     /// Steps that must pass before this one is worth running.
     needs: &'static [&'static str],
-    /// Runs beside the others, in a process of its own. Such a step shares no build folder with what runs at the same time.
+    /// Runs beside the others, in a process of its own. Such a step shares no build folder with what runs at the same
+    /// time.
     beside: bool,
     act: fn(&Workspace) -> Result<Outcome>,
 }
@@ -73,8 +74,8 @@ const EVERYTHING: [&str; 3] = ["build", "--workspace", "--all-targets"];
 /// What a step needs that drives the program.
 const SERVED: &[&str] = &["build", "plugins"];
 
-/// The steps, in the order in which each lane takes them. One build of everything serves the lints, the tests and the clients:
-/// another selection of packages would enable other features of the dependencies, and build them again.
+/// The steps, in the order in which each lane takes them. One build of everything serves the lints, the tests and the
+/// clients: another selection of packages would enable other features of the dependencies, and build them again.
 const STEPS: &[Step] = &[
     Step::new("format", format),
     Step::new("tidy", |workspace| passed(tidy::check(workspace))),
@@ -193,7 +194,8 @@ fn advisories(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Skipped(reason.to_owned()))
 }
 
-/// What failed, one line for each step, and one with the counts: who sees only the end of a long run sees why it failed.
+/// What failed, one line for each step, and one with the counts: who sees only the end of a long run sees why it
+/// failed.
 fn summary(rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {

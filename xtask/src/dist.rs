@@ -126,8 +126,8 @@ fn built_here(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("quick").join(program_name()))
 }
 
-/// What runs the program of a folder: nothing else for a machine of this kind; for another one, QEMU, which also shows that
-/// the program starts; without QEMU, a program of this machine's kind takes its place.
+/// What runs the program of a folder: nothing else for a machine of this kind; for another one, QEMU, which also shows
+/// that the program starts; without QEMU, a program of this machine's kind takes its place.
 fn caller(workspace: &Workspace, linkage: &Linkage, folder: &Path) -> Result<Vec<OsString>> {
     let own = folder.join(program_name());
     if !linkage.runs_here && linkage.emulator.is_empty() {
@@ -185,8 +185,8 @@ fn account(workspace: &Workspace, known: &Known, folder: &Path, target: &str) ->
     Ok(())
 }
 
-/// Makes the folder anew, so that nothing of an earlier one remains. The adapters are in `plugins/` of a folder that has
-/// their `plugins.lock`.
+/// Makes the folder anew, so that nothing of an earlier one remains. The adapters are in `plugins/` of a folder that
+/// has their `plugins.lock`.
 pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path, adapters: &Path) -> Result<()> {
     empty(folder)?;
     copy(program, &folder.join(program.file_name().unwrap_or_default()))?;

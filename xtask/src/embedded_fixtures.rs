@@ -1,5 +1,5 @@
-//! The fixtures of a guard, within its component: it is built to another folder than its fixtures lie in, and goes alone into
-//! the distribution, into images and into the folders of operators.
+//! The fixtures of a guard, within its component: it is built to another folder than its fixtures lie in, and goes
+//! alone into the distribution, into images and into the folders of operators.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! `cargo xtask languages`: makes an adapter and a guard from each language's templates. The commands are those of
-//! `docs/authors.md` and `docs/guards.md`, word for word, so that the guides are tested. Then Weir serves with the results.
+//! `docs/authors.md` and `docs/guards.md`, word for word, so that the guides are tested. Then Weir serves with the
+//! results.
 
 mod scripts;
 mod tools;

@@ -1,4 +1,5 @@
-//! Builds for others: what is built holds no path of the machine that built it, so that each machine builds the same bytes.
+//! Builds for others: what is built holds no path of the machine that built it, so that each machine builds the same
+//! bytes.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -33,8 +33,8 @@ pub(crate) struct Built {
 enum Purpose {
     /// For a Weir in this repository: in `plugins/`, pinned by the repository's `plugins.lock`.
     Here,
-    /// For other machines: in `plugins/` of a folder with a `plugins.lock` of its own. They hold no path of this machine, so
-    /// that every machine builds the same bytes.
+    /// For other machines: in `plugins/` of a folder with a `plugins.lock` of its own. They hold no path of this
+    /// machine, so that every machine builds the same bytes.
     Others { folder: PathBuf, flags: Vec<String> },
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask prices FILE`: turns a price list into `host/ledger/prices/bundled.json`.
 //!
-//! `sources.json` beside that file says which providers of the list are which adapter. Amounts are taken from the list's
-//! text, so that none passes through a float.
+//! `sources.json` beside that file says which providers of the list are which adapter. Amounts are taken from the
+//! list's text, so that none passes through a float.
 
 mod amount;
 mod card;

@@ -28,8 +28,8 @@ pub(crate) fn rustc(folder: &Path) -> Command {
     rustc
 }
 
-/// Cargo for the workspace's own crates in the profile of the tests. Clippy's driver compiles them as rustc does, and lints
-/// besides: a check by itself would read and type-check every dependency once more.
+/// Cargo for the workspace's own crates in the profile of the tests. Clippy's driver compiles them as rustc does, and
+/// lints besides: a check by itself would read and type-check every dependency once more.
 pub(crate) fn linting_cargo() -> Command {
     let mut cargo = cargo();
     cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");

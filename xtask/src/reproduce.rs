@@ -1,5 +1,5 @@
-//! `cargo xtask reproduce`: builds an adapter for others in two places, with another cargo home in the second, and compares the
-//! bytes. So anyone with the sources of a release can check what its adapters were built of.
+//! `cargo xtask reproduce`: builds an adapter for others in two places, with another cargo home in the second, and
+//! compares the bytes. So anyone with the sources of a release can check what its adapters were built of.
 
 use std::fs;
 use std::path::{Path, PathBuf};

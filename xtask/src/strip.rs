@@ -1,5 +1,5 @@
-//! The custom sections of a component: removes those that Weir does not read, debug names and the list of producers, and adds
-//! its own.
+//! The custom sections of a component: removes those that Weir does not read, debug names and the list of producers,
+//! and adds its own.
 
 /// The component without custom sections, neither at its top nor in its modules and inner components; `None` if a
 /// section's length is wrong.

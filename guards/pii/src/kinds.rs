@@ -124,8 +124,8 @@ fn grouped(text: &[u8], groups: &[usize], separators: &[u8]) -> Option<usize> {
     ends(text, at).then_some(at)
 }
 
-/// The digits at the beginning, up to `most`, and the length up to the last of them. At most two separators stand between
-/// digits.
+/// The digits at the beginning, up to `most`, and the length up to the last of them. At most two separators stand
+/// between digits.
 fn spaced_digits(text: &[u8], separators: &[u8], most: usize) -> (usize, Vec<u8>) {
     let (mut digits, mut length, mut apart) = (Vec::new(), 0, 0);
     for (at, byte) in text.iter().enumerate() {

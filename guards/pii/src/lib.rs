@@ -1,4 +1,5 @@
-//! `pii`: a guard that finds personal data in requests and answers: mail addresses, phone numbers, numbers of cards and accounts.
+//! `pii`: a guard that finds personal data in requests and answers: mail addresses, phone numbers, numbers of cards and
+//! accounts.
 
 mod kinds;
 

@@ -53,7 +53,8 @@ impl Guard for PromptShape {
 
 weir_sdk::export_guard!(PromptShape);
 
-/// Judges a chat request; `None` if the guard may not see it. The memo is the schema of the answer, where the request has it.
+/// Judges a chat request; `None` if the guard may not see it. The memo is the schema of the answer, where the request
+/// has it.
 fn judge(facts: &Facts, chat: Option<&ChatRequest>) -> Result<RequestAnswer, String> {
     let expected = Expected::read(facts)?;
     let Some(chat) = chat else {

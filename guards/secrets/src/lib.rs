@@ -1,4 +1,5 @@
-//! `secrets`: a guard that finds keys of providers, clouds and code hosts, tokens and private keys in requests and answers.
+//! `secrets`: a guard that finds keys of providers, clouds and code hosts, tokens and private keys in requests and
+//! answers.
 
 mod patterns;
 
@@ -135,7 +136,8 @@ mod tests {
         }
     }
 
-    /// Whether an answer is refused that comes in pieces of so many bytes, what is noted of it, and how it arrives masked.
+    /// Whether an answer is refused that comes in pieces of so many bytes, what is noted of it, and how it arrives
+    /// masked.
     fn judged(text: &str, size: usize) -> (bool, Vec<(String, String)>, String) {
         let events = || {
             let pieces = text.as_bytes().chunks(size).map(|piece| String::from_utf8(piece.to_vec()).unwrap());

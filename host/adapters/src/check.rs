@@ -205,7 +205,8 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
     patterns(&face.request_headers, &format!("{place}.request-headers"), p);
 }
 
-/// Places of requests are pointers, and those of answers stand behind the member of requests without which there are none.
+/// Places of requests are pointers, and those of answers stand behind the member of requests without which there are
+/// none.
 fn check_objects(face: &Face, place: &str, p: &mut Problems) {
     let made: Vec<(&str, &str)> = face.made_ids().collect();
     p.unless(made.len() <= MOST_MADE, place, format_args!("more than {MOST_MADE} places of answers"));

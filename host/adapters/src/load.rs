@@ -232,8 +232,8 @@ impl Loader {
 
     fn compile(&self, name: &str, nth: usize, digest: Digest, bytes: &[u8]) -> Result<Component, LoadError> {
         let _one_at_a_time = self.engine.compiling().lock().unwrap_or_else(PoisonError::into_inner);
-        // What was compiled before is mapped from the cache by now. Where memory is short, the compiler needs the room of the
-        // code as it came.
+        // What was compiled before is mapped from the cache by now. Where memory is short, the compiler needs the room
+        // of the code as it came.
         self.engine.drop_deferred();
         let expected = self.progress.expected.load(Relaxed);
         if expected > 1 && !self.progress.is_told.swap(true, Relaxed) {

@@ -1,5 +1,5 @@
-//! Writes new projects, of adapters and of guards, from the templates embedded in the program. `sdk/templates/README.md`
-//! describes them.
+//! Writes new projects, of adapters and of guards, from the templates embedded in the program.
+//! `sdk/templates/README.md` describes them.
 
 mod standalone;
 

@@ -1,5 +1,5 @@
-//! Pieces of a body in their order, of which small ones are joined: a body in pieces of one byte takes no more memory than
-//! its bytes.
+//! Pieces of a body in their order, of which small ones are joined: a body in pieces of one byte takes no more memory
+//! than its bytes.
 
 use std::collections::VecDeque;
 

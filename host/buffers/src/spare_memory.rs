@@ -1,8 +1,9 @@
 //! Gives the memory of large requests back whose answers take long.
 //!
 //! hyper reads a large body into a few large buffers, and begins another one of the same size when the body ends. So an
-//! allocator has those that are freed among those in use, and keeps their pages: each stream whose request had 100 KB held
-//! half of that for nothing. The system takes the pages back here, and gives empty ones where they are written again.
+//! allocator has those that are freed among those in use, and keeps their pages: each stream whose request had 100 KB
+//! held half of that for nothing. The system takes the pages back here, and gives empty ones where they are written
+//! again.
 
 use std::mem::MaybeUninit;
 
@@ -12,7 +13,8 @@ use tokio::io::ReadBuf;
 /// Size in bytes of a buffer that is worth it: smaller ones share their pages with what is in use.
 const LARGE: usize = 4 << 10;
 
-/// Size in bytes of a buffer that waits to be read into and is worth it: those of small requests are used again at once.
+/// Size in bytes of a buffer that waits to be read into and is worth it: those of small requests are used again at
+/// once.
 const UNREAD: usize = 16 << 10;
 
 /// Drops the pieces of a body, and gives the memory of their buffers back where these are large and not held elsewhere.
@@ -22,7 +24,8 @@ pub fn give_back(pieces: Vec<Bytes>) {
     }
 }
 
-/// The large buffers that these pieces alone hold. Of several pieces in one buffer the first one, which remains, has all of it.
+/// The large buffers that these pieces alone hold. Of several pieces in one buffer the first one, which remains, has
+/// all of it.
 fn buffers(pieces: Vec<Bytes>) -> impl Iterator<Item = BytesMut> {
     let held_alone = pieces.into_iter().rev().filter_map(|piece| piece.try_into_mut().ok());
     held_alone.map(whole).filter(|buffer| buffer.capacity() >= LARGE)

@@ -121,8 +121,8 @@ impl Cache {
         removed.get()
     }
 
-    /// The key of the same answer for clients of other formats, also if the entry with this key is gone; the key itself if
-    /// there is no such.
+    /// The key of the same answer for clients of other formats, also if the entry with this key is gone; the key itself
+    /// if there is no such.
     pub fn origin_of(&self, key: &Key) -> Key {
         self.origins.get(key).unwrap_or(*key)
     }
@@ -144,8 +144,8 @@ impl Cache {
         self.clear_if(|_| true)
     }
 
-    /// Forgets what is kept if the generation is another than this, which is that of the server that nodes share. Returns
-    /// whether it was.
+    /// Forgets what is kept if the generation is another than this, which is that of the server that nodes share.
+    /// Returns whether it was.
     pub fn adopt(&self, generation: u64) -> bool {
         let mut purges = self.purges();
         let is_another = purges.generation != generation;
@@ -165,7 +165,8 @@ impl Cache {
         self.store.clear();
     }
 
-    /// Removes everything that was kept up to a generation: nothing, if all was removed since. Returns the generation now.
+    /// Removes everything that was kept up to a generation: nothing, if all was removed since. Returns the generation
+    /// now.
     pub fn clear_up_to(&self, generation: u64) -> u64 {
         self.clear_if(|now| now <= generation)
     }

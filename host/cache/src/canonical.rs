@@ -1,9 +1,9 @@
-//! The hash of a JSON text that is the same for each order of members, and differs if anything else does. A text that not
-//! all readers understand alike has none.
+//! The hash of a JSON text that is the same for each order of members, and differs if anything else does. A text that
+//! not all readers understand alike has none.
 //!
-//! The text is written in a form of which each value shows where it ends, with the members of an object in the order of their
-//! names, and that is hashed. What is long within a value is replaced by its own hash on the way, so that no level of a deep
-//! text is copied as a whole.
+//! The text is written in a form of which each value shows where it ends, with the members of an object in the order of
+//! their names, and that is hashed. What is long within a value is replaced by its own hash on the way, so that no
+//! level of a deep text is copied as a whole.
 
 use std::fmt;
 use std::ops::Range;
@@ -20,8 +20,8 @@ const KEPT_EXPONENT: usize = 2;
 /// The length in bytes from which a value is replaced by its hash.
 const LONG: usize = 4 << 10;
 
-/// The hash of a text; `None` if it is not JSON, or names a member twice or has a number with so many digits that readers
-/// understand it differently.
+/// The hash of a text; `None` if it is not JSON, or names a member twice or has a number with so many digits that
+/// readers understand it differently.
 pub fn digest(text: &[u8]) -> Option<[u8; 32]> {
     let mut written = Vec::new();
     let mut reader = serde_json::Deserializer::from_slice(text);
@@ -30,8 +30,8 @@ pub fn digest(text: &[u8]) -> Option<[u8; 32]> {
     (!has_rounded_number(text)).then(|| Sha256::digest(&written).into())
 }
 
-/// Whether a text, which is JSON, has a number that some readers round, and others do not. One without a fraction is read
-/// as it is up to 64 bits.
+/// Whether a text, which is JSON, has a number that some readers round, and others do not. One without a fraction is
+/// read as it is up to 64 bits.
 fn has_rounded_number(text: &[u8]) -> bool {
     let mut rest = text;
     while let Some((first, others)) = rest.split_first() {

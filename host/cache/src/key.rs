@@ -60,8 +60,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A body as it is compared with others: JSON whatever the order of its members and the space between them, anything else byte
-/// by byte.
+/// A body as it is compared with others: JSON whatever the order of its members and the space between them, anything
+/// else byte by byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ComparedBody {
     is_json: bool,

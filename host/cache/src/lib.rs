@@ -1,5 +1,5 @@
-//! Answers that are kept for equal requests. No input or output: the time is an argument, and what an answer means is for
-//! its caller to know.
+//! Answers that are kept for equal requests. No input or output: the time is an argument, and what an answer means is
+//! for its caller to know.
 //!
 //! | module | does |
 //! |---|---|

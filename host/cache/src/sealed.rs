@@ -1,6 +1,6 @@
-//! Entries as bytes for a server that several nodes share. What such a server returns is believed only if it was sealed for
-//! the very key and scope that are asked for, so that neither a mistaken nor a lying server makes one tenant see another's
-//! answer, and cannot read what it keeps.
+//! Entries as bytes for a server that several nodes share. What such a server returns is believed only if it was sealed
+//! for the very key and scope that are asked for, so that neither a mistaken nor a lying server makes one tenant see
+//! another's answer, and cannot read what it keeps.
 
 mod question;
 
@@ -78,8 +78,8 @@ impl Seal {
         name
     }
 
-    /// An entry as bytes. `unix_ms` is the time now in milliseconds since 1970, `random` must be new each time. None if it
-    /// is too large.
+    /// An entry as bytes. `unix_ms` is the time now in milliseconds since 1970, `random` must be new each time. None if
+    /// it is too large.
     pub fn seal(
         &self,
         place: &Place,

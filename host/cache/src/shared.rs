@@ -22,8 +22,8 @@ pub struct Place {
     pub model: Arc<str>,
 }
 
-/// How often what concerns a place was removed. An answer is used only as long as these numbers are those that its request
-/// found, so that none which was under way comes back after a removal.
+/// How often what concerns a place was removed. An answer is used only as long as these numbers are those that its
+/// request found, so that none which was under way comes back after a removal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// All answers.
@@ -64,11 +64,12 @@ pub trait SharedAnswers: fmt::Debug + Send + Sync {
     /// Looks for an answer.
     fn look<'a>(&'a self, place: &'a Place) -> Answered<'a, Looked>;
 
-    /// Has an answer kept, for which a request found this mark, and then the question that it answers. Nothing waits for
-    /// that.
+    /// Has an answer kept, for which a request found this mark, and then the question that it answers. Nothing waits
+    /// for that.
     fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark, question: Option<SharedQuestion>);
 
-    /// Reads the questions that other nodes added to a list, or begins to: a request waits no longer than for an answer.
+    /// Reads the questions that other nodes added to a list, or begins to: a request waits no longer than for an
+    /// answer.
     fn learn(&self, reading: ListReading) -> Answered<'_, ()>;
 
     /// Notes for all nodes that the answer with this key, made before now, is wrong for other questions than its own.
@@ -93,13 +94,14 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// With a server, for an answer of this scope whose request found these marks: that of its own key, and that of the same
-    /// answer for clients of other formats.
+    /// With a server, for an answer of this scope whose request found these marks: that of its own key, and that of the
+    /// same answer for clients of other formats.
     pub fn new(server: Arc<dyn SharedAnswers>, scope: Scope, mark: Mark, origin: Option<Mark>) -> Self {
         Self { server, scope, mark, origin }
     }
 
-    /// Has an answer kept for other nodes, and its form for clients of other formats, with the question that this answers.
+    /// Has an answer kept for other nodes, and its form for clients of other formats, with the question that this
+    /// answers.
     pub fn put(self, key: Key, entry: &Arc<Entry>, origin: Option<&Arc<Entry>>, question: Option<SharedQuestion>) {
         let Self { server, scope, mark, origin: origin_mark } = self;
         let place = |key| Place { scope: scope.clone(), key, model: Arc::clone(&entry.model) };

@@ -1,8 +1,8 @@
-//! Questions by their meaning, as vectors: which earlier question is nearest to a new one. What the answers are is not known
-//! here, only their keys.
+//! Questions by their meaning, as vectors: which earlier question is nearest to a new one. What the answers are is not
+//! known here, only their keys.
 //!
-//! Questions are compared within a partition only, which is everything of a request but its last words. Most partitions have
-//! so few of them that each is looked at; of a larger one, those whose sketches are near.
+//! Questions are compared within a partition only, which is everything of a request but its last words. Most partitions
+//! have so few of them that each is looked at; of a larger one, those whose sketches are near.
 
 mod list;
 pub mod shared_list;
@@ -26,8 +26,8 @@ const MAX_NUMBERS: usize = 4_096;
 pub struct Direction(Vec<f32>);
 
 impl Direction {
-    /// The direction of a vector; none for one that has none: without numbers, of zeros, with a number that is not finite,
-    /// or too long.
+    /// The direction of a vector; none for one that has none: without numbers, of zeros, with a number that is not
+    /// finite, or too long.
     pub fn of(mut vector: Vec<f32>) -> Option<Self> {
         if vector.is_empty() || vector.len() > MAX_NUMBERS {
             return None;

@@ -1,9 +1,10 @@
-//! Kept answers in a server that several nodes share. Whatever the server does wrong costs a miss: a request waits for it no
-//! longer than its caller allows, and while it is away not at all.
+//! Kept answers in a server that several nodes share. Whatever the server does wrong costs a miss: a request waits for
+//! it no longer than its caller allows, and while it is away not at all.
 //!
-//! An answer has a place by its name; numbers beside it count removals: of everything, of a model, of one answer. Each answer
-//! is sealed with the numbers that its request found, and used only as long as they are the same. So a removal needs no list
-//! of what there is, and an answer that was under way does not come back. `questions` has the questions that they answer.
+//! An answer has a place by its name; numbers beside it count removals: of everything, of a model, of one answer. Each
+//! answer is sealed with the numbers that its request found, and used only as long as they are the same. So a removal
+//! needs no list of what there is, and an answer that was under way does not come back. `questions` has the questions
+//! that they answer.
 
 mod link;
 mod questions;

@@ -1,4 +1,5 @@
-//! Connections to the server. What it may send is bounded: the client behind reads an answer into memory whatever its length.
+//! Connections to the server. What it may send is bounded: the client behind reads an answer into memory whatever its
+//! length.
 
 use std::io;
 use std::pin::Pin;
@@ -17,8 +18,8 @@ use tokio_rustls::TlsConnector;
 use super::address::Address;
 use super::error::{ServerError, TIMEOUT};
 
-/// Opens a connection, and starts the task that serves it. TLS is needed for addresses that ask for it. The connection ends as
-/// soon as the server sends more than the allowance.
+/// Opens a connection, and starts the task that serves it. TLS is needed for addresses that ask for it. The connection
+/// ends as soon as the server sends more than the allowance.
 pub(crate) async fn connect(
     Address { host, port, has_tls, login }: &Address,
     tls: Option<&Arc<ClientConfig>>,
@@ -54,8 +55,8 @@ where
     Ok((connection, driver))
 }
 
-/// Whether this is a server of a cluster whose data are on several, of which this one would refuse what others have. A server
-/// that does not say so is taken for one that stands alone.
+/// Whether this is a server of a cluster whose data are on several, of which this one would refuse what others have. A
+/// server that does not say so is taken for one that stands alone.
 async fn has_parts(connection: &mut MultiplexedConnection) -> bool {
     let told: Result<String, RedisError> = redis::cmd("CLUSTER").arg("INFO").query_async(connection).await;
     let told = told.unwrap_or_default();

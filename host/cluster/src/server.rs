@@ -44,7 +44,8 @@ pub struct PoolRequest {
 /// What the server answers to the reports of one round.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RoundAnswers {
-    /// One for each report, in their order; none for a report that was later than another, or whose answer cannot be read.
+    /// One for each report, in their order; none for a report that was later than another, or whose answer cannot be
+    /// read.
     pub answers: Vec<Option<Answer>>,
     /// The server's time since 1970.
     pub now: Option<Duration>,

@@ -220,7 +220,8 @@ fn an_answer_that_makes_no_sense_is_the_loss_of_its_own_pool_only() {
     }
 }
 
-/// A server that answers a number of calls of a command at once with these bytes, and every earlier command with a word.
+/// A server that answers a number of calls of a command at once with these bytes, and every earlier command with a
+/// word.
 fn answering(command: &'static str, calls: usize, answers: &str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

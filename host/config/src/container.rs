@@ -15,8 +15,8 @@ pub(crate) fn memory_limit() -> Option<usize> {
     limit_of(&groups, Path::new("/sys/fs/cgroup"))
 }
 
-/// The lowest limit of the groups in `/proc/self/cgroup` and of those above them. `root` is where groups are mounted: of
-/// a container its own group may stand there, so that the path in the list leads nowhere.
+/// The lowest limit of the groups in `/proc/self/cgroup` and of those above them. `root` is where groups are mounted:
+/// of a container its own group may stand there, so that the path in the list leads nowhere.
 fn limit_of(groups: &str, root: &Path) -> Option<usize> {
     let limits = groups.lines().flat_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
@@ -38,8 +38,8 @@ fn files(folder: &Path, path: &str, file: &str) -> Vec<PathBuf> {
     group.ancestors().take_while(|one| one.starts_with(folder)).map(|one| one.join(file)).collect()
 }
 
-/// Lowers what is held in memory to shares of the limit: half of it together, and a quarter for what instances of adapters
-/// take beyond what they begin with, since the program and its adapters need the rest.
+/// Lowers what is held in memory to shares of the limit: half of it together, and a quarter for what instances of
+/// adapters take beyond what they begin with, since the program and its adapters need the rest.
 pub(crate) fn fit(server: &mut Server, store: &mut StoreSettings, plugins: &mut Plugins, limit: usize) {
     for (bytes, part) in [
         (&mut server.max_buffered_bytes, 4),

@@ -30,8 +30,8 @@ impl Environment {
         Self { program, memory_limit: container::memory_limit(), ..variables }
     }
 
-    /// The same environment for those who serve nothing, such as a command on an operator's machine: a secret that is not
-    /// there is left out with a warning, and is no error.
+    /// The same environment for those who serve nothing, such as a command on an operator's machine: a secret that is
+    /// not there is left out with a warning, and is no error.
     #[must_use]
     pub fn leaving_secrets_out(self) -> Self {
         Self { leaves_secrets_out: true, ..self }

@@ -3,10 +3,9 @@
 use crate::{Config, Secret, SinkKind, StoreUrl};
 
 impl Config {
-    /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector of
-    /// spans, headers and keys of sinks, the secret of kept answers, the addresses of a database, of servers between nodes and of
-    /// chats, of a proxy, and what seals ephemeral keys. Keys of
-    /// clients are kept as hashes only.
+    /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector
+    /// of spans, headers and keys of sinks, the secret of kept answers, the addresses of a database, of servers between
+    /// nodes and of chats, of a proxy, and what seals ephemeral keys. Keys of clients are kept as hashes only.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let providers = self.providers.iter().flat_map(|provider| &provider.keys);
         let admin = self.admin.token.iter().chain(&self.admin.read_token);

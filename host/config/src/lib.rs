@@ -1,9 +1,9 @@
 //! Reads the file and the environment into a checked configuration.
 //!
-//! Text becomes a [`Config`] in three steps (`read`): `raw` parses TOML into a tree in which each value knows its place, and
-//! `overrides` lays the environment over it; the declarations in `keys` read the tree and collect every mistake;
-//! `resolve` joins the parts that refer to one another. No step stops at the first mistake; all are reported together
-//! ([`Problems`]).
+//! Text becomes a [`Config`] in three steps (`read`): `raw` parses TOML into a tree in which each value knows its
+//! place, and `overrides` lays the environment over it; the declarations in `keys` read the tree and collect every
+//! mistake; `resolve` joins the parts that refer to one another. No step stops at the first mistake; all are reported
+//! together ([`Problems`]).
 
 mod address;
 mod alias;
@@ -66,7 +66,8 @@ pub use units::size;
 pub struct Config {
     /// The revision: a digest of the text and of the overrides, as 16 hexadecimal digits.
     pub revision: String,
-    /// A digest of everything that an answer may depend on: the same on nodes that differ only in such things as their listeners.
+    /// A digest of everything that an answer may depend on: the same on nodes that differ only in such things as their
+    /// listeners.
     pub answering: [u8; 32],
     /// The main listener.
     pub server: Server,

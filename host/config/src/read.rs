@@ -1,5 +1,5 @@
-//! From text to a [`Config`], in three steps: the tree with the environment laid over it, its tables, and the parts that
-//! refer to one another. All mistakes are collected; what could not be read is left out.
+//! From text to a [`Config`], in three steps: the tree with the environment laid over it, its tables, and the parts
+//! that refer to one another. All mistakes are collected; what could not be read is left out.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,8 +17,8 @@ use super::unknown_names::KnownNames;
 use super::{Admin, Config, Environment, Guard, Place, Problem, Problems, Realtime, Server, Sink, Source};
 use super::{container, mask, overrides, raw, resolve};
 
-/// The largest file that is read: room for some 35,000 clients with limits. A file is read whole at each change, with a place
-/// for each of its values, so that many keys belong into the store, which loads a million in seconds.
+/// The largest file that is read: room for some 35,000 clients with limits. A file is read whole at each change, with a
+/// place for each of its values, so that many keys belong into the store, which loads a million in seconds.
 const MAX_FILE: u64 = 8 << 20;
 
 /// What may differ between nodes that give the same answers.
@@ -95,7 +95,8 @@ impl Config {
         is_blank(self.source.text())
     }
 
-    /// Reads a file, or the environment alone, as far as that is possible, to list all mistakes: what has one is left out.
+    /// Reads a file, or the environment alone, as far as that is possible, to list all mistakes: what has one is left
+    /// out.
     ///
     /// # Errors
     ///
@@ -217,8 +218,8 @@ fn with_broken(mut found: Vec<Problem>, broken: Vec<Problem>, text: &str) -> Vec
     found
 }
 
-/// Warns if only callers on this machine are served although others can connect, or both listeners have one address, and
-/// reports secrets that protect nothing.
+/// Warns if only callers on this machine are served although others can connect, or both listeners have one address,
+/// and reports secrets that protect nothing.
 fn check_access(reader: &Reader<'_>, joined: &Joined, tables: &Tables) {
     let server = &tables.server;
     if joined.clients.is_empty() && tables.issuers.is_empty() && server.is_open() && !server.anonymous {

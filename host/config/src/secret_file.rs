@@ -15,7 +15,8 @@ pub(crate) const MAX_SECRET_FILE_BYTES: u64 = 64 << 10;
 pub struct SecretFile {
     /// The file, as the configuration names it, from the configuration's folder.
     pub path: PathBuf,
-    /// The SHA-256 of its bytes; `None` if it could not be read. It is never printed: a short secret could be found by it.
+    /// The SHA-256 of its bytes; `None` if it could not be read. It is never printed: a short secret could be found by
+    /// it.
     pub digest: Option<[u8; 32]>,
 }
 
@@ -24,8 +25,8 @@ impl SecretFile {
         Self { path, digest: bytes.map(|bytes| Sha256::digest(bytes).into()) }
     }
 
-    /// The digest of what the file of a secret holds now; `None` if it cannot be read. Of a file that is too large for a
-    /// secret, as much is read as shows that.
+    /// The digest of what the file of a secret holds now; `None` if it cannot be read. Of a file that is too large for
+    /// a secret, as much is read as shows that.
     pub fn digest_now(path: &Path) -> Option<[u8; 32]> {
         read(path).ok().map(|bytes| Sha256::digest(bytes).into())
     }

@@ -18,8 +18,8 @@ const MAX_NEAR: usize = 3;
 /// The longest name that is compared, in bytes: comparing takes time by the product of the lengths.
 const MAX_COMPARED: usize = 128;
 
-/// The names that may be meant by a mistyped one, the nearest first. Names of very different lengths are not compared, so
-/// that many of them take little time.
+/// The names that may be meant by a mistyped one, the nearest first. Names of very different lengths are not compared,
+/// so that many of them take little time.
 pub fn near_names<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     if name.len() > MAX_COMPARED {
         return Vec::new();

@@ -83,8 +83,8 @@ pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
 pub enum Proofs {
     /// Before they are published.
     First,
-    /// Those whose digests the lock file pins as soon as [`Watch::follow`] runs, beside their serving, unless fixtures are
-    /// required of them; the others first.
+    /// Those whose digests the lock file pins as soon as [`Watch::follow`] runs, beside their serving, unless fixtures
+    /// are required of them; the others first.
     Beside,
 }
 

@@ -41,8 +41,8 @@ impl Builder {
         self
     }
 
-    /// Has adapters compiled in processes of their own by this program, which is `weir`. Without it they are compiled in
-    /// this process, so a file that breaks the compiler breaks this process.
+    /// Has adapters compiled in processes of their own by this program, which is `weir`. Without it they are compiled
+    /// in this process, so a file that breaks the compiler breaks this process.
     #[must_use]
     pub fn compiler(mut self, weir: impl Into<PathBuf>) -> Self {
         self.compiler = Some(weir.into());

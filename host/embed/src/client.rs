@@ -142,8 +142,8 @@ impl Client {
         self.model(model).count_tokens(request).await
     }
 
-    /// The models that may be called: the names of routes, and what providers list for patterns of names. A provider that
-    /// gives no list in time is left out.
+    /// The models that may be called: the names of routes, and what providers list for patterns of names. A provider
+    /// that gives no list in time is left out.
     ///
     /// # Errors
     ///
@@ -152,8 +152,8 @@ impl Client {
         Ok(self.0.gateway.list_models().await?)
     }
 
-    /// The models that a provider lists itself, by the provider's names. Any of them may be called as `PROVIDER/MODEL` if
-    /// the client was described by a [`Builder`].
+    /// The models that a provider lists itself, by the provider's names. Any of them may be called as `PROVIDER/MODEL`
+    /// if the client was described by a [`Builder`].
     ///
     /// # Errors
     ///
@@ -163,8 +163,8 @@ impl Client {
     }
 
     /// Whether a call to this model would find a target now: one that does not rest, whose provider answers within five
-    /// seconds and takes the key. It asks for a list of models, which costs no tokens; providers without a list count as
-    /// available as long as their breakers are closed.
+    /// seconds and takes the key. It asks for a list of models, which costs no tokens; providers without a list count
+    /// as available as long as their breakers are closed.
     ///
     /// # Errors
     ///

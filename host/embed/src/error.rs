@@ -177,7 +177,8 @@ impl From<Fault> for Error {
     }
 }
 
-/// A failure as a program sees it. A gateway's clients must not take a refused key for their own; here it is the program's.
+/// A failure as a program sees it. A gateway's clients must not take a refused key for their own; here it is the
+/// program's.
 fn own(mut fault: Fault) -> Fault {
     if fault.error.code.as_deref() == Some(REFUSED_CODE) {
         fault.error.kind = ErrorKind::Authentication;

@@ -1,9 +1,9 @@
 //! Weir as a library: a Rust program calls models as the gateway does for its clients, without a server.
 //!
-//! A [`Client`] loads the adapters of a folder into the same sandbox, and sends each call along the same path: routes and
-//! fallbacks, retries, breakers, several keys, limits. The program gives and takes the unified model of the contract
-//! ([`types`]), so it does not know the formats of providers. A client opens no socket to listen on, sets no logger and
-//! keeps nothing global; it logs through `tracing`.
+//! A [`Client`] loads the adapters of a folder into the same sandbox, and sends each call along the same path: routes
+//! and fallbacks, retries, breakers, several keys, limits. The program gives and takes the unified model of the
+//! contract ([`types`]), so it does not know the formats of providers. A client opens no socket to listen on, sets no
+//! logger and keeps nothing global; it logs through `tracing`.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

@@ -14,7 +14,8 @@ use weir_types::contract::types::{
 use weir_types::fault::Fault;
 use weir_types::headers;
 
-/// A model of a [`Client`], by the name of a route or as `PROVIDER/MODEL`. Each call may have limits and a name of its own.
+/// A model of a [`Client`], by the name of a route or as `PROVIDER/MODEL`. Each call may have limits and a name of its
+/// own.
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until it is called"]
 pub struct Model<'a> {
@@ -43,7 +44,8 @@ impl<'a> Model<'a> {
         self.with(&headers::STRICT, "true")
     }
 
-    /// Names the request in the log and to the adapters. Names of more than 128 characters, or with spaces, are replaced.
+    /// Names the request in the log and to the adapters. Names of more than 128 characters, or with spaces, are
+    /// replaced.
     pub fn request_id(self, id: &str) -> Self {
         self.with(&headers::REQUEST_ID, id)
     }

@@ -12,8 +12,8 @@ use weir_gateway::gateway::{CallAnswer, CallTrace};
 use weir_types::contract::types::{ChatEvent, Loss, Usage};
 use weir_types::fault::{Fault, Side};
 
-/// The events of an answer as they arrive, well formed: each part starts and stops once, each candidate finishes once. A
-/// stream that breaks ends with an error. Dropping it cancels the request upstream.
+/// The events of an answer as they arrive, well formed: each part starts and stops once, each candidate finishes once.
+/// A stream that breaks ends with an error. Dropping it cancels the request upstream.
 #[derive(Debug)]
 #[must_use = "dropping a stream cancels it"]
 pub struct EventStream {

@@ -236,8 +236,8 @@ impl Acceptance {
         })
     }
 
-    /// The headers that the operator's options set, or leave unset, and that no client sends in the usual lanes: they choose the
-    /// account that pays, for one.
+    /// The headers that the operator's options set, or leave unset, and that no client sends in the usual lanes: they
+    /// choose the account that pays, for one.
     pub(crate) fn operators_headers(&self) -> impl Iterator<Item = &HeaderName> {
         let nothing = Filling { model: "", id: "", option: &|_| None };
         let is_optional = move |template: &Template| template.fill_plain(&nothing).is_none();
@@ -264,8 +264,8 @@ impl Acceptance {
     }
 }
 
-/// Which headers of an answer reach the adapter that reads it: beside those that every adapter may read, the ones that its
-/// acceptances pass back.
+/// Which headers of an answer reach the adapter that reads it: beside those that every adapter may read, the ones that
+/// its acceptances pass back.
 pub fn read_headers(manifest: &Manifest) -> HeaderRules {
     HeaderRules::read_by_adapter(manifest.accepts.iter().flat_map(|claim| strs(&claim.response_headers)))
 }

@@ -327,7 +327,8 @@ impl Account {
         self.has_trial = true;
     }
 
-    /// Whether a version on trial took part in the last attempt, on either side: it may be withdrawn, and what it wrote with it.
+    /// Whether a version on trial took part in the last attempt, on either side: it may be withdrawn, and what it wrote
+    /// with it.
     pub(crate) fn has_trial(&self) -> bool {
         self.has_trial
     }
@@ -358,8 +359,8 @@ impl Account {
         self.permit.keep_budgets_of(attempt);
     }
 
-    /// An attempt begins that holds this permit. If it is one of several and another one answers first, the request books
-    /// what it may cost.
+    /// An attempt begins that holds this permit. If it is one of several and another one answers first, the request
+    /// books what it may cost.
     pub(crate) fn share_budgets_of(&self, attempt: &mut AdmissionPermit) {
         if self.is_branch {
             attempt.leave_budgets_to(self.shared.abandoned.get_or_init(Arc::default));

@@ -139,8 +139,8 @@ impl Admission {
         Ok(permit)
     }
 
-    /// Takes the tokens of a response within a session, which was admitted already, from the limits of its caller, model
-    /// and provider.
+    /// Takes the tokens of a response within a session, which was admitted already, from the limits of its caller,
+    /// model and provider.
     pub(crate) async fn admit_response(
         &self,
         config: &Config,

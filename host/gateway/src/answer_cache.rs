@@ -199,8 +199,9 @@ impl AnswerCache {
         key.finish()
     }
 
-    /// The key of what a chat request means, which is that of requests of other formats that mean the same. Headers that
-    /// its adapter reads are part of the meaning, as far as it reads them: of a version, say, it may know only one.
+    /// The key of what a chat request means, which is that of requests of other formats that mean the same. Headers
+    /// that its adapter reads are part of the meaning, as far as it reads them: of a version, say, it may know only
+    /// one.
     pub(crate) fn meaning_key(
         &self,
         serving: &Serving,
@@ -283,8 +284,8 @@ fn write_headers(
     }
 }
 
-/// Whether a provider that a client's request reaches unchanged would get another value of this header if the client had
-/// sent none.
+/// Whether a provider that a client's request reaches unchanged would get another value of this header if the client
+/// had sent none.
 fn is_unusual(asked: &InboundRequest, route: &Route, name: &HeaderName, value: &HeaderValue) -> bool {
     route.targets.iter().flatten().any(|target| {
         let Some(acceptance) = target.accepts(asked.endpoint.format(), asked.operation()) else { return false };

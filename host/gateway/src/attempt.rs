@@ -134,12 +134,13 @@ pub struct InboundRequest {
     pub can_cut: bool,
     /// What it has to do with objects that providers store.
     pub stored: Stored,
-    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
+    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the
+    /// provider's.
     pub own_url: Option<String>,
     /// The models that it names besides its own, once they were looked for, which they are where there are budgets.
     pub further_models: OnceLock<Vec<String>>,
-    /// The names of the models whose guards judge it, its own and those that it names besides, once they are known. Empty if it
-    /// may be for any, or if guards do not differ by model.
+    /// The names of the models whose guards judge it, its own and those that it names besides, once they are known.
+    /// Empty if it may be for any, or if guards do not differ by model.
     pub guarded_models: OnceLock<Vec<String>>,
     /// Its body with items of earlier answers in the place of their names, if it names any that Weir has kept.
     pub recalled: Option<Bytes>,
@@ -151,8 +152,8 @@ pub struct InboundRequest {
     pub counted_len: OnceLock<usize>,
     /// What the requests in the file name that it uploads, once that was read.
     pub(crate) requests: ReadRequests,
-    /// What the requests of the work ask for that it begins, or why that is not known: once they were looked for, which they are
-    /// where there are budgets.
+    /// What the requests of the work ask for that it begins, or why that is not known: once they were looked for, which
+    /// they are where there are budgets.
     pub(crate) work: OnceLock<Result<Vec<ModelWork>, String>>,
 }
 
@@ -201,8 +202,8 @@ impl InboundRequest {
         self.recalled.as_ref().map_or(&self.body, std::slice::from_ref)
     }
 
-    /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request limits
-    /// their number, or may name a service tier, which is a price of tokens.
+    /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request
+    /// limits their number, or may name a service tier, which is a price of tokens.
     pub(crate) fn uses(&self) -> Uses {
         match self.operation() {
             _ if self.stored.is_old() => Uses::Free,
@@ -290,8 +291,8 @@ async fn attempt(
 ) -> Result<Response<ReplyBody>, Failure> {
     let judges_answer = context.judged.is_some_and(Judged::judges_answer);
     let wishes = LaneSettings {
-        // A changed request is no longer in the client's bytes, and no provider knows the items that it names. An answer that
-        // cannot be read beside its bytes is judged in a translation.
+        // A changed request is no longer in the client's bytes, and no provider knows the items that it names. An
+        // answer that cannot be read beside its bytes is judged in a translation.
         translate: target.translate
             || asked.recalled.is_some()
             || context.judged.is_some_and(Judged::needs_translation)

@@ -87,8 +87,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may use a model that its request names where the name is sent as it is: none that means another one to
-    /// this caller.
+    /// Whether the caller may use a model that its request names where the name is sent as it is: none that means
+    /// another one to this caller.
     pub(crate) fn may_name(&self, model: &str) -> bool {
         self.may_use(model) && self.stored.as_ref().is_none_or(|stored| stored.model(model) == model)
     }
@@ -313,7 +313,8 @@ fn refused(status: u16) -> ErrorKind {
 ///
 /// # Errors
 ///
-/// Fails if a key is required and missing or refused, or if there are no keys and the request is not this machine's own.
+/// Fails if a key is required and missing or refused, or if there are no keys and the request is not this machine's
+/// own.
 pub async fn identify(
     config: &Config,
     stored: &StoredKeys,

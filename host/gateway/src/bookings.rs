@@ -1,8 +1,8 @@
-//! Bookings of stored answers that no client reads: what is made in the background costs money whether or not its client asks for
-//! it again.
+//! Bookings of stored answers that no client reads: what is made in the background costs money whether or not its
+//! client asks for it again.
 //!
-//! Each is read at growing intervals until it is finished, by the provider and the key that made it, and then booked to who had
-//! it made. Few are read at a time, and tenants take turns.
+//! Each is read at growing intervals until it is finished, by the provider and the key that made it, and then booked to
+//! who had it made. Few are read at a time, and tenants take turns.
 
 use std::sync::Arc;
 use std::time::Duration;

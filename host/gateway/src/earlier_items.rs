@@ -1,13 +1,13 @@
 //! Items of answers that clients name in a later request instead of sending them again.
 //!
-//! A service that stores its answers lets a client name an answer by its id. Some SDKs do so by default, also where Weir
-//! translated the answer of another provider, so that no service has stored it. The host therefore keeps the
-//! items of such answers as the dialect wrote them, and puts them in the place of their names in later requests, before
+//! A service that stores its answers lets a client name an answer by its id. Some SDKs do so by default, also where
+//! Weir translated the answer of another provider, so that no service has stored it. The host therefore keeps the items
+//! of such answers as the dialect wrote them, and puts them in the place of their names in later requests, before
 //! anything else reads these.
 //!
 //! No format has to be known: only ids count that the dialect made itself, which end in an underscore and the id of the
-//! request that is answered, and only formats whose requests can name earlier answers (the feature `history` of a face).
-//! Tenants are kept apart.
+//! request that is answered, and only formats whose requests can name earlier answers (the feature `history` of a
+//! face). Tenants are kept apart.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -253,8 +253,8 @@ struct Name<'a> {
     _status: Option<IgnoredAny>,
 }
 
-/// The elements of lists in a JSON text that are nothing but names, with their places. The text is not parsed as a whole:
-/// quotes within strings are escaped, so that the member `"id"` cannot be part of one.
+/// The elements of lists in a JSON text that are nothing but names, with their places. The text is not parsed as a
+/// whole: quotes within strings are escaped, so that the member `"id"` cannot be part of one.
 fn names(body: &[u8]) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
     let mut from = 0;

@@ -1,8 +1,8 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 //!
-//! On this path, a future is awaited where it was made, by `pin!(…).await`: `.await` alone copies it twice, and the future of
-//! a request has thousands of bytes at each of a dozen levels. What rarely runs is boxed, so that its room is not part of
-//! every request's.
+//! On this path, a future is awaited where it was made, by `pin!(…).await`: `.await` alone copies it twice, and the
+//! future of a request has thousands of bytes at each of a dozen levels. What rarely runs is boxed, so that its room is
+//! not part of every request's.
 
 mod cached;
 mod cached_call;
@@ -127,8 +127,8 @@ impl Gateway {
         current::within(id, answer).await
     }
 
-    /// Answers a request that may begin work at a provider, such as a batch. It goes on if its client leaves: only the answer
-    /// knows by which id that work is booked.
+    /// Answers a request that may begin work at a provider, such as a batch. It goes on if its client leaves: only the
+    /// answer knows by which id that work is booked.
     async fn begin_work(
         self: Arc<Self>,
         id: Arc<str>,

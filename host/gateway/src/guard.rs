@@ -32,7 +32,8 @@ pub(crate) use verdict::pass_unread;
 pub use verdict::{Judgement, Turn, UnreadRequest, judge};
 use webhook::Webhook;
 
-/// A guard that is going to judge the answer to a request, or to be notified of the end, with what it knows of the exchange.
+/// A guard that is going to judge the answer to a request, or to be notified of the end, with what it knows of the
+/// exchange.
 #[derive(Debug, Clone)]
 pub struct Pending {
     guard: Arc<Guard>,
@@ -44,7 +45,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// What the guard looks for in the answer; `None` if it has to be called, also because it noted something of the request.
+    /// What the guard looks for in the answer; `None` if it has to be called, also because it noted something of the
+    /// request.
     pub(crate) async fn screen(&self, tenant: &Arc<str>) -> Option<Arc<Screen>> {
         if !self.facts.memo.is_empty() {
             return None;
@@ -105,8 +107,8 @@ impl Guards {
         Self(config.guards.iter().map(guard).collect())
     }
 
-    /// The guards that judge a request of this caller for one of these models, or its answer, or take note of its end. A request
-    /// that names no model may be for any.
+    /// The guards that judge a request of this caller for one of these models, or its answer, or take note of its end.
+    /// A request that names no model may be for any.
     pub fn of<T: AsRef<str>>(&self, caller: &Caller, models: &[T]) -> Vec<&Arc<Guard>> {
         let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers() || guard.notes_ends();
         self.0.iter().filter(|guard| judges(guard) && guard.is_for_any(models) && guard.is_for_caller(caller)).collect()
@@ -215,7 +217,8 @@ impl Guard {
         }
     }
 
-    /// The version of its component for the next exchange. What one version notes of a request, another may not understand.
+    /// The version of its component for the next exchange. What one version notes of a request, another may not
+    /// understand.
     fn version(&self) -> Option<Arc<Adapter>> {
         match &self.judge {
             Judge::Component(adapter) => Some(adapter.choose().adapter),

@@ -93,8 +93,8 @@ impl Health {
         self.table().retain(|name, known| keep(name) || known.pattern.as_deref().is_some_and(&keep));
     }
 
-    /// Forgets the cool-downs of a provider's keys, since others have taken their numbers. `is_of` says which targets are
-    /// the provider's.
+    /// Forgets the cool-downs of a provider's keys, since others have taken their numbers. `is_of` says which targets
+    /// are the provider's.
     pub(crate) fn forget_keys(&self, provider: &str, is_of: impl Fn(&str) -> bool) {
         self.keys().retain(|(name, _), _| **name != *provider);
         let table = self.table();

@@ -95,7 +95,8 @@ struct Declared {
     acceptance: usize,
     /// The face with the places in requests of the same format.
     endpoint: Arc<Endpoint>,
-    /// What follows the model in the path's last segment: the name of a method that the provider may have for other models.
+    /// What follows the model in the path's last segment: the name of a method that the provider may have for other
+    /// models.
     method: Option<String>,
 }
 
@@ -125,8 +126,8 @@ pub(crate) struct KnownEndpoint<'a> {
 }
 
 impl KnownEndpoint<'_> {
-    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or that may name objects,
-    /// as none without a body does.
+    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost, or that may name
+    /// objects, as none without a body does.
     pub(crate) fn is_read(&self, is_bare: bool) -> bool {
         let Face { body, model, object_ids, .. } = &self.endpoint.face;
         let names_objects = !object_ids.is_empty() && !is_bare;
@@ -183,8 +184,9 @@ impl Passage {
         &self.target.provider.name
     }
 
-    /// The declared endpoint of a request, with the values of its path's parameters. `path` is decoded. A spelling that some
-    /// servers take for the endpoint counts as one, so that none leads around the rights and the costs of its model.
+    /// The declared endpoint of a request, with the values of its path's parameters. `path` is decoded. A spelling that
+    /// some servers take for the endpoint counts as one, so that none leads around the rights and the costs of its
+    /// model.
     pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(KnownEndpoint<'_>, PathParams)> {
         let path = path::plainest(path);
         let known = |one: &'_ Declared, path_params: PathParams| {
@@ -204,8 +206,8 @@ impl Passage {
         })
     }
 
-    /// Refuses a path with a model that the caller may not use, behind what a model follows in the paths that the adapter
-    /// declares: another method of a model, or another place of it, is often served beside those.
+    /// Refuses a path with a model that the caller may not use, behind what a model follows in the paths that the
+    /// adapter declares: another method of a model, or another place of it, is often served beside those.
     pub(crate) fn permit_model_of_path(&self, caller: &Caller, path: &str) -> Result<(), Fault> {
         let plain = path::plainest(path);
         let segments: Vec<&str> = plain.split('/').collect();

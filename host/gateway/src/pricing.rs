@@ -31,8 +31,8 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// The prices of a configuration, and of the store if there are any. If the operator's file cannot be used, the others
-    /// hold alone, and the problem is reported.
+    /// The prices of a configuration, and of the store if there are any. If the operator's file cannot be used, the
+    /// others hold alone, and the problem is reported.
     pub(crate) fn new(config: &Config, stored: Option<&PriceFile>, problems: &mut Vec<Problem>) -> Self {
         let own = config.price_file.as_deref().and_then(|file| {
             read(file).map_err(|error| problems.push(Problem::error(&config.price_place, error.to_string()))).ok()
@@ -186,8 +186,8 @@ struct ModelTariff {
 const MAX_MODEL_NAME: usize = 512;
 
 impl Tariff {
-    /// The rates where the answer names this model as the one that served. Of the two names the price book decides; where it
-    /// does not know the one that served, the rates stay those of the model that was asked for.
+    /// The rates where the answer names this model as the one that served. Of the two names the price book decides;
+    /// where it does not know the one that served, the rates stay those of the model that was asked for.
     #[must_use]
     pub fn served_by(&self, named: &str) -> Self {
         let is_same = named == &*self.0.model || self.served().is_some_and(|served| **served == *named);
@@ -229,14 +229,14 @@ impl Tariff {
         }
     }
 
-    /// What so much costs in the region that the facts name; where they name none, that of no region: the target's may have
-    /// changed since.
+    /// What so much costs in the region that the facts name; where they name none, that of no region: the target's may
+    /// have changed since.
     pub fn cost_as_stored(&self, facts: &Facts) -> Cost {
         self.0.prices.price(facts).unwrap_or(Cost::NoUsage)
     }
 
-    /// US dollars for a million tokens of input and as many of output, at the usual prices of the target's region; of input alone
-    /// where output has no price. `None` where input has none either.
+    /// US dollars for a million tokens of input and as many of output, at the usual prices of the target's region; of
+    /// input alone where output has no price. `None` where input has none either.
     #[expect(clippy::cast_precision_loss, reason = "it is compared, not booked")]
     pub(crate) fn dearness(&self) -> Option<f64> {
         // So few at once that no threshold of context is reached.

@@ -7,8 +7,8 @@
 //! the words of requests up.
 //!
 //! The position of a word in the JSON is irrelevant, so no format has to be known: an opaque value is recognised by
-//! its characters ([`weir_wire::opaque`]), an object's id by the places that the manifest names. Tenants are kept apart, and only
-//! hashes of the words are kept, with keys of this process.
+//! its characters ([`weir_wire::opaque`]), an object's id by the places that the manifest names. Tenants are kept
+//! apart, and only hashes of the words are kept, with keys of this process.
 //!
 //! | file | does |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Sessions over WebSockets: messages pass both ways unchanged, and what the manifest says of them is read, so that each
-//! response is admitted, reserved and billed like a request.
+//! Sessions over WebSockets: messages pass both ways unchanged, and what the manifest says of them is read, so that
+//! each response is admitted, reserved and billed like a request.
 //!
 //! | module | does |
 //! |---|---|

@@ -173,7 +173,8 @@ impl Target {
         self.model.as_deref().unwrap_or("*")
     }
 
-    /// US dollars for a million tokens of input and as many of output of the model that a request for this name gets, if known.
+    /// US dollars for a million tokens of input and as many of output of the model that a request for this name gets,
+    /// if known.
     pub(crate) fn dearness(&self, asked: &str) -> Option<f64> {
         // The bundled file knows the models of a pattern, but not the pattern.
         let of_model = || self.price.or_else(|| model_catalog::of(&self.adapter.name, self.model(asked)).price);

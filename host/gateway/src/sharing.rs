@@ -1,9 +1,9 @@
-//! What limits and budgets need to know of the other nodes that share them: whether the server between the nodes answers,
-//! how many nodes there are, and a signal for what should not wait for the next round of reports.
+//! What limits and budgets need to know of the other nodes that share them: whether the server between the nodes
+//! answers, how many nodes there are, and a signal for what should not wait for the next round of reports.
 //!
 //! The rounds themselves are made elsewhere: see [`Round`]. A request waits for one only if its node's share has no
-//! room, and for [`Sharing::wait`] at most. If no answer arrives in this time, no further request waits until a round was
-//! answered.
+//! room, and for [`Sharing::wait`] at most. If no answer arrives in this time, no further request waits until a round
+//! was answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};

@@ -73,8 +73,8 @@ impl Body for Unary {
     }
 }
 
-/// A body whose frames are handed to the connection in pieces. The body goes on when the client has read all of a frame but
-/// its last piece, so that it holds what the frame takes in memory until then.
+/// A body whose frames are handed to the connection in pieces. The body goes on when the client has read all of a frame
+/// but its last piece, so that it holds what the frame takes in memory until then.
 struct InPieces<B> {
     body: B,
     rest: Bytes,

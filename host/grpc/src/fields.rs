@@ -1,5 +1,5 @@
-//! Counts the repeated values of a message before it is decoded. A part that takes two bytes on the wire takes hundreds in
-//! memory, so the bytes of a body do not bound what it becomes.
+//! Counts the repeated values of a message before it is decoded. A part that takes two bytes on the wire takes hundreds
+//! in memory, so the bytes of a body do not bound what it becomes.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -11,7 +11,8 @@ use weir_types::fault::{Fault, Side};
 /// The prefix of a message that is longer than a prefix can say.
 const LONGEST: [u8; PREFIX_BYTES] = [0, 0xff, 0xff, 0xff, 0xff];
 
-/// Appends a message with its prefix. A vector, since each of a message's many small writes costs less there than in `BytesMut`.
+/// Appends a message with its prefix. A vector, since each of a message's many small writes costs less there than in
+/// `BytesMut`.
 pub(crate) fn put(out: &mut Vec<u8>, message: &impl Message) {
     let length = message.encoded_len();
     out.reserve(PREFIX_BYTES + length);

@@ -1,5 +1,6 @@
-//! gRPC for clients that use the unified model itself: `weir.v1.Inference`, whose messages are made from the contract, and
-//! `grpc.health.v1`. Requests take the path of all others through [`weir_gateway`]; this crate reads and writes messages.
+//! gRPC for clients that use the unified model itself: `weir.v1.Inference`, whose messages are made from the contract,
+//! and `grpc.health.v1`. Requests take the path of all others through [`weir_gateway`]; this crate reads and writes
+//! messages.
 //!
 //! | module | does |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! `grpc.reflection.v1`: what clients without the `.proto` files learn the schema from. It is served where it is configured.
+//! `grpc.reflection.v1`: what clients without the `.proto` files learn the schema from. It is served where it is
+//! configured.
 
 use std::pin::Pin;
 use std::sync::LazyLock;

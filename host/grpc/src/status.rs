@@ -11,8 +11,8 @@ use weir_types::fault::{Fault, Side, error_kind_name};
 
 /// The domain of the reasons.
 const DOMAIN: &str = "weir";
-/// The most bytes of a message as it is sent: in a header, percent-encoded. It stands there once more within the details, in
-/// base64, and many clients take no more than 8 KB of headers.
+/// The most bytes of a message as it is sent: in a header, percent-encoded. It stands there once more within the
+/// details, in base64, and many clients take no more than 8 KB of headers.
 const MESSAGE: usize = 2_048;
 
 /// A failure as a status.

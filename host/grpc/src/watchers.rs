@@ -1,4 +1,5 @@
-//! The slots of callers that watch: a number for all addresses, and a smaller one for each, so that no caller takes all.
+//! The slots of callers that watch: a number for all addresses, and a smaller one for each, so that no caller takes
+//! all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

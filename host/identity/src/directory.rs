@@ -140,14 +140,15 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// The token's team is not known or disabled, or so is its organisation; or the token's user is disabled. An unknown
-    /// user is no error.
+    /// The token's team is not known or disabled, or so is its organisation; or the token's user is disabled. An
+    /// unknown user is no error.
     pub fn caller_of_token(&self, token: &Arc<TokenIdentity>) -> Result<Caller, KeyDenied> {
         let user = self.user_of_login(&token.login).map(|user| user.id.clone());
         self.caller(Subject::Token(Arc::clone(token)), user.as_ref(), token.team.as_ref())
     }
 
-    /// The caller whose key has this id, also if the key is disabled or has expired: to whom what it had made before is booked.
+    /// The caller whose key has this id, also if the key is disabled or has expired: to whom what it had made before is
+    /// booked.
     ///
     /// # Errors
     ///

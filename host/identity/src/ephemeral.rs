@@ -1,5 +1,5 @@
-//! Ephemeral keys: sealed texts that stand for a client key for a short time, in sessions for one model. A program hands
-//! one to a browser, so that the key itself stays where it is.
+//! Ephemeral keys: sealed texts that stand for a client key for a short time, in sessions for one model. A program
+//! hands one to a browser, so that the key itself stays where it is.
 //!
 //! A text holds all that it stands for, encrypted and authenticated, so nothing is stored, and each node with the same
 //! sealing key takes the texts of the others. What the key may do is looked up when the text is presented.
@@ -83,8 +83,8 @@ impl EphemeralKeyError {
     }
 }
 
-/// No text could be made: the operating system gives no random numbers, the cipher takes no text, or a part is too long or
-/// has a character that no name has.
+/// No text could be made: the operating system gives no random numbers, the cipher takes no text, or a part is too long
+/// or has a character that no name has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an ephemeral key could not be made")]
 pub struct SealError;
@@ -117,8 +117,8 @@ impl EphemeralKeys {
         Some(Self { key, issuer })
     }
 
-    /// Makes the text of an ephemeral key, whose model has at most [`MAX_MODEL`] bytes and whose configuration has at most
-    /// [`MAX_CONFIGURATION`].
+    /// Makes the text of an ephemeral key, whose model has at most [`MAX_MODEL`] bytes and whose configuration has at
+    /// most [`MAX_CONFIGURATION`].
     ///
     /// # Errors
     ///
@@ -176,8 +176,8 @@ impl SessionConfiguration {
 }
 
 impl EphemeralKey {
-    /// The model, and what follows it. A node that knows no configurations takes all of it for a model's name, and so refuses
-    /// the session in place of beginning it without its configuration.
+    /// The model, and what follows it. A node that knows no configurations takes all of it for a model's name, and so
+    /// refuses the session in place of beginning it without its configuration.
     fn rest(&self) -> Result<String, SealError> {
         let fits = |name: &str, most: usize| name.len() <= most && !name.contains(BETWEEN);
         if !fits(&self.model, MAX_MODEL) {

@@ -74,8 +74,8 @@
 //!
 //! # What is kept of a key
 //!
-//! The SHA-256 of its whole text. Secrets have 256 random bits, so neither a salt nor a slow hash would add anything; and
-//! keys of the configuration and of LiteLLM are hashed in the same way, so they are found by the same look-up.
+//! The SHA-256 of its whole text. Secrets have 256 random bits, so neither a salt nor a slow hash would add anything;
+//! and keys of the configuration and of LiteLLM are hashed in the same way, so they are found by the same look-up.
 
 pub mod change;
 pub mod directory;

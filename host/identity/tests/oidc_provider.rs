@@ -1,5 +1,6 @@
-//! Tokens and a login against `oidc-provider`, which is certified by the OpenID Foundation. It runs if `OIDC_PROVIDER_FOLDER`
-//! names a folder in which npm installed `tests/provider/package.json`, as `cargo xtask test` lets it:
+//! Tokens and a login against `oidc-provider`, which is certified by the OpenID Foundation. It runs if
+//! `OIDC_PROVIDER_FOLDER` names a folder in which npm installed `tests/provider/package.json`, as `cargo xtask test`
+//! lets it:
 //!
 //! ```text
 //! cp host/identity/tests/provider/package.json FOLDER && npm install --prefix FOLDER
@@ -22,7 +23,8 @@ use weir_identity::document::TeamId;
 use weir_identity::jwt::{ClaimRule, Fetch, FetchFailed, IssuerSettings, KeySet, Refusal, Timing, Verified, Verifier};
 use weir_identity::oidc::{ClientSettings, Discovery, PendingLogin, callback, discovery_address, read_answer};
 
-/// The provider's process, which ends with the test. Its output stays open: it would end when it writes to a closed one.
+/// The provider's process, which ends with the test. Its output stays open: it would end when it writes to a closed
+/// one.
 struct Provider {
     child: Child,
     _output: BufReader<ChildStdout>,

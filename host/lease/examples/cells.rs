@@ -1,5 +1,5 @@
-//! `cargo xtask simulate-leases`: cells of fifty nodes under load, with the state machines that serve requests and a clock
-//! of its own. Prints the tables of `docs/scale.md`.
+//! `cargo xtask simulate-leases`: cells of fifty nodes under load, with the state machines that serve requests and a
+//! clock of its own. Prints the tables of `docs/scale.md`.
 #![allow(clippy::print_stdout, reason = "a program that prints tables")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -187,8 +187,8 @@ fn requests_in(millis: u64, rate: u64) -> u64 {
     (millis + 1) * rate / 1_000 - millis * rate / 1_000
 }
 
-/// A million keys with a limit each, over four cells: each key's requests go to one cell, and there to any node, or to the
-/// same one.
+/// A million keys with a limit each, over four cells: each key's requests go to one cell, and there to any node, or to
+/// the same one.
 fn keys(seed: u64, is_pinned: bool) {
     const CELLS: usize = 4;
     const KEYS: usize = 1_000_000;
@@ -232,8 +232,8 @@ fn keys(seed: u64, is_pinned: bool) {
     );
 }
 
-/// A cell's lease of a budget that is global. To its nodes, the cell's server is the pool, whose limit is what the cell has
-/// leased; to the global pool, the cell is a node, whose use is all that its server has ever granted.
+/// A cell's lease of a budget that is global. To its nodes, the cell's server is the pool, whose limit is what the cell
+/// has leased; to the global pool, the cell is a node, whose use is all that its server has ever granted.
 #[derive(Default)]
 struct Lease {
     share: Share,
@@ -278,7 +278,8 @@ impl Cells {
         NodeStatus { at, link: Link::Well, nodes: self.leased.len() as u32 }
     }
 
-    /// The rounds of one millisecond: nodes report to their cells, and cells, ten times a second at most, to the global pool.
+    /// The rounds of one millisecond: nodes report to their cells, and cells, ten times a second at most, to the global
+    /// pool.
     fn rounds_at(&mut self, millis: u64, at: Duration) {
         let status = self.status(at);
         for (cell, lease) in &mut self.leased {

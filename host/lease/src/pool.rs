@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::TERM;
 
-/// How long the entry of a silent node is kept by itself; then its use is added to that of nodes that are gone, until it
-/// reports again.
+/// How long the entry of a silent node is kept by itself; then its use is added to that of nodes that are gone, until
+/// it reports again.
 const KEPT: Duration = Duration::from_hours(24);
 /// The time in which a bucket fills.
 const FILLS_IN: Duration = Duration::from_mins(1);
@@ -43,8 +43,8 @@ pub struct Report {
     pub gone: u64,
     /// What an earlier process of this node had used, and may not have reported.
     pub before: Option<Before>,
-    /// What the node has given back, since the share began, of the use of processes that are gone: they had reserved more
-    /// than was used in the end.
+    /// What the node has given back, since the share began, of the use of processes that are gone: they had reserved
+    /// more than was used in the end.
     pub returned: u64,
 }
 
@@ -107,8 +107,8 @@ impl Pool {
         Self { kind, generation, entries: BTreeMap::new(), lost: 0, added, returned, level: 0.0, at: None }
     }
 
-    /// Takes a node's report and answers it; `None` if a later one was here before. The time is the pool's; `nodes` is how
-    /// many share, as far as the reporting node knows.
+    /// Takes a node's report and answers it; `None` if a later one was here before. The time is the pool's; `nodes` is
+    /// how many share, as far as the reporting node knows.
     pub fn exchange(&mut self, limit: u64, entry: &str, report: &Report, nodes: u32, now: Duration) -> Option<Answer> {
         if self.entries.get(entry).is_some_and(|known| known.seq >= report.seq) {
             return None;
@@ -204,9 +204,9 @@ fn saturating(left: i128) -> i64 {
     i64::try_from(left).unwrap_or(if left < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// The new ceiling, and what is left then. `left` is what no other node has used or holds. What the node holds stays its
-/// own as far as that goes, which is less only if its term had ended meanwhile. Then come requests that wait; what is
-/// asked ahead of need gets half of an equal part at most, so that the last of a limit goes where it is needed.
+/// The new ceiling, and what is left then. `left` is what no other node has used or holds. What the node holds stays
+/// its own as far as that goes, which is less only if its term had ended meanwhile. Then come requests that wait; what
+/// is asked ahead of need gets half of an equal part at most, so that the last of a limit goes where it is needed.
 fn grant(report: &Report, left: i128, nodes: u32) -> (u64, i128) {
     let within = |wish: u64, left: i128| u64::try_from(left.max(0)).unwrap_or(u64::MAX).min(wish);
     let held = within(report.ceiling.saturating_sub(report.used), left);

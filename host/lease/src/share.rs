@@ -19,8 +19,8 @@ const MEASURED: Duration = Duration::from_millis(500);
 /// The most that is held ahead of need, as a part of the limit.
 const AHEAD: u64 = 100;
 
-/// How often one request asks for more of a share at most. What is granted may be taken by others that came meanwhile, many
-/// times if many come at once.
+/// How often one request asks for more of a share at most. What is granted may be taken by others that came meanwhile,
+/// many times if many come at once.
 const MAX_ASKED: usize = 32;
 
 /// A node's share. What the node has used is counted by its owner, and passed to each call: the sum since the share
@@ -86,7 +86,8 @@ impl Share {
     }
 
     /// Whether a request that has asked so often may ask for more: once in any case, and again while something is left,
-    /// since another request may have taken what was granted, or a report may have given it back before this request took it.
+    /// since another request may have taken what was granted, or a report may have given it back before this request
+    /// took it.
     pub fn may_ask(&self, asked: usize, status: &NodeStatus) -> bool {
         let is_left = self.given_back > 0 || self.left().is_none_or(|left| left > 0);
         let is_worth_it = asked == 0 || (asked < MAX_ASKED && is_left);
@@ -98,8 +99,8 @@ impl Share {
         self.short = self.short.saturating_add(amount);
     }
 
-    /// Notes that a request which waits for another share needs this amount of this one: the next report does not give it
-    /// back.
+    /// Notes that a request which waits for another share needs this amount of this one: the next report does not give
+    /// it back.
     pub fn wants(&mut self, amount: u64) {
         self.wanted = self.wanted.saturating_add(amount);
     }
@@ -198,8 +199,8 @@ impl Share {
         self.last.map(|last| last.left)
     }
 
-    /// Whether nothing is held, used since the last report or waited for, so that there is nothing to report for a while.
-    /// A share whose report is under way is not: its answer may be what a request waits for.
+    /// Whether nothing is held, used since the last report or waited for, so that there is nothing to report for a
+    /// while. A share whose report is under way is not: its answer may be what a request waits for.
     pub fn is_idle(&self, used: u64, at: Duration) -> bool {
         let is_quiet = self.reported.is_some() && !self.is_under_way && self.short == 0;
         is_quiet && self.ceiling == used && !self.pace.is_used(at)
@@ -227,8 +228,8 @@ impl Pace {
         self.last_use.is_some_and(|last| at.saturating_sub(last) <= IDLE)
     }
 
-    /// What is to be held: a second's use, and enough for two requests, but only a small part of the limit. Nothing if not
-    /// even one request fits into that.
+    /// What is to be held: a second's use, and enough for two requests, but only a small part of the limit. Nothing if
+    /// not even one request fits into that.
     fn target(&self, limit: u64, at: Duration) -> u64 {
         let most = limit / AHEAD;
         if self.is_frequent && self.is_used(at) && most >= self.usual {

@@ -113,8 +113,8 @@ fn silence(heard: Heard, node: &Node, now: Duration) -> u64 {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
 
-    /// However messages get lost, nodes die and clocks differ: the nodes together never use more than the limit, and what
-    /// nodes that were silent for a term had not reported.
+    /// However messages get lost, nodes die and clocks differ: the nodes together never use more than the limit, and
+    /// what nodes that were silent for a term had not reported.
     #[test]
     fn a_window_is_never_exceeded(acts in acts(4), limit in prop::sample::select(vec![10_u64, 300, 5_000])) {
         let mut pool = Pool::new(Kind::Window, 1);

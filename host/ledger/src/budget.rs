@@ -4,11 +4,12 @@
 //! it or none is changed. What its attempts really used is booked into the windows that reserved, whenever the answer
 //! ends; the rest is returned. More than was reserved is booked as well, so that the excess is owed in that window.
 //!
-//! Nothing here reads a clock, waits or does input and output. [`BudgetSet`] is the whole of it behind one mutex for each
-//! budget: requests of different keys meet only at budgets that they share, and hold a mutex for some comparisons.
+//! Nothing here reads a clock, waits or does input and output. [`BudgetSet`] is the whole of it behind one mutex for
+//! each budget: requests of different keys meet only at budgets that they share, and hold a mutex for some comparisons.
 //! Mutexes of a chain are taken in the order of their budgets' numbers, so that no two requests wait for each other.
 //!
-//! Several nodes may share budgets: then each has a lease of every window, and reports what it used ([`BudgetSet::reports`]).
+//! Several nodes may share budgets: then each has a lease of every window, and reports what it used
+//! ([`BudgetSet::reports`]).
 
 mod cell;
 mod definition;

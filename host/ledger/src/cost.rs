@@ -23,7 +23,8 @@ pub enum Cost {
     NoUsage,
 }
 
-/// The version of prices that stands for a cost which the answer reported itself, as stores have it since its first day.
+/// The version of prices that stands for a cost which the answer reported itself, as stores have it since its first
+/// day.
 pub const REPORTED: &str = "told";
 
 impl Cost {

@@ -79,8 +79,8 @@ impl Facts {
         }
     }
 
-    /// Whether the provider bills tokens by other counts than it reports as usage. The buckets then have no price of their
-    /// own, and serve thresholds, limits and statistics.
+    /// Whether the provider bills tokens by other counts than it reports as usage. The buckets then have no price of
+    /// their own, and serve thresholds, limits and statistics.
     pub fn is_billed_apart(&self) -> bool {
         [Unit::BilledInput, Unit::BilledOutput].into_iter().any(|unit| !self.pieces.get(unit).is_zero())
     }

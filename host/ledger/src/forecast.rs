@@ -57,8 +57,8 @@ impl Forecast<'_> {
         [Bucket::Input].into_iter().chain(cached).chain(audio)
     }
 
-    /// The ways in which the output may be counted. A model that makes images or audio, for which it has a price, may make them
-    /// whatever the request says.
+    /// The ways in which the output may be counted. A model that makes images or audio, for which it has a price, may
+    /// make them whatever the request says.
     fn outputs() -> impl Iterator<Item = Bucket> {
         [Bucket::Output, Bucket::Reasoning, Bucket::OutputImage, Bucket::OutputAudio].into_iter()
     }
@@ -73,8 +73,8 @@ impl Forecast<'_> {
         Ok(most)
     }
 
-    /// The same in one service tier. Which prices hold depends on how much input there is, not on how it is counted, so that
-    /// they are looked up once, and the dearest way is that of the input and that of the output.
+    /// The same in one service tier. Which prices hold depends on how much input there is, not on how it is counted, so
+    /// that they are looked up once, and the dearest way is that of the input and that of the output.
     fn cost_in_tier(
         &self,
         target: &ModelPrices,
@@ -103,7 +103,8 @@ fn dearest(buckets: impl Iterator<Item = Bucket>, amount: impl Fn(Measure) -> Op
     for bucket in buckets {
         match amount(Measure::Tokens(bucket)) {
             Some(amount) => most = most.max(amount),
-            // Few models have a price for an hour in the cache, for images or for audio; the others do not charge for it.
+            // Few models have a price for an hour in the cache, for images or for audio; the others do not charge for
+            // it.
             None if matches!(bucket, Bucket::CacheWriteHour | Bucket::OutputImage | Bucket::OutputAudio) => {}
             None => return None,
         }

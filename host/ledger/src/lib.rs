@@ -3,9 +3,10 @@
 //!
 //! # Counts first, money derived
 //!
-//! An attempt is kept as [`Facts`]: tokens in the contract's disjoint buckets, what is billed by the piece, and what its
-//! price depends on (the tier that served, batch, region, lifetime of caches). [`price`] turns facts into a [`Cost`] by a
-//! [`PriceBook`], and can do so again later by another book, since facts are stored and money is not needed for that.
+//! An attempt is kept as [`Facts`]: tokens in the contract's disjoint buckets, what is billed by the piece, and what
+//! its price depends on (the tier that served, batch, region, lifetime of caches). [`price`] turns facts into a
+//! [`Cost`] by a [`PriceBook`], and can do so again later by another book, since facts are stored and money is not
+//! needed for that.
 //!
 //! ```
 //! use weir_ledger::{Cost, Facts, PriceBook, PriceFile, Subject, Timestamp, price};

@@ -1,4 +1,5 @@
-//! What has a price: the buckets of tokens, what is billed by the piece, a request that searched, and a request as such.
+//! What has a price: the buckets of tokens, what is billed by the piece, a request that searched, and a request as
+//! such.
 
 use std::fmt;
 
@@ -48,8 +49,8 @@ impl Measure {
         }
     }
 
-    /// Whether both are counts of the same use, so that a request is charged by one of them only: each search, or all of
-    /// them once.
+    /// Whether both are counts of the same use, so that a request is charged by one of them only: each search, or all
+    /// of them once.
     pub(crate) fn is_other_count_of(self, other: Self) -> bool {
         matches!(
             (self, other),
@@ -66,10 +67,10 @@ impl Measure {
     ///
     /// Price lists name a price for reasoning, cached input, and audio and images in the prompt only where it differs
     /// from that of text: reasoning is billed as output, the others as input. A price list that names nothing for
-    /// cached input means that the cache gives no discount and costs nothing more. Tokens that a provider counts otherwise
-    /// when it bills have the price of its tokens. That does not hold for what
-    /// providers always charge more for: audio and images that the model makes, and input that is cached for an hour.
-    /// For these, and for everything that is billed by the piece, a missing price is unknown.
+    /// cached input means that the cache gives no discount and costs nothing more. Tokens that a provider counts
+    /// otherwise when it bills have the price of its tokens. That does not hold for what providers always charge more
+    /// for: audio and images that the model makes, and input that is cached for an hour. For these, and for everything
+    /// that is billed by the piece, a missing price is unknown.
     pub const fn priced_as(self) -> Option<Self> {
         match self {
             Self::Tokens(Bucket::InputAudio | Bucket::InputImage | Bucket::CacheRead | Bucket::CacheWrite) => {

@@ -36,8 +36,8 @@ pub struct Subject<'a> {
     pub kind: &'a str,
     /// The model that served, as the answer names it.
     pub served: &'a str,
-    /// The model that was asked for. Its price holds where the book does not know the one that served, or where a later file
-    /// has it and has none for the one that served: the operator's price for a name of theirs.
+    /// The model that was asked for. Its price holds where the book does not know the one that served, or where a later
+    /// file has it and has none for the one that served: the operator's price for a name of theirs.
     pub asked: &'a str,
 }
 
@@ -164,8 +164,8 @@ impl PriceBook {
         self.offers.is_empty()
     }
 
-    /// Whether there is any price for a model, under any condition. A surcharge alone is none: most such prices are for all
-    /// models of a provider, also for those whose tokens have no price.
+    /// Whether there is any price for a model, under any condition. A surcharge alone is none: most such prices are for
+    /// all models of a provider, also for those whose tokens have no price.
     pub fn knows(&self, subject: Subject<'_>) -> bool {
         self.prices_a_model(&self.candidates(subject))
     }
@@ -203,7 +203,8 @@ impl PriceBook {
         self.find_among(&self.candidates(subject), subject.kind, facts)
     }
 
-    /// Of these offers, all for one model of a provider of this kind, the ones that hold for a request, most specific first.
+    /// Of these offers, all for one model of a provider of this kind, the ones that hold for a request, most specific
+    /// first.
     pub(crate) fn find_among(&self, candidates: &[Candidate], kind: &str, facts: &Facts) -> MatchingOffers<'_> {
         let tier = facts.service_tier.as_deref().and_then(|word| self.tier(kind, word));
         let now = Circumstances { facts, tier: tier.as_deref() };
@@ -234,8 +235,8 @@ impl PriceBook {
         Some(Holding { offer, file: self.files.get(usize::from(*layer))?, rank, is_of_other_name })
     }
 
-    /// The offers for a subject's model, whatever their conditions: those for one of its two names, which are never mixed, and
-    /// the surcharges for both.
+    /// The offers for a subject's model, whatever their conditions: those for one of its two names, which are never
+    /// mixed, and the surcharges for both.
     pub(crate) fn candidates(&self, subject: Subject<'_>) -> Vec<Candidate> {
         let served = self.named(subject, subject.served, true);
         if subject.asked == subject.served {
@@ -250,8 +251,8 @@ impl PriceBook {
         those
     }
 
-    /// How good the best of these offers is that says what a model costs and is not for the other name as well; offers of
-    /// later files are better.
+    /// How good the best of these offers is that says what a model costs and is not for the other name as well; offers
+    /// of later files are better.
     fn best_alone(&self, these: &[Candidate], others: &[Candidate]) -> Option<NameRank> {
         let is_alone = |one: &&Candidate| !others.iter().any(|other| other.place == one.place);
         let alone = these.iter().filter(is_alone).filter(|one| self.prices_a_model(&[**one]));

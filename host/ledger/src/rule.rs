@@ -44,8 +44,8 @@ impl Offer {
         self.rates.iter().find(|(own, _)| *own == measure).map(|(_, rate)| *rate)
     }
 
-    /// The first measure for which another offer has a price under the same conditions, or for another count of the same
-    /// use: neither would be the more specific.
+    /// The first measure for which another offer has a price under the same conditions, or for another count of the
+    /// same use: neither would be the more specific.
     pub(crate) fn repeats(&self, other: &Self) -> Option<Measure> {
         let is_same = self.provider == other.provider
             && self.model == other.model
@@ -163,8 +163,9 @@ impl When {
 ///    name that was asked for;
 /// 3. the number of conditions;
 /// 4. the conditions themselves: `context_over` (the higher threshold first), `service_tier`, `batch`, `cache_minutes`
-///    (the longer time first), `region`, `variant`, `hours`. A threshold is first since it raises a price and most other
-///    conditions lower it: where a file names no price for both together, the bill is too high rather than too low;
+///    (the longer time first), `region`, `variant`, `hours`. A threshold is first since it raises a price and most
+///    other conditions lower it: where a file names no price for both together, the bill is too high rather than too
+///    low;
 /// 5. the layer: the operator's file before the bundled one;
 /// 6. the later `valid_from`.
 ///
@@ -179,8 +180,8 @@ pub(crate) struct Specificity {
     valid_from: Option<Timestamp>,
 }
 
-/// What decides by which of a model's two names it is priced, the greater one: the layer, the provider, then how specific the
-/// name is, and whether it served.
+/// What decides by which of a model's two names it is priced, the greater one: the layer, the provider, then how
+/// specific the name is, and whether it served.
 pub(crate) type NameRank = (u8, u8, (u16, bool));
 
 impl Specificity {

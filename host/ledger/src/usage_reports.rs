@@ -126,8 +126,8 @@ impl Confidence {
     }
 }
 
-/// Adds output to what is billed, if the provider bills tokens by another count than it reports: the buckets have no price
-/// then.
+/// Adds output to what is billed, if the provider bills tokens by another count than it reports: the buckets have no
+/// price then.
 fn bill_output(usage: &mut Usage, more: u32) {
     let is_billed =
         |count: &UnitCount| count.count > 0.0 && matches!(count.unit, Unit::BilledInput | Unit::BilledOutput);

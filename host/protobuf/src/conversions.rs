@@ -1,6 +1,6 @@
-//! Writes the conversions between the messages and the contract's types in Rust. A message of a client is checked on its way:
-//! `Invalid` says which field is wrong. The text refers to `weir_types::contract::types` as `model` and uses the functions of
-//! `check`, which the module that includes it has to provide.
+//! Writes the conversions between the messages and the contract's types in Rust. A message of a client is checked on
+//! its way: `Invalid` says which field is wrong. The text refers to `weir_types::contract::types` as `model` and uses
+//! the functions of `check`, which the module that includes it has to provide.
 
 use std::fmt::Write as _;
 

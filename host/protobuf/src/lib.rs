@@ -1,8 +1,8 @@
-//! The contract's types as a protobuf schema. A record is a message, a variant a message with one `oneof`, an enum an enum
-//! whose value 0 is unspecified, an `option` an optional field.
+//! The contract's types as a protobuf schema. A record is a message, a variant a message with one `oneof`, an enum an
+//! enum whose value 0 is unspecified, an `option` an optional field.
 //!
-//! Every field and enum value has a number in `numbers.txt`, which is never given to another one: clients that were built
-//! for an older schema keep understanding the newer one.
+//! Every field and enum value has a number in `numbers.txt`, which is never given to another one: clients that were
+//! built for an older schema keep understanding the newer one.
 //!
 //! | module | does |
 //! |---|---|

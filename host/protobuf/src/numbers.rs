@@ -1,5 +1,5 @@
-//! The table of the numbers of fields and enum values: a line for each, `message field number`. A number whose field is gone
-//! stays in the table, so that no other field gets it.
+//! The table of the numbers of fields and enum values: a line for each, `message field number`. A number whose field is
+//! gone stays in the table, so that no other field gets it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

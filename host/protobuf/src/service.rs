@@ -1,5 +1,5 @@
-//! The service `weir.v1.Inference`, whose messages hold those of the contract. Fields and messages are only added, at the end:
-//! their numbers are their positions.
+//! The service `weir.v1.Inference`, whose messages hold those of the contract. Fields and messages are only added, at
+//! the end: their numbers are their positions.
 
 use super::{Field, Item, Label, Method, Numbers, Schema, Shape, Text, Type};
 

@@ -60,7 +60,8 @@ impl Close {
         payload
     }
 
-    /// Whether the code says that the side which closed is out of order, and not that it refuses what the other one did.
+    /// Whether the code says that the side which closed is out of order, and not that it refuses what the other one
+    /// did.
     pub fn is_own_failure(&self) -> bool {
         matches!(self.code, Some(Self::INTERNAL..=Self::BAD_GATEWAY))
     }

@@ -1,4 +1,5 @@
-//! How many tokens the next response of a session reads: those that the last one did, and what the client has sent since.
+//! How many tokens the next response of a session reads: those that the last one did, and what the client has sent
+//! since.
 
 use weir_wire::peek::{Found, Hit, Limits, Peek, PointerError, Pointers, Scalar, Wanted};
 
@@ -14,8 +15,8 @@ const ENVELOPE: u64 = 128;
 const LIMITS: Limits =
     Limits { depth: 512, hits: 1024, drop_excess: true, text_bytes: 8, utf8: false, variants: false };
 
-/// Where the client's messages have media in base64. Whatever else they have counts as text, whatever it looks like: only
-/// what the provider takes for sound or an image has as few tokens.
+/// Where the client's messages have media in base64. Whatever else they have counts as text, whatever it looks like:
+/// only what the provider takes for sound or an image has as few tokens.
 #[derive(Debug)]
 pub struct MediaPlaces(Option<Pointers>);
 

@@ -33,8 +33,8 @@ pub struct NamedModel {
     places: Vec<(Range<usize>, String)>,
 }
 
-/// Finds the model that a message names at a pointer. `front` may stand in front of the name. Of repeated names the last
-/// one counts.
+/// Finds the model that a message names at a pointer. `front` may stand in front of the name. Of repeated names the
+/// last one counts.
 pub fn model(message: &Bytes, pointer: &str, front: &str) -> Result<NamedModel, FirstMessageError> {
     let pointers = Pointers::compile(&[pointer]).map_err(|_| FirstMessageError::Missing(pointer.to_owned()))?;
     let mut peek = Peek::new(&pointers, LIMITS);
@@ -91,8 +91,8 @@ impl LaterMessages {
         Ok(Self { pointer: pointer.to_owned(), pointers, open: None })
     }
 
-    /// Reads a piece of a message before it is passed on. If the last piece is withheld, the message never ends, so that no
-    /// side acts on it.
+    /// Reads a piece of a message before it is passed on. If the last piece is withheld, the message never ends, so
+    /// that no side acts on it.
     pub fn read(&mut self, piece: &[u8], is_last: bool) -> Result<(), LaterMessageError> {
         let peek = self.open.get_or_insert_with(|| Box::new(Peek::new(&self.pointers, LIMITS)));
         peek.push(piece);

@@ -1,5 +1,5 @@
-//! Messages from frames. A message up to a bound is held until it is whole, so that it can be read, and held back, before
-//! it goes on; a larger one passes in pieces while it arrives.
+//! Messages from frames. A message up to a bound is held until it is whole, so that it can be read, and held back,
+//! before it goes on; a larger one passes in pieces while it arrives.
 
 use bytes::{Bytes, BytesMut};
 

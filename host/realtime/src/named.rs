@@ -76,8 +76,8 @@ impl CompiledPlaces {
         Self(compiled)
     }
 
-    /// What a message names. Each of several members with the same name counts, since readers differ in their choice; `null`
-    /// names nothing.
+    /// What a message names. Each of several members with the same name counts, since readers differ in their choice;
+    /// `null` names nothing.
     pub(super) fn names(&self, found: &Found) -> Vec<Name> {
         let mut names = Vec::new();
         for hit in found.hits().iter().filter(|hit| hit.value != Scalar::Null) {

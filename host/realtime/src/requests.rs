@@ -64,8 +64,8 @@ pub struct RequestReader {
 }
 
 impl RequestReader {
-    /// What a message asks for that ends with this piece; nothing if it goes on. A message that cannot be read is an error from
-    /// the piece on that shows it.
+    /// What a message asks for that ends with this piece; nothing if it goes on. A message that cannot be read is an
+    /// error from the piece on that shows it.
     pub fn read(
         &mut self,
         requests: &CompiledRequests,

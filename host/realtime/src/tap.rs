@@ -1,5 +1,5 @@
-//! What a manifest says of a session's messages, compiled: which ask for a response, which begin, end or refuse one, and
-//! how usage is read of them.
+//! What a manifest says of a session's messages, compiled: which ask for a response, which begin, end or refuse one,
+//! and how usage is read of them.
 
 use weir_types::contract::about::{FrameTest, SessionTap};
 use weir_wire::frame::FrameRef;
@@ -45,8 +45,8 @@ pub struct CompiledSessionTap {
 }
 
 impl CompiledSessionTap {
-    /// Compiles a tap. `media` are the places of sounds and images in base64 in the client's messages, `names` those of models
-    /// and objects.
+    /// Compiles a tap. `media` are the places of sounds and images in base64 in the client's messages, `names` those of
+    /// models and objects.
     pub fn new(tap: &SessionTap, media: &[&str], names: &NamePlaces<'_>) -> Result<Self, SessionTapError> {
         let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
         let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
@@ -71,8 +71,8 @@ impl CompiledSessionTap {
         [Beginning::Once, Beginning::Perhaps].into_iter().find(|beginning| holds(*beginning))
     }
 
-    /// The client's message that gives a session this configuration, which is JSON; `None` if sessions of the format take
-    /// none.
+    /// The client's message that gives a session this configuration, which is JSON; `None` if sessions of the format
+    /// take none.
     pub fn configuring(&self, configuration: &str) -> Option<String> {
         let (message, _) = self.configuration.as_ref()?;
         Some(message.replace(CONFIGURATION_PLACEHOLDER, configuration))

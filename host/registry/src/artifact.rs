@@ -1,4 +1,5 @@
-//! An adapter in a registry, with what refers to it: its signatures, its fixtures, and the report that it reproduces them.
+//! An adapter in a registry, with what refers to it: its signatures, its fixtures, and the report that it reproduces
+//! them.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -121,7 +122,8 @@ impl Registry {
         Ok(files)
     }
 
-    /// Fetches the newest statement that refers to an adapter; `None` if there is none. Anyone who may push can have made it.
+    /// Fetches the newest statement that refers to an adapter; `None` if there is none. Anyone who may push can have
+    /// made it.
     pub async fn proof(&self, adapter: &Adapter) -> Result<Option<String>, RegistryError> {
         let referring = self.referring(adapter, STATEMENT).await?;
         let Some(layer) = referring.last().and_then(|manifest| manifest.layers.first()) else { return Ok(None) };

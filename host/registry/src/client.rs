@@ -58,8 +58,8 @@ struct RegistryRequest {
 }
 
 impl Registry {
-    /// The repository of a reference; `mirror` is a host that is asked in place of the reference's registry, and `proxy` the
-    /// url of a proxy, whose exceptions are those of `NO_PROXY`.
+    /// The repository of a reference; `mirror` is a host that is asked in place of the reference's registry, and
+    /// `proxy` the url of a proxy, whose exceptions are those of `NO_PROXY`.
     pub fn new(
         reference: &Reference,
         mirror: Option<&str>,
@@ -184,8 +184,8 @@ impl Registry {
         if url.scheme() == "https" || is_plain_here { Ok(()) } else { Err(RegistryError::Address(url.to_string())) }
     }
 
-    /// Sends a request; after a challenge once more, with what the challenge asks for. Only the registry itself gets the
-    /// credential.
+    /// Sends a request; after a challenge once more, with what the challenge asks for. Only the registry itself gets
+    /// the credential.
     async fn call(&self, url: Url, request: &RegistryRequest) -> Result<Response, RegistryError> {
         let is_own = url.origin() == self.base.origin();
         let mut is_first = true;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use weir_types::regular_file;
 
-/// The largest file that is read whole. Components may have much less ([`crate::limits::Structure`]), which is said of them when
-/// they are checked.
+/// The largest file that is read whole. Components may have much less ([`crate::limits::Structure`]), which is said of
+/// them when they are checked.
 const MOST: u64 = 256 << 20;
 
 /// The custom section of a component that holds fixtures.
@@ -16,7 +16,8 @@ pub const FIXTURES: &str = "weir:fixtures";
 ///
 /// # Errors
 ///
-/// It cannot be read, is larger than any component, or is no regular file: a read of a pipe or a device might never end.
+/// It cannot be read, is larger than any component, or is no regular file: a read of a pipe or a device might never
+/// end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let bytes = regular_file::read(path, MOST)?;
     if bytes.len() as u64 > MOST {

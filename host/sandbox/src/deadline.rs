@@ -1,10 +1,10 @@
 //! The deadline of a call, in processor time of the thread that it runs on.
 //!
-//! Where a machine or a container has too little processor time for all its threads, a call of microseconds may wait for
-//! its turn for longer than any sensible deadline. The clock does not distinguish it from an endless loop; the
+//! Where a machine or a container has too little processor time for all its threads, a call of microseconds may wait
+//! for its turn for longer than any sensible deadline. The clock does not distinguish it from an endless loop; the
 //! processor time that it took does. So a call ends once it has *run* for its deadline, and by the clock only after
-//! [`PATIENCE`] times as long. On a thread of low priority it ends by the clock: what runs there is not trusted, and others
-//! wait for its turn ([`super::untrusted`]).
+//! [`PATIENCE`] times as long. On a thread of low priority it ends by the clock: what runs there is not trusted, and
+//! others wait for its turn ([`super::untrusted`]).
 //!
 //! Reading a thread's processor time is a system call, so it is read at the first tick of the engine's clock that falls
 //! into a call, and calls between two ticks pay nothing. What the call ran before that, at most a tick, is not counted.
@@ -29,8 +29,8 @@ pub(super) struct Deadline {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clocks {
     wall: Instant,
-    /// Processor time of this thread; `None` where the clock counts: of a thread of low priority, and where the system does
-    /// not say so.
+    /// Processor time of this thread; `None` where the clock counts: of a thread of low priority, and where the system
+    /// does not say so.
     thread: Option<Duration>,
 }
 

@@ -1,7 +1,8 @@
 //! Links the WASI of a component with grants: `wasmtime-wasi`, restricted to the grants.
 //!
-//! Components without grants never use this module: they run in the pooled engine behind the inert WASI ([`crate::wasi`]).
-//! A component with grants runs in a separate engine ([`crate::Engine::for_grants`]) behind `wasmtime-wasi`:
+//! Components without grants never use this module: they run in the pooled engine behind the inert WASI
+//! ([`crate::wasi`]). A component with grants runs in a separate engine ([`crate::Engine::for_grants`]) behind
+//! `wasmtime-wasi`:
 //!
 //! | interface | answers |
 //! |---|---|

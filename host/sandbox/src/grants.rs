@@ -1,5 +1,5 @@
-//! Grants: what the operator lets one component use beyond its input. A clock, random numbers, folders to read, but never
-//! the network. [`crate::granted_wasi`] implements them.
+//! Grants: what the operator lets one component use beyond its input. A clock, random numbers, folders to read, but
+//! never the network. [`crate::granted_wasi`] implements them.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};

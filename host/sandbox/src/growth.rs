@@ -1,5 +1,5 @@
-//! How much memory the instances of all adapters have taken together beyond what each began with. The limit of one instance
-//! bounds one call's damage; this one bounds that of many at once, so that they cannot use up the machine.
+//! How much memory the instances of all adapters have taken together beyond what each began with. The limit of one
+//! instance bounds one call's damage; this one bounds that of many at once, so that they cannot use up the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

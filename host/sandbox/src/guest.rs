@@ -1,7 +1,7 @@
 //! The contract's functions of an instance, for each supported version of the contract.
 //!
-//! Each version is a module below this one. It finds its exports in a component, and implements [`VersionedGuest`] in the
-//! types of the newest version. The names of a component's exports show which version it was built for
+//! Each version is a module below this one. It finds its exports in a component, and implements [`VersionedGuest`] in
+//! the types of the newest version. The names of a component's exports show which version it was built for
 //! (`weir:adapter/about@0.2.0`).
 
 mod calls;

@@ -20,7 +20,8 @@ use super::version::Version;
 use super::wasi;
 use crate::native;
 
-/// Input of a call in bytes from which its instance counts as large. Reading takes about three times as much of its memory.
+/// Input of a call in bytes from which its instance counts as large. Reading takes about three times as much of its
+/// memory.
 pub(super) const LARGE: usize = 16 * 1024;
 /// How much an instance's memory may grow in bytes before it counts as large.
 const GROWN: usize = 128 * 1024;
@@ -161,8 +162,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Sets the deadline and the maximum output in bytes of the next call. Without this, the next call traps at the first
-    /// tick.
+    /// Sets the deadline and the maximum output in bytes of the next call. Without this, the next call traps at the
+    /// first tick.
     pub fn arm(&mut self, deadline: Duration, output: usize) {
         self.store.set_epoch_deadline(1);
         self.store.set_hostcall_fuel(output);

@@ -20,8 +20,8 @@ impl Lease {
         self
     }
 
-    /// Sets the size of the request that its exchange is about, which tells failures at different requests apart where a call gets
-    /// nothing of them.
+    /// Sets the size of the request that its exchange is about, which tells failures at different requests apart where
+    /// a call gets nothing of them.
     #[must_use]
     pub fn about(mut self, size: usize) -> Self {
         self.about = size;

@@ -11,8 +11,8 @@ pub(crate) fn reloaded(engine: &Engine, component: &Component) -> wasmtime::Resu
     deserialise(engine, &component.serialize()?)
 }
 
-/// Loads native code, which is `unsafe` here and in [`map`] since native code cannot be checked, only its origin can. Other
-/// `unsafe` of this crate is in [`resident`](crate::resident) and in `guest/place.rs`.
+/// Loads native code, which is `unsafe` here and in [`map`] since native code cannot be checked, only its origin can.
+/// Other `unsafe` of this crate is in [`resident`](crate::resident) and in `guest/place.rs`.
 #[expect(
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"
@@ -32,8 +32,8 @@ pub fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> 
 )]
 pub fn map(engine: &Engine, file: &Path) -> wasmtime::Result<Component> {
     // SAFETY: as above, for code that was written earlier: the directory is private and the checksum of the file right.
-    // The file stays as it is while it is mapped, because entries of the cache are replaced and removed by name and never
-    // changed in place.
+    // The file stays as it is while it is mapped, because entries of the cache are replaced and removed by name and
+    // never changed in place.
     unsafe { Component::deserialize_file(&engine.wasm(), file) }
 }
 

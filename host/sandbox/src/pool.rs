@@ -104,9 +104,9 @@ impl Pool {
         self.awaits_proof.load(Relaxed)
     }
 
-    /// Sets whether the component is still to be proved. Until then, every exchange has an instance of its own, whatever
-    /// the configuration and the manifest say, and none is made in advance: the proof must meet no instance that served
-    /// a client.
+    /// Sets whether the component is still to be proved. Until then, every exchange has an instance of its own,
+    /// whatever the configuration and the manifest say, and none is made in advance: the proof must meet no instance
+    /// that served a client.
     pub fn set_awaits_proof(&self, awaits: bool) {
         self.awaits_proof.store(awaits, Relaxed);
     }
@@ -146,8 +146,8 @@ impl Pool {
         self.start > SLOW_START || self.engine.is_for_grants()
     }
 
-    /// Takes an idle instance that this isolation allows, for a call with this much input: for `tenant` the one that served
-    /// this tenant last, or an unused one; for `fresh` an unused one.
+    /// Takes an idle instance that this isolation allows, for a call with this much input: for `tenant` the one that
+    /// served this tenant last, or an unused one; for `fresh` an unused one.
     ///
     /// A large instance is only taken for a large input: a stream keeps its instance, and with it all of its memory,
     /// until it ends.

@@ -1,8 +1,8 @@
 //! Gives memory back that only the start needed: pages of code and constants that are mapped from files.
 //!
-//! A start runs through most of the program and of each adapter's compiled code, while a request needs little of both. The
-//! system keeps such pages mapped while it has memory, and counts them as Weir's. What is needed later is mapped again from
-//! the system's file cache, some sixteen pages at a time.
+//! A start runs through most of the program and of each adapter's compiled code, while a request needs little of both.
+//! The system keeps such pages mapped while it has memory, and counts them as Weir's. What is needed later is mapped
+//! again from the system's file cache, some sixteen pages at a time.
 
 use std::io;
 use std::ops::Range;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use crate::adapter::Adapter;
 
-/// Unmaps the pages of the program's and of these adapters' code. Returns the bytes that were mapped. Does nothing where the
-/// system is not Linux, where alone it is known whether a mapping differs from its file.
+/// Unmaps the pages of the program's and of these adapters' code. Returns the bytes that were mapped. Does nothing
+/// where the system is not Linux, where alone it is known whether a mapping differs from its file.
 pub fn release(adapters: &[Arc<Adapter>]) -> io::Result<usize> {
     if !cfg!(target_os = "linux") {
         return Ok(0);
@@ -90,9 +90,10 @@ fn forget(_: &Range<usize>) -> io::Result<()> {
 #[expect(unsafe_code, reason = "an idle Weir with all bundled adapters takes half the memory (docs/performance.md)")]
 fn forget(addresses: &Range<usize>) -> io::Result<()> {
     let start = std::ptr::with_exposed_provenance_mut(addresses.start);
-    // SAFETY: the range is of the program, which stays mapped, or of a template that the caller holds, so nothing else is
-    // mapped there. It cannot be written to and none of its pages differs from the file, so a page that is read again has the
-    // same bytes: a program is replaced by name while it runs, and entries of the compile cache are never changed in place.
+    // SAFETY: the range is of the program, which stays mapped, or of a template that the caller holds, so nothing else
+    // is mapped there. It cannot be written to and none of its pages differs from the file, so a page that is read
+    // again has the same bytes: a program is replaced by name while it runs, and entries of the compile cache are never
+    // changed in place.
     Ok(unsafe { rustix::mm::madvise(start, addresses.len(), rustix::mm::Advice::LinuxDontNeed) }?)
 }
 

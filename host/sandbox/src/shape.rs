@@ -34,8 +34,8 @@ pub enum ShapeError {
     /// The file is truncated; it may still be being written.
     #[error("the file is cut short: {0}")]
     Truncated(BinaryReaderError),
-    /// The file is something else, such as an HTML page for a missing file. The message names its kind and never its content: it
-    /// may be a link to a secret.
+    /// The file is something else, such as an HTML page for a missing file. The message names its kind and never its
+    /// content: it may be a link to a secret.
     #[error("this is no WebAssembly file, but {0}")]
     NotWasm(&'static str),
     /// The file is not a valid component.

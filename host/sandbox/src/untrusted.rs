@@ -54,8 +54,8 @@ impl UntrustedExecutor {
         Self::with((cores() / 2).max(1))
     }
 
-    /// Creates an executor for components with grants, whose calls may wait for a disk: four turns for each core, at least
-    /// eight, with the usual priority.
+    /// Creates an executor for components with grants, whose calls may wait for a disk: four turns for each core, at
+    /// least eight, with the usual priority.
     pub(super) fn for_granted() -> Self {
         Self { is_equal: true, ..Self::with(cores().saturating_mul(4).max(8)) }
     }
@@ -64,8 +64,8 @@ impl UntrustedExecutor {
         Self { turns, is_equal: false, line: Mutex::default(), ended: Condvar::new() }
     }
 
-    /// Runs work that may block on a thread outside of async runtimes: on this thread if it is outside, else on a separate
-    /// one. `None` if there is no turn in time.
+    /// Runs work that may block on a thread outside of async runtimes: on this thread if it is outside, else on a
+    /// separate one. `None` if there is no turn in time.
     pub(super) fn off_runtime<R: Send>(&self, timeout: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
         let elsewhere = |work| self.turn(timeout)?.run(work);
         match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {

@@ -1,5 +1,6 @@
-//! Values of the contract that cross to a component and back are unchanged, in each encoding of texts. The component returns
-//! what it gets; what `weir_types` wrote is also read by wasmtime, which takes the types from the component alone.
+//! Values of the contract that cross to a component and back are unchanged, in each encoding of texts. The component
+//! returns what it gets; what `weir_types` wrote is also read by wasmtime, which takes the types from the component
+//! alone.
 #![allow(clippy::unwrap_used, reason = "a test: what does not hold fails it")]
 
 use std::fmt::Debug;
@@ -47,7 +48,8 @@ const PLACE: u32 = 1024;
 /// The context's size.
 const CONTEXT: usize = 64;
 
-/// A component that returns what it gets. It traps if it is asked for memory of no size, which no text or list of a record does.
+/// A component that returns what it gets. It traps if it is asked for memory of no size, which no text or list of a
+/// record does.
 fn component(engine: &Engine, encoding: StringEncoding, placed: &[u8; CONTEXT]) -> Component {
     let list = |(name, _): &(&str, &str)| {
         let keep = "(i64.store (i32.const 16) (i64.or (i64.extend_i32_u (local.get 0))

@@ -142,8 +142,8 @@ impl Activity {
         self.is_upgrading.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a request asked for the connection to become something else than HTTP. Such a connection writes at once, so
-    /// that nothing of the answer waits when hyper gives the connection away.
+    /// Whether a request asked for the connection to become something else than HTTP. Such a connection writes at once,
+    /// so that nothing of the answer waits when hyper gives the connection away.
     pub(super) fn is_upgrading(&self) -> bool {
         self.is_upgrading.load(Ordering::Relaxed)
     }

@@ -1,8 +1,8 @@
-//! The last call: the time that answers have after a listener's stop is over, and each is polled once more to end itself in
-//! its own format, before the connections are cut.
+//! The last call: the time that answers have after a listener's stop is over, and each is polled once more to end
+//! itself in its own format, before the connections are cut.
 //!
-//! A body asks while it is polled whether the call was given to its connection. It may stand within other bodies, so the
-//! answer is a thread-local mark that is set around each poll; that costs two stores.
+//! A body asks while it is polled whether the call was given to its connection. It may stand within other bodies, so
+//! the answer is a thread-local mark that is set around each poll; that costs two stores.
 
 use std::cell::Cell;
 
@@ -11,7 +11,8 @@ thread_local! {
     static IS_NOW: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether the body that is being polled has to end now: its connection is about to be cut. False outside of a body's poll.
+/// Whether the body that is being polled has to end now: its connection is about to be cut. False outside of a body's
+/// poll.
 pub fn is_now() -> bool {
     IS_NOW.get()
 }

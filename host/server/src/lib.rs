@@ -136,8 +136,8 @@ impl<B> ReplyBody for B where
 
 /// Accepts connections and hands them to workers until `stop` is set, then drains the open ones.
 ///
-/// What `handle` returns is boxed: a connection's task reserves space for it as long as it lives, and mostly just streams
-/// an answer.
+/// What `handle` returns is boxed: a connection's task reserves space for it as long as it lives, and mostly just
+/// streams an answer.
 pub async fn serve<H, F, B>(
     listener: TcpListener,
     spread: Spread,

@@ -1,5 +1,5 @@
-//! Listening sockets. `::` means all addresses of both families, whatever the system's default is, and those of IPv4 alone
-//! where there is no IPv6: so one setting fits every container.
+//! Listening sockets. `::` means all addresses of both families, whatever the system's default is, and those of IPv4
+//! alone where there is no IPv6: so one setting fits every container.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,8 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 
-/// Most connections that wait to be accepted, if the system allows so many (Linux: `net.core.somaxconn`). A client beyond
-/// them tries again after a second. tokio's own are 128, fewer than the clients that a gateway's restart brings at once.
+/// Most connections that wait to be accepted, if the system allows so many (Linux: `net.core.somaxconn`). A client
+/// beyond them tries again after a second. tokio's own are 128, fewer than the clients that a gateway's restart brings
+/// at once.
 const BACKLOG: i32 = 4096;
 
 /// A socket that has its address and takes no connection yet: a client is refused, and no other program can listen

@@ -17,8 +17,8 @@ use super::activity::Activity;
 use weir_buffers::spare_memory;
 use weir_types::deferred_write::DeferredWrite;
 
-/// The most bytes of several buffers that are put into one before they are written, as those of a stream's piece are. To copy
-/// them takes the system longer than it takes here.
+/// The most bytes of several buffers that are put into one before they are written, as those of a stream's piece are.
+/// To copy them takes the system longer than it takes here.
 const SMALL: usize = 1 << 10;
 /// TCP keep-alive: silence before the first probe, and the interval between probes.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(15));

@@ -37,8 +37,8 @@ thread_local! {
 
 /// A body that marks the result of each poll. Its exchange is in flight until it is dropped.
 ///
-/// Its failure comes one poll later: hyper cuts the connection at once, and writes what the body gave before only while the
-/// body waits.
+/// Its failure comes one poll later: hyper cuts the connection at once, and writes what the body gave before only while
+/// the body waits.
 pub(super) struct Marked<B: Body> {
     body: B,
     exchange: Exchange,
@@ -88,8 +88,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
     }
 }
 
-/// Spawns the streams of HTTP/2 connections. A stream whose client takes nothing for `send_timeout` is reset, and its body
-/// dropped. All are polled again when `final_poll` becomes true: the task of their connection does not poll them.
+/// Spawns the streams of HTTP/2 connections. A stream whose client takes nothing for `send_timeout` is reset, and its
+/// body dropped. All are polled again when `final_poll` becomes true: the task of their connection does not poll them.
 #[derive(Debug, Clone)]
 pub(super) struct Streams {
     pub(super) send_timeout: Duration,

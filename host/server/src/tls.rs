@@ -22,8 +22,8 @@ use weir_config::TlsFiles;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// First byte of a TLS connection: the record type of the handshake.
 const HANDSHAKE: u8 = 0x16;
-/// How much of a plain HTTP request is read before that answer, in pieces of 4 KB: a client that sends and sends does not hold
-/// the worker.
+/// How much of a plain HTTP request is read before that answer, in pieces of 4 KB: a client that sends and sends does
+/// not hold the worker.
 const MAX_UNREAD_READS: usize = 16;
 /// The answer to a client that sends plain HTTP.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\

@@ -1,5 +1,5 @@
-//! Connections that become something else than HTTP: the answer to a request says so (101), and what it made goes on with
-//! the connection's bytes, within the connection's slot and on its worker.
+//! Connections that become something else than HTTP: the answer to a request says so (101), and what it made goes on
+//! with the connection's bytes, within the connection's slot and on its worker.
 
 use std::fmt;
 use std::pin::Pin;
@@ -26,8 +26,8 @@ impl Default for Upgrade {
 }
 
 impl Upgrade {
-    /// Runs this once the answer has been sent, if that upgrades the connection; dropped otherwise. The future is dropped
-    /// too if it still runs when the listener's time to drain is over.
+    /// Runs this once the answer has been sent, if that upgrades the connection; dropped otherwise. The future is
+    /// dropped too if it still runs when the listener's time to drain is over.
     pub fn go_on(&self, task: impl Future<Output = ()> + Send + 'static) {
         *self.0.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(task));
     }

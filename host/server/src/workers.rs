@@ -1,5 +1,5 @@
-//! One runtime for each core. A connection stays with the worker that got it, so an exchange wakes no other core: neither
-//! its client's connection, nor the one to its provider, nor its tasks leave the worker.
+//! One runtime for each core. A connection stays with the worker that got it, so an exchange wakes no other core:
+//! neither its client's connection, nor the one to its provider, nor its tasks leave the worker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +56,8 @@ impl Drop for Workers {
     }
 }
 
-/// Starts the runtime of a worker. It is one that can hand its tasks to another thread while a call of a guest takes long.
+/// Starts the runtime of a worker. It is one that can hand its tasks to another thread while a call of a guest takes
+/// long.
 fn start(number: usize) -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,5 +1,5 @@
-//! The audit log: every change, in a chain of hashes that shows whether an entry was altered or removed. Where the chain ends is
-//! kept apart from it, so that entries are missed that were cut off its end.
+//! The audit log: every change, in a chain of hashes that shows whether an entry was altered or removed. Where the
+//! chain ends is kept apart from it, so that entries are missed that were cut off its end.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -83,8 +83,8 @@ pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry
     Ok(AuditEntry { sequence, time_ms: event.time_ms, event: text, hash })
 }
 
-/// The hash that a new entry goes on from. It is that of the end which is kept apart, also where the log ends in another way: the
-/// chain then stays broken there, and what was done to its end is not hidden by what is written later.
+/// The hash that a new entry goes on from. It is that of the end which is kept apart, also where the log ends in
+/// another way: the chain then stays broken there, and what was done to its end is not hidden by what is written later.
 fn hash_before(sql: &mut dyn Sql, sequence: u64) -> Result<[u8; 32], StoreError> {
     match head(sql)? {
         // A program of an earlier version, which does not know the head, may have written entries after it.
@@ -106,8 +106,8 @@ fn head(sql: &mut dyn Sql) -> Result<Option<Checked>, StoreError> {
     rows.into_iter().next().map(read).transpose()
 }
 
-/// Raises a counter by so many and returns it. Its row stays locked to the end of the transaction, so that numbers appear
-/// in order.
+/// Raises a counter by so many and returns it. Its row stays locked to the end of the transaction, so that numbers
+/// appear in order.
 pub(crate) fn advance(sql: &mut dyn Sql, counter: &str, by: u64) -> Result<u64, StoreError> {
     let rows = sql.query(
         "update counters set value = value + $1 where name = $2 returning value",
@@ -143,8 +143,8 @@ pub(crate) enum Part {
     End(ChainCheck),
 }
 
-/// Checks a part of the chain: the entries after one whose hash is known. Where the end of the log is not kept apart, only its
-/// number is compared.
+/// Checks a part of the chain: the entries after one whose hash is known. Where the end of the log is not kept apart,
+/// only its number is compared.
 pub(crate) fn check_part(
     sql: &mut dyn Sql,
     mut checked: Checked,

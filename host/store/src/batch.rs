@@ -63,8 +63,8 @@ pub(crate) fn use_of<'a>(fact: &PackedFact, key: &Value<'a>, values: &[Value<'a>
     ((key, fact.id().time_ms() / HOUR_MS), KeySum::of(values))
 }
 
-/// Writes one day's part of a batch: facts, the sums of their keys and bodies. `insert` writes the facts and returns what those
-/// that were new add to these sums.
+/// Writes one day's part of a batch: facts, the sums of their keys and bodies. `insert` writes the facts and returns
+/// what those that were new add to these sums.
 pub(crate) fn write_day<'a, S: Sql>(
     sql: &mut S,
     day: Day,

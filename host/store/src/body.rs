@@ -65,8 +65,8 @@ struct Packed<'a> {
     data: Cow<'a, [u8]>,
 }
 
-/// Writes bodies of one day: into `bodies` first, in the order in which they are read and erased. Transactions that use tables
-/// in the same order never wait for each other in a circle.
+/// Writes bodies of one day: into `bodies` first, in the order in which they are read and erased. Transactions that use
+/// tables in the same order never wait for each other in a circle.
 pub(crate) fn write(sql: &mut dyn Sql, bodies: &[&Body]) -> Result<(), StoreError> {
     for body in bodies {
         let day = i64::from(body.id.day().number());

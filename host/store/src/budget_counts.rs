@@ -1,5 +1,5 @@
-//! What budgets have counted, by all nodes together: one row for each window of a budget. A node adds what it has counted
-//! since, and learns what the others have counted meanwhile.
+//! What budgets have counted, by all nodes together: one row for each window of a budget. A node adds what it has
+//! counted since, and learns what the others have counted meanwhile.
 
 use std::collections::BTreeMap;
 
@@ -58,9 +58,11 @@ pub struct BudgetExchange {
     pub since: u64,
     /// What it has counted.
     pub changes: Vec<BudgetChange>,
-    /// Budgets whose shapes are written in another way now: what was counted under the former text goes on under the new one.
+    /// Budgets whose shapes are written in another way now: what was counted under the former text goes on under the
+    /// new one.
     pub renamed: Vec<RenamedShape>,
-    /// Whether the store is to have at least what the node knows, in place of what it adds: after a backup was restored.
+    /// Whether the store is to have at least what the node knows, in place of what it adds: after a backup was
+    /// restored.
     pub at_least: bool,
 }
 

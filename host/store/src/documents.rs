@@ -77,8 +77,8 @@ pub(crate) fn change(
     event: Option<&AuditEvent>,
 ) -> Result<Vec<Document>, StoreError> {
     let mut documents = Vec::with_capacity(changes.len());
-    // The counter first: its row is locked, and what is read after it is the newest. A counter that were raised for each
-    // change would leave as many dead rows behind.
+    // The counter first: its row is locked, and what is read after it is the newest. A counter that were raised for
+    // each change would leave as many dead rows behind.
     let count = changes.len() as u64;
     let last = if count == 0 { 0 } else { audit::advance(sql, COUNTER, count)? };
     for (revision, change) in ((last + 1).saturating_sub(count)..).zip(changes) {
@@ -183,8 +183,8 @@ pub(crate) fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
     rows.into_iter().next().map_or(Ok(0), |mut row| row.count())
 }
 
-/// A document of its columns. What is in none of them as it was written damages this document, and no other: its body is then
-/// no JSON, whatever can be read of it.
+/// A document of its columns. What is in none of them as it was written damages this document, and no other: its body
+/// is then no JSON, whatever can be read of it.
 pub(crate) fn read(row: &mut Row) -> Document {
     read_with_text(row).0
 }

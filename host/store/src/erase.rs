@@ -26,8 +26,8 @@ pub enum ErasureSubject {
     Key(String),
 }
 
-/// Reads the ids and recipes of bodies that were written since the erasure of the day began, and maybe of some that were written
-/// before; it keeps others from being written up to the transaction's end.
+/// Reads the ids and recipes of bodies that were written since the erasure of the day began, and maybe of some that
+/// were written before; it keeps others from being written up to the transaction's end.
 pub(crate) type Later<'a> = dyn FnMut(&mut dyn Sql) -> Result<Vec<Row>, StoreError> + 'a;
 
 /// The erasure of one part of a day.

@@ -23,8 +23,8 @@ pub const MAX_TAGS: usize = 32;
 
 /// What is known of one request. Texts that do not apply are empty, counts that are not known are none.
 ///
-/// Money is in nano-dollars, durations in microseconds, sizes in bytes. A fact that is only written borrows its texts: `T` is
-/// `&str`.
+/// Money is in nano-dollars, durations in microseconds, sizes in bytes. A fact that is only written borrows its texts:
+/// `T` is `&str`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, bound(deserialize = "T: Deserialize<'de> + Default"))]
 pub struct Fact<T = String> {
@@ -67,7 +67,8 @@ pub struct Fact<T = String> {
     pub status: u16,
     /// How it ended: `ok`, `failed`, `refused`, `cancelled`, `cut`.
     pub outcome: T,
-    /// Why the model stopped: `stop`, `length`, `tool_call`, `content_filter`, `error`; empty where no adapter read the answer.
+    /// Why the model stopped: `stop`, `length`, `tool_call`, `content_filter`, `error`; empty where no adapter read the
+    /// answer.
     pub finish: T,
     /// The kind of the error, if it failed.
     pub error_kind: T,
@@ -107,10 +108,11 @@ pub struct Fact<T = String> {
     pub batch: bool,
     /// The region by whose prices its cost was computed, in the words of price files; empty where none is known.
     pub region: T,
-    /// The model that the answer names, if that is another than [`Fact::model_served`]. Its price holds, if it is known.
+    /// The model that the answer names, if that is another than [`Fact::model_served`]. Its price holds, if it is
+    /// known.
     pub model_named: T,
-    /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or a
-    /// provider answered.
+    /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or
+    /// a provider answered.
     pub saved_nano: Option<i64>,
     /// How near its question is to that of the kept answer which served it: the cosine in millionths. None if no other
     /// question's answer did.

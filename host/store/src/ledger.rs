@@ -125,8 +125,8 @@ pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush, holding: Holding) -> 
         return Ok(());
     }
     open_work::write(sql, flush.process, &flush.work, holding)?;
-    // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing. It is that
-    // of the days, whose rows are locked with those of the hours.
+    // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing. It
+    // is that of the days, whose rows are locked with those of the hours.
     let mut sums =
         std::collections::BTreeMap::<(u64, &str, &str, &str, &str, &str, u64), (&LedgerKey, LedgerSums)>::new();
     for (key, sum) in &flush.sums {

@@ -1,8 +1,8 @@
 //! What Weir keeps: the log of requests, use by the hour, budgets, keys and other documents, and the audit log.
 //!
-//! A [`Store`] is a database: [`Sqlite`] files, which need nothing, or a [`Postgres`] database that several nodes share.
-//! Both keep the same promises, by the same tests. A [`Writer`] stands between requests and a store: its [`Recorder`]
-//! takes what a request leaves behind, and no call of it waits for a disk or a network.
+//! A [`Store`] is a database: [`Sqlite`] files, which need nothing, or a [`Postgres`] database that several nodes
+//! share. Both keep the same promises, by the same tests. A [`Writer`] stands between requests and a store: its
+//! [`Recorder`] takes what a request leaves behind, and no call of it waits for a disk or a network.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -35,16 +35,16 @@
 //!
 //! # What is kept where
 //!
-//! - **Facts** ([`Fact`]) and **bodies** ([`Body`]) by the day, in UTC: a file `weir-2026-11-21.db` beside `weir.db`, or a
-//!   partition. A request's day is that of its id, which carries the time it began ([`RequestId`]). A day ends as a whole
-//!   ([`Retention`]). Facts have no index but that of their ids, which is cheap to write; the sums of each key by the
-//!   hour, written with them, answer for a key's day and lead a search for a key to its hours.
-//! - **Sums of use** ([`LedgerKey`]), added to once for each [`MoneyFlush`], and what **budgets** have counted, by all nodes
-//!   together ([`BudgetExchange`]).
+//! - **Facts** ([`Fact`]) and **bodies** ([`Body`]) by the day, in UTC: a file `weir-2026-11-21.db` beside `weir.db`,
+//!   or a partition. A request's day is that of its id, which carries the time it began ([`RequestId`]). A day ends as
+//!   a whole ([`Retention`]). Facts have no index but that of their ids, which is cheap to write; the sums of each key
+//!   by the hour, written with them, answer for a key's day and lead a search for a key to its hours.
+//! - **Sums of use** ([`LedgerKey`]), added to once for each [`MoneyFlush`], and what **budgets** have counted, by all
+//!   nodes together ([`BudgetExchange`]).
 //! - **Work at providers** that is not booked yet ([`OpenWork`]): it goes with the flush that adds what it used.
 //! - What was read of **files of requests** ([`RequestFile`]), so that any node begins batches on them.
-//! - **Documents** ([`Document`]): changed with [`Store::change`], all or none, with what is expected of them before and an
-//!   [`AuditEvent`] in the same transaction. Other nodes follow with [`Store::changes_after`].
+//! - **Documents** ([`Document`]): changed with [`Store::change`], all or none, with what is expected of them before
+//!   and an [`AuditEvent`] in the same transaction. Other nodes follow with [`Store::changes_after`].
 //! - The **audit log** ([`AuditEntry`]), a chain of hashes.
 //!
 //! # What a failure costs

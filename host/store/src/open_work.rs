@@ -1,8 +1,9 @@
 //! Work at providers, such as batches, whose use is not booked yet: one row for each, which outlives the process that
 //! had it made.
 //!
-//! Each row has one holder, a process. It alone books the work, and the row goes in the transaction that writes the sums of use.
-//! A process that ends without a word holds its rows until their time is over; then another process takes them.
+//! Each row has one holder, a process. It alone books the work, and the row goes in the transaction that writes the
+//! sums of use. A process that ends without a word holds its rows until their time is over; then another process takes
+//! them.
 
 use std::collections::BTreeMap;
 

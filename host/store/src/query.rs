@@ -63,8 +63,8 @@ pub struct Query {
 }
 
 impl Query {
-    /// Whether a text of the query cannot be in any fact, since it is longer than what is stored or has a zero byte, which
-    /// is not stored.
+    /// Whether a text of the query cannot be in any fact, since it is longer than what is stored or has a zero byte,
+    /// which is not stored.
     pub(crate) fn is_hopeless(&self) -> bool {
         let names =
             [&self.client_request_id, &self.team, &self.organisation, &self.model, &self.provider, &self.outcome];

@@ -5,7 +5,8 @@ use crate::fact::columns;
 /// The version of the tables that this program writes.
 pub(crate) const VERSION: i64 = 9;
 
-/// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
+/// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier
+/// version.
 const ADDED: [(i64, &str); 4] = [
     (2, "alter table facts add column saved_nano bigint;"),
     (4, "alter table facts add column similarity_millionths bigint;"),
@@ -42,8 +43,8 @@ create table if not exists open_work (
 /// The version from which on the end of the audit log is also kept apart from it.
 pub(crate) const HEAD_SINCE: i64 = 8;
 
-/// The last entry of the audit log, in one row: without it, nothing would show that entries were cut off the end. A log that
-/// an earlier version wrote has the row from its next entry on.
+/// The last entry of the audit log, in one row: without it, nothing would show that entries were cut off the end. A log
+/// that an earlier version wrote has the row from its next entry on.
 const AUDIT_HEAD: &str = "
 create table if not exists audit_head (number bigint primary key, sequence bigint not null, hash bytea not null);
 ";
@@ -72,14 +73,14 @@ pub(crate) fn upgrade_from(version: i64) -> String {
     ADDED.iter().filter(|(added, _)| *added > version).map(|(_, statement)| *statement).collect()
 }
 
-/// The statements that bring the tables of money of this version up to [`VERSION`], once [`main_tables`] and the triggers
-/// are there.
+/// The statements that bring the tables of money of this version up to [`VERSION`], once [`main_tables`] and the
+/// triggers are there.
 pub(crate) fn upgrade_main_from(version: i64) -> &'static str {
     if version < DAYS_SINCE { FILL_DAYS } else { "" }
 }
 
-/// What keeps the sums of days equal to those of hours, in SQLite. Triggers, since a program of an earlier version that writes
-/// beside this one does not know the table.
+/// What keeps the sums of days equal to those of hours, in SQLite. Triggers, since a program of an earlier version that
+/// writes beside this one does not know the table.
 pub(crate) const SQLITE_TRIGGERS: &str = "
 create trigger if not exists ledger_inserted after insert on ledger begin
   insert into ledger_days (day, subject, provider, served, price_dim, bucket, units, requests, estimated, cost_nano)

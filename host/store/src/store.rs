@@ -48,22 +48,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The facts that are missing on a day, by process.
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError>;
 
-    /// Removes facts with their bodies and all pieces that no other body needs. Sums of use stay. Returns how many facts were
-    /// removed. What is removed stays removed if it fails on the way.
+    /// Removes facts with their bodies and all pieces that no other body needs. Sums of use stay. Returns how many
+    /// facts were removed. What is removed stays removed if it fails on the way.
     fn erase(&self, subject: &ErasureSubject) -> Result<u64, StoreError>;
 
     /// The days that the log has, oldest first.
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;
 
-    /// The time, in milliseconds since 1970, by the clock that all processes of the store have in common: this machine's, where
-    /// all of them are on it.
+    /// The time, in milliseconds since 1970, by the clock that all processes of the store have in common: this
+    /// machine's, where all of them are on it.
     fn clock_ms(&self) -> Result<u64, StoreError> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`], and counts of
-    /// budgets in windows that ended long ago, end too, and what was read of files of requests after a month.
+    /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`], and
+    /// counts of budgets in windows that ended long ago, end too, and what was read of files of requests after a month.
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError>;
 
     /// Adds sums of use, all or none, with the changes of work that is not booked yet. Durable when it returns.
@@ -91,7 +91,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What was read of the files of requests with these ids, of all clients.
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError>;
 
-    /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it returns.
+    /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it
+    /// returns.
     fn exchange_budgets(&self, exchange: &BudgetExchange) -> Result<BudgetAnswer, StoreError>;
 
     /// Makes all of these changes or none, and records the event with them. Returns the documents as they are now.
@@ -103,12 +104,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Documents of a kind whose ids follow this one, by id. The last id of a page is the next one's `after`.
     fn documents(&self, kind: &str, after: &str, limit: usize) -> Result<Vec<Document>, StoreError>;
 
-    /// What changed after a version. A node that finds [`Store::version`] below its own has an older database before it,
-    /// such as a restored backup, and reads everything from version 0.
+    /// What changed after a version. A node that finds [`Store::version`] below its own has an older database before
+    /// it, such as a restored backup, and reads everything from version 0.
     fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError>;
 
-    /// Hands over all documents, deleted ones too, in parts and in no order, until `take` refuses one. A document that changes
-    /// meanwhile may come twice, and then its newer revision counts.
+    /// Hands over all documents, deleted ones too, in parts and in no order, until `take` refuses one. A document that
+    /// changes meanwhile may come twice, and then its newer revision counts.
     fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
         let mut part = self.changes_after(0, MAX_DOCUMENTS)?;
         while take(part.documents) && part.more {
@@ -120,15 +121,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Hands over every row of documents as it stands, also those that a damaged kind or id names nothing, in no order.
     fn each_row(&self, take: &mut dyn FnMut(StoredRow)) -> Result<(), StoreError>;
 
-    /// Removes a row as it stands, makes those of the changes whose documents are what they expect, and records the event with
-    /// that. Returns whether the row was there.
+    /// Removes a row as it stands, makes those of the changes whose documents are what they expect, and records the
+    /// event with that. Returns whether the row was there.
     fn remove_row(&self, row: &StoredRow, changes: &[Change], event: &AuditEvent) -> Result<bool, StoreError>;
 
     /// The version of the log of documents.
     fn version(&self) -> Result<u64, StoreError>;
 
-    /// How far the logs of documents and of the audit are. By the audit's entry, a node finds a store that was put back to an
-    /// older state also after it has reached the version that the node knew.
+    /// How far the logs of documents and of the audit are. By the audit's entry, a node finds a store that was put back
+    /// to an older state also after it has reached the version that the node knew.
     fn head(&self) -> Result<Head, StoreError> {
         Ok(Head { version: self.version()?, last: self.audit_page(None, 1)?.pop() })
     }

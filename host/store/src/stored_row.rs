@@ -1,5 +1,5 @@
-//! Rows of documents as they stand in their table. A kind or an id that is damaged names no document, so that nothing else finds
-//! such a row.
+//! Rows of documents as they stand in their table. A kind or an id that is damaged names no document, so that nothing
+//! else finds such a row.
 
 use sha2::{Digest, Sha256};
 
@@ -104,8 +104,8 @@ pub(crate) fn part(
     sql.query(&text, &[Value::Int(after)])?.iter_mut().map(read).collect()
 }
 
-/// Removes a row as it stands, makes those of the changes that are possible, and records the event. Returns whether the row was
-/// there.
+/// Removes a row as it stands, makes those of the changes that are possible, and records the event. Returns whether the
+/// row was there.
 pub(crate) fn remove(
     sql: &mut dyn Sql,
     row: &StoredRow,

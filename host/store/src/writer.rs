@@ -147,8 +147,8 @@ impl Drop for Writer {
 }
 
 impl Recorder {
-    /// Takes the fact of a request. Its process and its number are set, its texts are cut to their bounds. Returns false
-    /// if it is dropped because the queue is full.
+    /// Takes the fact of a request. Its process and its number are set, its texts are cut to their bounds. Returns
+    /// false if it is dropped because the queue is full.
     pub fn record<T: AsRef<str>>(&self, fact: &Fact<T>) -> bool {
         // Dropped facts have numbers too: this is how they are missed.
         let sequence = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
@@ -170,8 +170,8 @@ impl Recorder {
         self.shared.money.book(uses, Some(work));
     }
 
-    /// Takes work at a provider that is not booked yet. It is written as sums are, and held by this process. Returns false if it
-    /// is not kept.
+    /// Takes work at a provider that is not booked yet. It is written as sums are, and held by this process. Returns
+    /// false if it is not kept.
     pub fn owe(&self, work: OpenWork) -> bool {
         work.key.can_be_kept() && self.shared.money.owe(work)
     }
@@ -181,8 +181,8 @@ impl Recorder {
         self.shared.process
     }
 
-    /// New facts as they come, whether or not the store takes them. A reader that is too slow misses some and learns how
-    /// many. Facts that found no room are in [`Recorder::dropped`] only.
+    /// New facts as they come, whether or not the store takes them. A reader that is too slow misses some and learns
+    /// how many. Facts that found no room are in [`Recorder::dropped`] only.
     pub fn tail(&self) -> broadcast::Receiver<Arc<Fact>> {
         self.shared.tail.subscribe()
     }

@@ -4,7 +4,8 @@ use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::prefix::{PREFIX_BYTES, PrefixError, read_prefix};
 
-/// Finds the messages in the bytes of an answer. It holds one message of at most `limit` bytes, and the piece that came last.
+/// Finds the messages in the bytes of an answer. It holds one message of at most `limit` bytes, and the piece that came
+/// last.
 #[derive(Debug)]
 pub struct MessageReader {
     buffer: BytesMut,

@@ -118,7 +118,8 @@ impl Method {
         Ok(framed.freeze())
     }
 
-    /// An answer's message as JSON on one line. Fields with their default values are left out; unknown ones are ignored.
+    /// An answer's message as JSON on one line. Fields with their default values are left out; unknown ones are
+    /// ignored.
     ///
     /// # Errors
     ///

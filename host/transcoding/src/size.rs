@@ -1,5 +1,5 @@
-//! Counts the values of a message before it is decoded. A value that takes a byte or two on the wire takes forty in memory,
-//! so the bytes of a message do not bound what it becomes.
+//! Counts the values of a message before it is decoded. A value that takes a byte or two on the wire takes forty in
+//! memory, so the bytes of a message do not bound what it becomes.
 
 use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
 
@@ -17,7 +17,8 @@ pub(crate) fn check(kind: &MessageDescriptor, message: &[u8]) -> Result<(), TooM
     walk(kind, message, DEPTH, &mut { MAX_VALUES })
 }
 
-/// Counts up to the end, or to what the decoder will refuse. Fields that the kind does not have count too: they are kept.
+/// Counts up to the end, or to what the decoder will refuse. Fields that the kind does not have count too: they are
+/// kept.
 fn walk(kind: &MessageDescriptor, mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<(), TooMany> {
     while let Some(Field { number, value, rest }) = next(bytes) {
         bytes = rest;

@@ -16,8 +16,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The codes: their names, and the status of HTTP for each. A server that cancels a call which was not cancelled here has
-/// failed.
+/// The codes: their names, and the status of HTTP for each. A server that cancels a call which was not cancelled here
+/// has failed.
 const CODES: [(&str, StatusCode); 17] = [
     ("OK", StatusCode::OK),
     ("CANCELLED", StatusCode::INTERNAL_SERVER_ERROR),
@@ -54,8 +54,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// Reads the status from trailers, or from the headers of an answer that has nothing else. `None` if it is not there.
-    /// `hide` removes secrets from what was decoded.
+    /// Reads the status from trailers, or from the headers of an answer that has nothing else. `None` if it is not
+    /// there. `hide` removes secrets from what was decoded.
     pub fn read(trailers: &HeaderMap, hide: impl Fn(&mut String)) -> Option<Self> {
         let code = trailers.get("grpc-status")?.to_str().ok().and_then(|code| code.parse().ok());
         let code = code.filter(|code| *code < CODES.len()).unwrap_or(UNKNOWN);

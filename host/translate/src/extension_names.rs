@@ -1,8 +1,8 @@
-//! The names that extensions of a request in the unified model must not have. A client's own dialect reads each member once; a
-//! program over gRPC and a guard may name extensions as they like.
+//! The names that extensions of a request in the unified model must not have. A client's own dialect reads each member
+//! once; a program over gRPC and a guard may name extensions as they like.
 
-/// What the unified model has a field for, as formats call it, in small letters and without the marks between words: what an
-/// extension would say beside the field, or in place of one that is not set, is neither judged nor counted.
+/// What the unified model has a field for, as formats call it, in small letters and without the marks between words:
+/// what an extension would say beside the field, or in place of one that is not set, is neither judged nor counted.
 const OWNED: &[&str] = &[
     "model",
     "modelid",

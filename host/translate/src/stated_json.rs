@@ -1,5 +1,5 @@
-//! Values that the contract calls JSON, in what adapters and guards return. They are written into a request or an answer as they
-//! are: one that is no complete value would end the text around it, or bring members of its own.
+//! Values that the contract calls JSON, in what adapters and guards return. They are written into a request or an
+//! answer as they are: one that is no complete value would end the text around it, or bring members of its own.
 
 use serde_json::value::RawValue;
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use crate::event_validator::unfold;
 use weir_types::contract::types::{Candidate, ChatEvent, ChatResponse, Extension, Finish, Part};
 
-/// The events that an answer would be streamed as. Members of a candidate that only one format has, which streams do not have,
-/// are in its head, so that all of them are seen.
+/// The events that an answer would be streamed as. Members of a candidate that only one format has, which streams do
+/// not have, are in its head, so that all of them are seen.
 pub fn to_events(response: &ChatResponse) -> Vec<ChatEvent> {
     let mut events = unfold(response.clone());
     if let Some(ChatEvent::Start(start)) = events.first_mut() {
@@ -16,8 +16,8 @@ pub fn to_events(response: &ChatResponse) -> Vec<ChatEvent> {
     events
 }
 
-/// Puts the texts that these events have for each part in place of the answer's, and takes out what they no longer have. The
-/// events are those of [`to_events`], changed.
+/// Puts the texts that these events have for each part in place of the answer's, and takes out what they no longer
+/// have. The events are those of [`to_events`], changed.
 pub fn replace_texts(response: &mut ChatResponse, events: &[ChatEvent]) {
     let (places, mut heads, mut ends, mut counts) = (by_part(events), Vec::new(), HashMap::new(), Vec::new());
     for event in events {

@@ -204,8 +204,8 @@ pub fn relayed_only() -> Fault {
     fault.with_code("unsupported_operation")
 }
 
-/// Parses a client's request with the dialect's adapter. A value that is no JSON, though it has to be, would bring members of its
-/// own into the provider's request, such as another model.
+/// Parses a client's request with the dialect's adapter. A value that is no JSON, though it has to be, would bring
+/// members of its own into the provider's request, such as another model.
 pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Result<Parsed, Fault> {
     let parsed = attribute(calls::parse(dialect, operation, ctx, http), Side::Client)?;
     if parsed.request.is_sound() {

@@ -16,8 +16,8 @@ const _: () = {{
 use crate::contract::lifting;
 use wasmtime::component::{{Lift, __internal as internal}};
 #[allow(unsafe_code, reason = \"see crate::contract::lifting\")]
-// SAFETY: each field is read by its own type, at the place that wasmtime's sizes and alignments give it, from slices whose
-// bounds are checked; those and the check of the type are derived by wasmtime.
+// SAFETY: each field is read by its own type, at the place that wasmtime's sizes and alignments give it, from slices
+// whose bounds are checked; those and the check of the type are derived by wasmtime.
 unsafe impl Lift for {name} {{
 fn linear_lift_from_flat(cx: &mut internal::LiftContext<'_>, ty: internal::InterfaceType, src: &Self::Lower) \
 -> wasmtime::Result<Self> {{

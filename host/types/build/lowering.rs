@@ -19,8 +19,8 @@ const _: () = {{
 use crate::contract::lowering;
 use wasmtime::component::{{ComponentType, Lower, __internal as internal}};
 #[allow(unsafe_code, reason = \"see crate::contract::lowering\")]
-// SAFETY: each field is written by its own type, in order, at the place that wasmtime's sizes and alignments give it; those
-// and the check of the type are derived by wasmtime. Flat values are all written unless an error is returned.
+// SAFETY: each field is written by its own type, in order, at the place that wasmtime's sizes and alignments give it;
+// those and the check of the type are derived by wasmtime. Flat values are all written unless an error is returned.
 unsafe impl Lower for {name} {{
 fn linear_lower_to_flat<T>(&self, cx: &mut internal::LowerContext<'_, T>, ty: internal::InterfaceType, \
 dst: &mut core::mem::MaybeUninit<Self::Lower>) -> wasmtime::Result<()> {{

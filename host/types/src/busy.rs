@@ -1,5 +1,5 @@
-//! Whether a worker has so much to do that its tasks should wait for each other: what many do one after another finds its
-//! code and its data in the processor's caches.
+//! Whether a worker has so much to do that its tasks should wait for each other: what many do one after another finds
+//! its code and its data in the processor's caches.
 
 use std::cell::Cell;
 

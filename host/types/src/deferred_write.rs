@@ -1,9 +1,9 @@
 //! Writes that wait until their worker's other tasks have run.
 //!
-//! A write to a socket wakes the reader at its other end, which on the same machine costs the writer more than the write
-//! itself, and runs through as much of the kernel's code as a request does of Weir's. A worker with much to do therefore
-//! does all that arrived first, and then writes for all of it in one go: the other side is awake after the first, and neither
-//! code drives the other out of the processor's caches. A worker with little to do writes at once.
+//! A write to a socket wakes the reader at its other end, which on the same machine costs the writer more than the
+//! write itself, and runs through as much of the kernel's code as a request does of Weir's. A worker with much to do
+//! therefore does all that arrived first, and then writes for all of it in one go: the other side is awake after the
+//! first, and neither code drives the other out of the processor's caches. A worker with little to do writes at once.
 
 use std::cell::Cell;
 use std::io::Result;

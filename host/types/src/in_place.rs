@@ -1,8 +1,8 @@
 //! Futures, and other large values, that are made in their boxes.
 //!
-//! `Box::pin(make())` makes a future on the stack and copies it once there is memory, since it must be dropped if there is none.
-//! Here the memory is there first, so the compiler makes the future in it. The future of a request has nine thousand bytes,
-//! nearly all of which is not written yet when it is boxed.
+//! `Box::pin(make())` makes a future on the stack and copies it once there is memory, since it must be dropped if there
+//! is none. Here the memory is there first, so the compiler makes the future in it. The future of a request has nine
+//! thousand bytes, nearly all of which is not written yet when it is boxed.
 
 use std::pin::Pin;
 

@@ -1,5 +1,5 @@
-//! Mistakes in JSON and in its contents, in plain words: the parser's messages name its own types, which authors of files do not
-//! know.
+//! Mistakes in JSON and in its contents, in plain words: the parser's messages name its own types, which authors of
+//! files do not know.
 
 use std::fmt;
 

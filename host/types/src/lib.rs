@@ -1,4 +1,5 @@
-//! What the crates share, as plain Rust: the contract's types, failures, header names, and how the tasks of a worker take turns.
+//! What the crates share, as plain Rust: the contract's types, failures, header names, and how the tasks of a worker
+//! take turns.
 
 pub mod adapter_headers;
 pub mod busy;

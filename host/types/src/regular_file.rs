@@ -4,7 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// The bytes of a file; of one that has more than `most`, the first `most + 1`, which shows its reader that it is too large.
+/// The bytes of a file; of one that has more than `most`, the first `most + 1`, which shows its reader that it is too
+/// large.
 ///
 /// # Errors
 ///

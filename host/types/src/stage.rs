@@ -1,10 +1,10 @@
 //! The stages of a request: each runs through much code, and none is so long that what all of it touches leaves the
 //! processor's caches before the next request comes to it.
 //!
-//! On a busy worker a request waits before each stage until the worker's other ready requests have come as far. So a stage is
-//! run for all of them one after another, and the code of a sandboxed adapter, of routing or of accounting is brought into the
-//! caches once for many requests. (Known as cohort scheduling: Larus and Parkes, "Using Cohort Scheduling to Enhance Server
-//! Performance", USENIX 2002.) A worker with little to do goes on at once.
+//! On a busy worker a request waits before each stage until the worker's other ready requests have come as far. So a
+//! stage is run for all of them one after another, and the code of a sandboxed adapter, of routing or of accounting is
+//! brought into the caches once for many requests. (Known as cohort scheduling: Larus and Parkes, "Using Cohort
+//! Scheduling to Enhance Server Performance", USENIX 2002.) A worker with little to do goes on at once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,8 +18,8 @@ pub struct Begin {
     has_waited: bool,
 }
 
-/// The length in bytes from which a request does not wait: its copies in this stage and the next would stand beside those
-/// of all others that wait, and to go through it takes longer than to bring the code into the caches.
+/// The length in bytes from which a request does not wait: its copies in this stage and the next would stand beside
+/// those of all others that wait, and to go through it takes longer than to bring the code into the caches.
 const LARGE: usize = 32 << 10;
 
 /// Begins a stage: at once or, on a busy worker, after all tasks that are ready now.

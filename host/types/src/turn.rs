@@ -1,8 +1,8 @@
 //! The turns of a task: what it does from one poll to its end.
 //!
-//! Within a connection's task, hyper hands each piece of a body from one part to another and wakes the task for it, which
-//! runs already; and it asks a body that waits once more before it rests. A task that is polled through [`Turns`] is not
-//! woken by what it does [`quietly`], and a body can tell that it has waited in this turn before.
+//! Within a connection's task, hyper hands each piece of a body from one part to another and wakes the task for it,
+//! which runs already; and it asks a body that waits once more before it rests. A task that is polled through [`Turns`]
+//! is not woken by what it does [`quietly`], and a body can tell that it has waited in this turn before.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

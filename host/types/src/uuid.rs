@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// A UUID of version 7: 48 bits of milliseconds since 1970, a counter, and a number that this process drew at its start.
-/// The order of the ids of one process is the order in which they were made.
+/// A UUID of version 7: 48 bits of milliseconds since 1970, a counter, and a number that this process drew at its
+/// start. The order of the ids of one process is the order in which they were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid7([u8; 16]);
 

@@ -24,7 +24,8 @@ pub fn default_count() -> usize {
     available_parallelism().map_or(1, NonZero::get)
 }
 
-/// A value for each worker, and one for all threads that belong to none. Workers beyond the default number share values.
+/// A value for each worker, and one for all threads that belong to none. Workers beyond the default number share
+/// values.
 #[derive(Debug)]
 pub struct PerWorker<T>(Box<[CachePadded<T>]>);
 

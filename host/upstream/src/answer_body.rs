@@ -14,8 +14,8 @@ use super::multiplexed::Seat;
 use super::pool::Pool;
 use weir_types::turn::{Turn, quietly};
 
-/// The body of an answer. When it has been read to its end, its connection returns to the pool; if it is dropped before,
-/// the connection is closed. Dropping it frees its place on a shared connection in any case.
+/// The body of an answer. When it has been read to its end, its connection returns to the pool; if it is dropped
+/// before, the connection is closed. Dropping it frees its place on a shared connection in any case.
 pub(super) struct AnswerBody {
     incoming: Incoming,
     has_ended: bool,
@@ -49,7 +49,8 @@ struct Driven {
 
 impl AnswerBody {
     /// The body of an answer; a connection that has to be driven returns to `pool`.
-    /// That of a failure may be cut: a provider that refuses a request need not read the rest of it, and closes the stream.
+    /// That of a failure may be cut: a provider that refuses a request need not read the rest of it, and closes the
+    /// stream.
     pub(super) fn new(incoming: Incoming, carrier: Carrier, pool: &Pool, origin: &Arc<str>, is_failure: bool) -> Self {
         let (driven, seat) = match carrier {
             Carrier::Driven(connection) => (Some(Driven::new(connection, pool, origin)), None),
@@ -75,7 +76,8 @@ impl AnswerBody {
         Poll::Ready(frame.map(|frame| frame.map_err(BodyFailure::from)))
     }
 
-    /// Whether the body ended before its end: hyper takes a stream that is reset without an error for one that has ended.
+    /// Whether the body ended before its end: hyper takes a stream that is reset without an error for one that has
+    /// ended.
     fn is_cut(&self) -> bool {
         self.is_checked && !self.incoming.is_end_stream()
     }

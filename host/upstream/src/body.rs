@@ -125,8 +125,8 @@ impl UpstreamBody {
         }
     }
 
-    /// The provider has said in the answer that it is complete. Some keep the connection open nevertheless, or break it off:
-    /// from now on the body ends in a moment at the latest, and however it ends, nothing is missing.
+    /// The provider has said in the answer that it is complete. Some keep the connection open nevertheless, or break it
+    /// off: from now on the body ends in a moment at the latest, and however it ends, nothing is missing.
     pub fn expect_end(&mut self) {
         // A recording ends at its own pace.
         if matches!(self.source, Source::Network(_)) {

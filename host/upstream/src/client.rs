@@ -91,9 +91,10 @@ impl Upstreams {
     ///
     /// The request is sent once more if a pooled connection turns out to be closed before any byte of an answer (the
     /// provider closed it while it was unused) and a repetition does no harm: either nothing of it was written yet,
-    /// or the provider says that it has not taken it as it ends a connection of HTTP/2 in good order, both of which the pool
-    /// itself handles; or its method is idempotent and its body in memory. After any other failure, retrying is up to the
-    /// caller: a provider that closes the connection behind a whole request may have carried it out (RFC 9110, 9.2.2).
+    /// or the provider says that it has not taken it as it ends a connection of HTTP/2 in good order, both of which the
+    /// pool itself handles; or its method is idempotent and its body in memory. After any other failure, retrying is up
+    /// to the caller: a provider that closes the connection behind a whole request may have carried it out (RFC 9110,
+    /// 9.2.2).
     pub fn send<'a>(&'a self, request: UpstreamRequest<'a>) -> Sending<'a> {
         match request.address.place() {
             Place::Replay { replay, path } => {
@@ -187,8 +188,8 @@ pub(super) fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, Ups
     Ok(message)
 }
 
-/// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it. What is
-/// encoded more than once, as no provider does it, cannot be searched.
+/// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it.
+/// What is encoded more than once, as no provider does it, cannot be searched.
 fn answer(
     response: AnswerWithCarrier,
     mut watch: Watch,

@@ -39,7 +39,8 @@ pub(super) enum Failure {
     Closed,
 }
 
-/// A failed exchange; `unsent` is the request if nothing of it was written, or the provider says that it has not taken it.
+/// A failed exchange; `unsent` is the request if nothing of it was written, or the provider says that it has not taken
+/// it.
 #[derive(Debug)]
 pub(super) struct Unanswered {
     pub(super) failure: Failure,
@@ -56,9 +57,9 @@ impl Unanswered {
         Self { failure: error.into_error().into(), unsent }
     }
 
-    /// A failed exchange on a shared connection, with a copy of its request. hyper gives back those alone that it has not begun
-    /// with. Of the others the provider tells, as it ends a connection in good order, which it has not taken; and one that waits
-    /// for room when the connection ends is given up as hyper's user's own error, without its body.
+    /// A failed exchange on a shared connection, with a copy of its request. hyper gives back those alone that it has
+    /// not begun with. Of the others the provider tells, as it ends a connection in good order, which it has not taken;
+    /// and one that waits for room when the connection ends is given up as hyper's user's own error, without its body.
     fn on_shared(error: TrySendError<Request<Chunks>>, url: &Uri, copy: Option<Box<Request<Chunks>>>) -> Self {
         let waited = |copy: &Request<Chunks>| error.error().is_user() && !copy.body().is_empty();
         let copy = copy.filter(|copy| refusal::is_leaving(error.error()) || waited(copy));
@@ -76,8 +77,8 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Sends a request, with its whole url, and waits for the answer's head. Boxed, since two futures on the way hold it
-    /// twice each: as it was given, and pinned.
+    /// Sends a request, with its whole url, and waits for the answer's head. Boxed, since two futures on the way hold
+    /// it twice each: as it was given, and pinned.
     pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<AnswerWithCarrier, Unanswered>> {
         match self {
             Self::Http1(connection) => Either::Left(pinned(|| connection.send(message))),
@@ -128,8 +129,8 @@ impl Http1 {
         self.driver.is_some() && self.sender.is_ready()
     }
 
-    /// Whether its exchange has ended, so that it can take another one. Mostly the last piece has shown that already, and then it
-    /// is not driven for it: whether the provider closes it is asked when it is taken again.
+    /// Whether its exchange has ended, so that it can take another one. Mostly the last piece has shown that already,
+    /// and then it is not driven for it: whether the provider closes it is asked when it is taken again.
     pub(super) fn has_ended_exchange(&mut self) -> bool {
         self.driver.is_some() && self.sender.is_ready() || self.is_idle()
     }

@@ -26,8 +26,8 @@ const FAR: Duration = Duration::from_hours(10 * 365 * 24);
 pub struct Timeouts {
     /// Until the connection is established: name resolution, TCP and TLS together. Unused for a pooled connection.
     pub connect: Duration,
-    /// From sending until the answer's head. Retries within one `send` share it. The time in which the request's body still
-    /// arrives and is sent does not count.
+    /// From sending until the answer's head. Retries within one `send` share it. The time in which the request's body
+    /// still arrives and is sent does not count.
     pub first_byte: Duration,
     /// Whether `first_byte` lasts until the first byte of the body, for providers that send a head at once and compute
     /// afterwards; otherwise `idle` starts with the head.

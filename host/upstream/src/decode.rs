@@ -46,7 +46,8 @@ impl Default for Bound {
     }
 }
 
-/// The most bytes of a coding in a row that may stand for nothing: members without content, say, or what follows the end.
+/// The most bytes of a coding in a row that may stand for nothing: members without content, say, or what follows the
+/// end.
 const BARREN: usize = 256 << 10;
 
 /// The most bytes of a coding that are decoded in one turn of a task where they stand for little. A few bytes make a

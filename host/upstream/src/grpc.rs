@@ -1,4 +1,5 @@
-//! Calls of gRPC methods: a request of JSON becomes one message over HTTP/2, and the messages of the answer become JSON.
+//! Calls of gRPC methods: a request of JSON becomes one message over HTTP/2, and the messages of the answer become
+//! JSON.
 //!
 //! A caller sees an HTTP exchange. A streamed answer is one of server-sent events: each message is the data of an event
 //! without a name, and a failure after the first message is the event `error`. A whole answer is the message, or the

@@ -7,8 +7,8 @@ const UNKNOWN: u8 = 0;
 const WAITING: u8 = 1;
 const DONE: u8 = 2;
 
-/// How far a request is on its way to a provider. A clone shows the same. Who gives a request up, by dropping the future that
-/// sends it, learns from this whether the provider may have it.
+/// How far a request is on its way to a provider. A clone shows the same. Who gives a request up, by dropping the
+/// future that sends it, learns from this whether the provider may have it.
 #[derive(Clone, Debug, Default)]
 pub struct HandOver(Arc<AtomicU8>);
 

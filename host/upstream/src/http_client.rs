@@ -1,10 +1,11 @@
 //! Makes the HTTP clients for every call off the data path: access tokens, media, spans, the recording proxy, the
 //! commands' questions to a running Weir.
 //!
-//! A url that the operator wrote goes to a client of [`builder`]. A url from any other source, such as a caller's request
-//! or another server's answer, goes through [`PublicClient`]. Both share what is decided here once: TLS with the roots
-//! that providers are checked by, and neither redirects, retries nor decompression. Only what leads out of the operator's
-//! network goes through the proxy of `[outbound]` ([`builder_through`]). [`read_body`] reads an answer within a limit.
+//! A url that the operator wrote goes to a client of [`builder`]. A url from any other source, such as a caller's
+//! request or another server's answer, goes through [`PublicClient`]. Both share what is decided here once: TLS with
+//! the roots that providers are checked by, and neither redirects, retries nor decompression. Only what leads out of
+//! the operator's network goes through the proxy of `[outbound]` ([`builder_through`]). [`read_body`] reads an answer
+//! within a limit.
 
 mod public;
 
@@ -75,7 +76,8 @@ pub fn builder() -> Result<ClientBuilder, HttpClientError> {
     Ok(client)
 }
 
-/// A builder of clients for urls outside, such as those of providers: through the proxy of `[outbound]`, where there is one.
+/// A builder of clients for urls outside, such as those of providers: through the proxy of `[outbound]`, where there is
+/// one.
 pub fn builder_through(proxy: Option<&OutboundProxy>) -> Result<ClientBuilder, HttpClientError> {
     let client = builder()?;
     Ok(match proxy {

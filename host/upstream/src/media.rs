@@ -74,8 +74,8 @@ pub struct MediaClient {
 }
 
 impl MediaClient {
-    /// A client without connections. Origins that the operator names are reached through the proxy, and others only if it
-    /// is for media.
+    /// A client without connections. Origins that the operator names are reached through the proxy, and others only if
+    /// it is for media.
     pub fn new(proxy: Option<OutboundProxy>) -> Self {
         Self { proxy, ..Self::default() }
     }

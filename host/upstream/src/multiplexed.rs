@@ -17,17 +17,18 @@ use super::refusal;
 use super::settings::Settings;
 use super::stream::Stream;
 
-/// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and no client
-/// has read counts against it, so a few slow readers would use up a smaller one, and stop all other exchanges. (h2 also
-/// bounds small unread frames by half of it, and ends the connection beyond that.)
+/// The window of a connection in bytes: room for the windows of all its streams. What has arrived of an answer and no
+/// client has read counts against it, so a few slow readers would use up a smaller one, and stop all other exchanges.
+/// (h2 also bounds small unread frames by half of it, and ends the connection beyond that.)
 const CONNECTION_WINDOW: u32 = 256 << 20;
 /// The window of a stream in bytes: how much of an answer is held for a client that does not read, and how much may be
 /// under way before the provider has to wait for one round trip.
 const STREAM_WINDOW: u32 = 1 << 20;
 /// The most exchanges of a connection, whatever the provider takes, so that the windows of their streams fit.
 const MAX_EXCHANGES: usize = (CONNECTION_WINDOW / STREAM_WINDOW) as usize;
-/// How long an exchange waits without an answer before its connection gets no more exchanges, in milliseconds, if nothing arrived
-/// for any other one meanwhile. A provider may still answer pings on a connection on which no answers arrive.
+/// How long an exchange waits without an answer before its connection gets no more exchanges, in milliseconds, if
+/// nothing arrived for any other one meanwhile. A provider may still answer pings on a connection on which no answers
+/// arrive.
 const STUCK: u64 = 2_000;
 /// How many exchanges a provider takes at the same time, before it has said so: the least that the protocol recommends.
 pub(super) const ASSUMED: usize = 100;
@@ -165,8 +166,8 @@ impl Http2 {
 }
 
 impl Seat {
-    /// Makes the driver look at the provider's settings, which came before its first answer. Later changes are seen when
-    /// requests are sent.
+    /// Makes the driver look at the provider's settings, which came before its first answer. Later changes are seen
+    /// when requests are sent.
     fn answered(&self) {
         let load = &self.load;
         self.moved();

@@ -83,8 +83,9 @@ impl OutboundProxy {
         !self.0.direct.iter().any(is_direct)
     }
 
-    /// The same way for the calls of other clients than the one of providers. Those over plain HTTP go directly, such as a
-    /// cloud's service of tokens and a collector in the cluster: there is no tunnel for them, and the proxy would read them.
+    /// The same way for the calls of other clients than the one of providers. Those over plain HTTP go directly, such
+    /// as a cloud's service of tokens and a collector in the cluster: there is no tunnel for them, and the proxy would
+    /// read them.
     pub(super) fn apply(&self, client: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         let own = self.clone();
         let address = reqwest::Url::parse(&self.0.address.to_string()).ok();

@@ -94,7 +94,8 @@ impl Passage {
         Ok(response)
     }
 
-    /// The url for a path. None for one with dot segments, which a url does not keep. It may encode some characters more.
+    /// The url for a path. None for one with dot segments, which a url does not keep. It may encode some characters
+    /// more.
     fn target(&self, asked: &Uri) -> Option<Url> {
         let wanted = self.path_and_query(asked);
         let (path, query) = wanted.split_once('?').map_or((wanted.as_str(), None), |(path, query)| (path, Some(query)));

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use h2::Reason;
 
-/// Whether a provider says that it has not processed a request: it refused the stream, or ends its connection and took none of
-/// the streams after the last one that it names, whatever the reason.
+/// Whether a provider says that it has not processed a request: it refused the stream, or ends its connection and took
+/// none of the streams after the last one that it names, whatever the reason.
 pub(super) fn is_untaken(error: &(dyn Error + 'static)) -> bool {
     remote_error(error).is_some_and(|remote| remote.is_go_away() || remote.reason() == Some(Reason::REFUSED_STREAM))
 }

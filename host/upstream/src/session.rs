@@ -1,5 +1,5 @@
-//! WebSocket sessions with providers: the handshake over a connection of its own, with the credential, and the redactor that
-//! hides the credential in the provider's messages.
+//! WebSocket sessions with providers: the handshake over a connection of its own, with the credential, and the redactor
+//! that hides the credential in the provider's messages.
 
 use std::fmt;
 use std::time::Duration;

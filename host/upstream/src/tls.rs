@@ -11,8 +11,8 @@ static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
 
 /// The configuration of a TLS client, without ALPN. Clones share the roots and the sessions.
 ///
-/// The roots are the system's, so that a private authority works as the administrator expects; Mozilla's where there are
-/// none, as in an empty container.
+/// The roots are the system's, so that a private authority works as the administrator expects; Mozilla's where there
+/// are none, as in an empty container.
 pub fn config() -> Result<ClientConfig, rustls::Error> {
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());

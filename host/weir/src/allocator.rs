@@ -1,6 +1,6 @@
-//! mimalloc as the program's allocator. Its calls that take an alignment are used only where one is needed: for most sizes
-//! that are no power of two they ask for some bytes more, from pages of another size, and take a longer way each time, a
-//! quarter of a relayed request's allocations.
+//! mimalloc as the program's allocator. Its calls that take an alignment are used only where one is needed: for most
+//! sizes that are no power of two they ask for some bytes more, from pages of another size, and take a longer way each
+//! time, a quarter of a relayed request's allocations.
 
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait, and mimalloc is written in C")]
 
@@ -16,8 +16,8 @@ const ALWAYS: usize = 8;
 /// The allocator.
 pub(crate) struct Mimalloc;
 
-// SAFETY: each call is mimalloc's own of the same meaning. It returns memory of the size that is asked for, or null; and
-// without an alignment in the call, memory that begins at a multiple of `ALWAYS`.
+// SAFETY: each call is mimalloc's own of the same meaning. It returns memory of the size that is asked for, or null;
+// and without an alignment in the call, memory that begins at a multiple of `ALWAYS`.
 unsafe impl GlobalAlloc for Mimalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -127,8 +127,8 @@ enum Command {
         #[command(subcommand)]
         command: identity::keys::Command,
     },
-    /// Makes, lists, changes, disables and deletes the teams of a running Weir, whose rights, limits and budgets their keys
-    /// share.
+    /// Makes, lists, changes, disables and deletes the teams of a running Weir, whose rights, limits and budgets their
+    /// keys share.
     Teams {
         #[command(subcommand)]
         command: identity::teams::Command,
@@ -226,8 +226,8 @@ fn load(file: Option<&Path>) -> Result<Config, Problems> {
     }
 }
 
-/// Loads the same for a command that serves nothing and sends no secret but the admin token: its caller needs to know none
-/// of the others.
+/// Loads the same for a command that serves nothing and sends no secret but the admin token: its caller needs to know
+/// none of the others.
 fn load_without_secrets(file: Option<&Path>) -> Result<Config, Problems> {
     let environment = Environment::of_process().leaving_secrets_out();
     let loaded = match named_or_usual(file) {
@@ -276,8 +276,8 @@ fn usage_of(words: impl IntoIterator<Item = OsString>) -> StyledStr {
     found.clone().render_usage()
 }
 
-/// A mistake in the arguments, with the usage of its command. Without that, it would name options whose variables are set,
-/// such as the one for the admin token, as if they had to be typed.
+/// A mistake in the arguments, with the usage of its command. Without that, it would name options whose variables are
+/// set, such as the one for the admin token, as if they had to be typed.
 fn with_usage(mut error: clap::Error, words: &[OsString]) -> clap::Error {
     if error.get(ContextKind::Usage).is_some() {
         let usage = usage_of(words.iter().skip(1).cloned());

@@ -1,7 +1,7 @@
 //! Keeps the counts of budgets, so that a restart continues them: in the store's database, or in a file of this node.
 //!
-//! The database counts for all nodes together. Nodes that share budgets through a server of their own keep only what the
-//! server may not know yet, in their files.
+//! The database counts for all nodes together. Nodes that share budgets through a server of their own keep only what
+//! the server may not know yet, in their files.
 
 mod database;
 mod file;
@@ -136,8 +136,8 @@ fn log_failure(error: &KeepError) {
 }
 
 impl KeptBudgets {
-    /// Continues with what was counted before; `None` if there is no place where it is kept. A database that does not answer
-    /// is not waited for: what it has counts as soon as it can be read.
+    /// Continues with what was counted before; `None` if there is no place where it is kept. A database that does not
+    /// answer is not waited for: what it has counts as soon as it can be read.
     pub async fn restore(
         config: &Config,
         store: Option<&OpenStore>,

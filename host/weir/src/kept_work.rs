@@ -1,7 +1,7 @@
 //! Keeps work at providers that is not booked yet, such as batches, in the store, so that no restart makes it free.
 //!
-//! The store's writer writes and removes it, with the sums of use. This module holds what the process has there, and takes what
-//! another process has left: after a crash as soon as its time is over.
+//! The store's writer writes and removes it, with the sums of use. This module holds what the process has there, and
+//! takes what another process has left: after a crash as soon as its time is over.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -198,8 +198,8 @@ async fn hold(holder: &Arc<Mutex<Holder>>) {
     }
 }
 
-/// Holds it again and again until `stop` is set. The holder is locked on threads that may wait only, since a store that does
-/// not answer keeps it locked.
+/// Holds it again and again until `stop` is set. The holder is locked on threads that may wait only, since a store that
+/// does not answer keeps it locked.
 async fn follow(holder: Arc<Mutex<Holder>>, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     loop {
         if tokio::time::timeout(interval(&gateway), stop.wait_for(|stop| *stop)).await.is_ok() {

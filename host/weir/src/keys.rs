@@ -1,5 +1,5 @@
-//! Keys, teams, organisations, users, budgets and prices of the store: read into the directory, the budgets and the prices
-//! that requests use, followed while other nodes change them, and changed by commands.
+//! Keys, teams, organisations, users, budgets and prices of the store: read into the directory, the budgets and the
+//! prices that requests use, followed while other nodes change them, and changed by commands.
 
 mod budgets;
 mod commit;

@@ -1,5 +1,5 @@
-//! Logins of people at an identity provider, for `/admin`: the address that a browser is sent to, and the callback by which it
-//! returns. `weir_identity::oidc` checks the callback; the requests to the provider are made here.
+//! Logins of people at an identity provider, for `/admin`: the address that a browser is sent to, and the callback by
+//! which it returns. `weir_identity::oidc` checks the callback; the requests to the provider are made here.
 
 mod documents;
 mod used_once;

@@ -1,4 +1,5 @@
-//! Where the requests of the main listener go: to the operations endpoints, to gRPC, or to the formats that adapters declare.
+//! Where the requests of the main listener go: to the operations endpoints, to gRPC, or to the formats that adapters
+//! declare.
 
 use std::future::ready;
 use std::pin::Pin;

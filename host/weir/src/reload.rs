@@ -115,7 +115,8 @@ pub struct Reload {
     granted: Arc<Granted>,
     /// The prices of the store, if there are any.
     prices: Mutex<Option<PriceFile>>,
-    /// Held from before the file is read until it is applied, so that a caller who read an older file is not the last one.
+    /// Held from before the file is read until it is applied, so that a caller who read an older file is not the last
+    /// one.
     reloading: Mutex<()>,
     /// Held while a configuration is applied, so that changes are serialised.
     versions: Mutex<Versions>,

@@ -1,5 +1,5 @@
-//! Shares limits and budgets with other nodes: connects the gateway's shares with the server between the nodes, in rounds
-//! of reports.
+//! Shares limits and budgets with other nodes: connects the gateway's shares with the server between the nodes, in
+//! rounds of reports.
 //!
 //! A round is made each second, and at once where a request waits for more of a share or a share runs low. While the
 //! server is away there is one try a second, and one line in the log where that begins and ends.
@@ -332,7 +332,8 @@ impl Rounds {
     }
 }
 
-/// The answers to a round, if the first one, to this node's presence, can be read. Without it, the server counts as away.
+/// The answers to a round, if the first one, to this node's presence, can be read. Without it, the server counts as
+/// away.
 fn present(answers: RoundAnswers, only_urgent: bool) -> Result<RoundAnswers, ServerError> {
     match (&answers.unread, answers.answers.first()) {
         (Some(error), Some(None)) if !only_urgent => Err(error.clone()),

@@ -1,5 +1,5 @@
-//! Signals that the program acts upon. They are listened to before it says that it is ready: what comes earlier does what the
-//! system has it do, which is to end the program at once.
+//! Signals that the program acts upon. They are listened to before it says that it is ready: what comes earlier does
+//! what the system has it do, which is to end the program at once.
 
 use std::future;
 

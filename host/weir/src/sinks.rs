@@ -1,5 +1,6 @@
-//! Sends the facts of requests, and lines of the log, to other systems (`[[sinks]]`): webhooks, buckets, chats. Each sink
-//! has a bounded queue and a task of its own. No request waits for a sink: what finds no room is dropped, and counted.
+//! Sends the facts of requests, and lines of the log, to other systems (`[[sinks]]`): webhooks, buckets, chats. Each
+//! sink has a bounded queue and a task of its own. No request waits for a sink: what finds no room is dropped, and
+//! counted.
 
 mod delivery;
 mod event;

@@ -1,7 +1,8 @@
 //! Opens the store of the configuration (`[store]`), and owns the threads that write into it.
 //!
-//! Requests are served whatever the store does. A database that does not answer is waited for by the writing threads, and
-//! a file that cannot be opened now is tried again by them; only an address that can never work keeps Weir from starting.
+//! Requests are served whatever the store does. A database that does not answer is waited for by the writing threads,
+//! and a file that cannot be opened now is tried again by them; only an address that can never work keeps Weir from
+//! starting.
 
 pub mod bill;
 mod bodies;

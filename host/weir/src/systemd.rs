@@ -1,6 +1,6 @@
-//! What systemd, or another service manager with the same protocols, gives the program and gets from it: listening sockets
-//! (`LISTEN_FDS`) and notices of the start, a reload and the stop (`NOTIFY_SOCKET`). Without a service manager all of it
-//! does nothing.
+//! What systemd, or another service manager with the same protocols, gives the program and gets from it: listening
+//! sockets (`LISTEN_FDS`) and notices of the start, a reload and the stop (`NOTIFY_SOCKET`). Without a service manager
+//! all of it does nothing.
 
 use std::io;
 use std::net::TcpListener;
@@ -23,8 +23,8 @@ pub enum SocketError {
     Twice(&'static str),
 }
 
-/// Listening sockets that were opened before the program started. They stay open while one program follows another, so that
-/// no connection is refused meanwhile.
+/// Listening sockets that were opened before the program started. They stay open while one program follows another, so
+/// that no connection is refused meanwhile.
 #[derive(Debug, Default)]
 pub struct Sockets {
     pub(crate) main: Option<TcpListener>,

@@ -1,6 +1,6 @@
-//! The dashboard at `/ui`: pages in the browser over the JSON of `/admin`. Here are the files that it is made of, and the
-//! sessions of the browsers; what the pages show and change goes through the admin endpoints like any other program's
-//! requests. `docs/dashboard.md` describes it.
+//! The dashboard at `/ui`: pages in the browser over the JSON of `/admin`. Here are the files that it is made of, and
+//! the sessions of the browsers; what the pages show and change goes through the admin endpoints like any other
+//! program's requests. `docs/dashboard.md` describes it.
 
 mod assets;
 mod sessions;
@@ -27,8 +27,8 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/ui/{*path}", get(|Path(path): Path<String>, headers: HeaderMap| async move { serve(&path, &headers) }))
 }
 
-/// Whether nothing but a file can have this path. Pages have no dot in their names, but what they show may have one, such as
-/// a user: `users/ann@example.com`.
+/// Whether nothing but a file can have this path. Pages have no dot in their names, but what they show may have one,
+/// such as a user: `users/ann@example.com`.
 fn is_of_a_file(path: &str) -> bool {
     match path.split_once('/') {
         Some((folder, _)) => matches!(folder, "pages" | "vendor"),

@@ -2,8 +2,8 @@
 //!
 //! Before a body enters a component, string values of long base64 (whole, or after the head of a data URL) are replaced
 //! by short unguessable tokens; the values are put back into the rendered request. A token only counts at the end of a
-//! JSON string value, so a component can move it, but can neither read its value nor hide it in other text. The value may
-//! be one of JSON within a string, as a call's arguments are: base64 needs no escape there.
+//! JSON string value, so a component can move it, but can neither read its value nor hide it in other text. The value
+//! may be one of JSON within a string, as a call's arguments are: base64 needs no escape there.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;

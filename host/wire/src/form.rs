@@ -1,5 +1,5 @@
-//! Finds a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it, or reads all of its
-//! texts.
+//! Finds a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it, or reads all
+//! of its texts.
 //!
 //! The provider's parser must find the same fields as this scan, or a request could name one model here and another
 //! there. So everything that parsers are known to read differently is refused: a boundary that is not a delimiter on

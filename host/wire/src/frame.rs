@@ -147,8 +147,8 @@ impl Decoder {
         })
     }
 
-    /// The frame that is whole at the start of these bytes, with its length, if `end` finds where its data end: without line
-    /// ends, at whatever comes behind them. It counts as read. `None` means that the bytes have to be pushed.
+    /// The frame that is whole at the start of these bytes, with its length, if `end` finds where its data end: without
+    /// line ends, at whatever comes behind them. It counts as read. `None` means that the bytes have to be pushed.
     #[inline]
     pub fn take_like<'b>(
         &self,

@@ -13,8 +13,8 @@ const LEAST: usize = 4 << 10;
 const STEP: usize = 1 << 10;
 /// Bytes that are looked at.
 const WINDOW: usize = 64;
-/// Tokens of a medium, and the bytes for which it has one more. Pictures have few more than that, long documents and recordings
-/// have more: what they really use is known from the answer.
+/// Tokens of a medium, and the bytes for which it has one more. Pictures have few more than that, long documents and
+/// recordings have more: what they really use is known from the answer.
 const TOKENS: usize = 1_000;
 const BYTES_A_TOKEN: usize = 1 << 10;
 /// Bytes of text for each token, by which callers estimate.
@@ -30,7 +30,8 @@ pub fn counted(bytes: usize) -> usize {
     tokens(bytes) * TEXT_BYTES_A_TOKEN
 }
 
-/// The bytes that a body counts as, where four are a token: its media count as much as they are estimated to have tokens.
+/// The bytes that a body counts as, where four are a token: its media count as much as they are estimated to have
+/// tokens.
 pub fn counted_length<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
     let mut length = CountedLength::default();
     pieces.for_each(|piece| length.push(piece));

@@ -29,12 +29,14 @@ pub fn is_unambiguous(json: &str) -> bool {
     read(json, &mut |_| true) == Reading::Same
 }
 
-/// The same, with a question about each string and each member's name, escapes resolved: one that is refused ends the reading.
+/// The same, with a question about each string and each member's name, escapes resolved: one that is refused ends the
+/// reading.
 pub fn read(json: &str, accepts: &mut dyn FnMut(&str) -> bool) -> Reading {
     walk(json, accepts, &mut |_| false)
 }
 
-/// Asks about each name that an object has more than once: one that is refused ends the reading, the others are passed over.
+/// Asks about each name that an object has more than once: one that is refused ends the reading, the others are passed
+/// over.
 pub fn each(json: &str, accepts: &mut dyn FnMut(&str) -> bool) -> Reading {
     walk(json, &mut |_| true, accepts)
 }

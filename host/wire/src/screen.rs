@@ -1,5 +1,5 @@
-//! What a guard looks for (`weir:hook/screen`), searched in the bytes of JSON: where none of it is, nothing has to be read for
-//! the guard.
+//! What a guard looks for (`weir:hook/screen`), searched in the bytes of JSON: where none of it is, nothing has to be
+//! read for the guard.
 
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::dfa::DFA;
@@ -10,10 +10,11 @@ use serde::de::IgnoredAny;
 /// The most words, and their bytes together.
 const MAX_WORDS: usize = 1024;
 const MAX_BYTES: usize = 64 << 10;
-/// Begins a character that is written by its number, in a string of JSON or in JSON within one. What it says is not looked for.
+/// Begins a character that is written by its number, in a string of JSON or in JSON within one. What it says is not
+/// looked for.
 const NUMBERED: &str = "\\u";
-/// How else characters may be written that are shown as nothing, so that they may stand within a word, besides by number:
-/// the escapes of backspace and form feed, and delete, which needs none.
+/// How else characters may be written that are shown as nothing, so that they may stand within a word, besides by
+/// number: the escapes of backspace and form feed, and delete, which needs none.
 const UNSEEN: [&str; 3] = ["\\b", "\\f", "\u{7f}"];
 /// The most beginnings of words that are followed for one name.
 const MAX_BEGUN: usize = 256;
@@ -63,8 +64,8 @@ impl Screen {
         is_beyond || self.words.is_match(json) || self.is_glued(json) || has_document(json)
     }
 
-    /// Whether a word comes about where strings are put together that members of the same name have, as formats do with texts
-    /// that follow each other. Others may stand between them: what is said in another role, or thought.
+    /// Whether a word comes about where strings are put together that members of the same name have, as formats do with
+    /// texts that follow each other. Others may stand between them: what is said in another role, or thought.
     fn is_glued(&self, json: &[u8]) -> bool {
         let mut texts: Vec<(&[u8], Vec<StateID>)> = Vec::new();
         let (mut name, mut alone): (&[u8], _) = (b"", Vec::new());
@@ -86,8 +87,9 @@ impl Screen {
         false
     }
 
-    /// Whether a word ends in a string that began in others, which left these states. The string's own one is added. A word
-    /// that is within the string as a whole was looked for before, so that the midst of a long one need not be read.
+    /// Whether a word ends in a string that began in others, which left these states. The string's own one is added. A
+    /// word that is within the string as a whole was looked for before, so that the midst of a long one need not be
+    /// read.
     fn goes_on(&self, begun: &mut Vec<StateID>, string: &[u8], alone: &mut Vec<StateID>) -> bool {
         let next = |state: StateID, byte: &u8| self.glued.next_state(Anchored::No, state, *byte);
         let head = string.get(..self.beyond).unwrap_or(string);
@@ -129,8 +131,8 @@ pub fn is_document(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
-/// Whether a string of JSON is a text document in base64 or in percent-encoding, in which words are not spelled as they are
-/// looked for.
+/// Whether a string of JSON is a text document in base64 or in percent-encoding, in which words are not spelled as they
+/// are looked for.
 fn has_document(json: &[u8]) -> bool {
     strings(json).any(|(string, is_name)| !is_name && is_document_text(string))
 }
@@ -212,8 +214,8 @@ fn end_of_string(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
-/// The longest piece of a word that JSON can only spell in one way, besides the form that [`NUMBERED`] begins. None if there is
-/// no such piece.
+/// The longest piece of a word that JSON can only spell in one way, besides the form that [`NUMBERED`] begins. None if
+/// there is no such piece.
 fn verbatim(word: &str) -> Option<&str> {
     let is_spelled = |char: char| matches!(char, '"' | '\\' | '/') || char.is_control();
     word.split(is_spelled).max_by_key(|piece| piece.len()).filter(|piece| !piece.is_empty())

@@ -1,7 +1,8 @@
 //! Replaces string values in a JSON body that passes in pieces. Everything else stays as it is, to the byte.
 //!
-//! A string is held until its end, and the space behind it until the next byte, which tells a value from a name. So no more than
-//! [`HELD`] bytes are held; a longer string passes as it is. What is not JSON passes too, since nothing is checked.
+//! A string is held until its end, and the space behind it until the next byte, which tells a value from a name. So no
+//! more than [`HELD`] bytes are held; a longer string passes as it is. What is not JSON passes too, since nothing is
+//! checked.
 
 use std::fmt;
 

@@ -130,8 +130,8 @@ impl TapState {
         }
     }
 
-    /// The length of the data at the start of these bytes, if they equal an earlier frame but for what does not matter. No line
-    /// ends in them.
+    /// The length of the data at the start of these bytes, if they equal an earlier frame but for what does not matter.
+    /// No line ends in them.
     #[inline]
     pub fn length_of_like(&mut self, bytes: &[u8]) -> Option<usize> {
         if self.lean && self.tap.wrapped.is_none() { self.alike.length_at(bytes) } else { None }
@@ -281,8 +281,8 @@ impl TapState {
         self.peek.reset();
     }
 
-    /// Switches to the shorter list of pointers once content and model have been found. It has those at which another model may
-    /// be named later.
+    /// Switches to the shorter list of pointers once content and model have been found. It has those at which another
+    /// model may be named later.
     fn settle(&mut self) {
         let tap = &*self.tap;
         let content = self.reading.content || !tap.finds_content;

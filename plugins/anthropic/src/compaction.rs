@@ -1,5 +1,5 @@
-//! Compaction: summaries of the history that the provider makes within a request. It bills their tokens, and counts them in
-//! the usage's `iterations` alone, where the unified usage has all tokens that are billed.
+//! Compaction: summaries of the history that the provider makes within a request. It bills their tokens, and counts
+//! them in the usage's `iterations` alone, where the unified usage has all tokens that are billed.
 //!
 //! Source: Claude's documentation of compaction, on `usage.iterations`.
 

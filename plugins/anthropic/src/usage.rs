@@ -25,10 +25,10 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     Reports::default().read(wire)
 }
 
-/// The greatest figures that a stream has reported so far. Its reports are cumulative, so one that is less than an earlier
-/// one does not count, as it does not where the stream is relayed; but one that lists its iterations is the account of the
-/// whole: the figures of the stream's beginning were those of its first iteration. The parts of a sum are known from an
-/// earlier report where a later one has the sum alone.
+/// The greatest figures that a stream has reported so far. Its reports are cumulative, so one that is less than an
+/// earlier one does not count, as it does not where the stream is relayed; but one that lists its iterations is the
+/// account of the whole: the figures of the stream's beginning were those of its first iteration. The parts of a sum
+/// are known from an earlier report where a later one has the sum alone.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     input: Option<u32>,

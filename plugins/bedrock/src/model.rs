@@ -183,8 +183,8 @@ impl Model {
         self.caches && (self.own || self.vendor != Vendor::Nova)
     }
 
-    /// Whether its caches may last an hour: those of Claude since 4.5, by the service's guide. Others refuse that, or last
-    /// five minutes.
+    /// Whether its caches may last an hour: those of Claude since 4.5, by the service's guide. Others refuse that, or
+    /// last five minutes.
     pub(crate) fn caches_an_hour(self) -> bool {
         self.own || self.is_claude_since((4, 5)) || self.vendor == Vendor::Unknown
     }

@@ -1,6 +1,6 @@
 //! Token counts: `tokens` has the used tokens, `billed_units` the billed ones, and `cached_tokens` the part of the
-//! input that came from a cache. The figures of `tokens` are the usage; if they are missing, the billed ones are. What is
-//! billed is counted in units beside them.
+//! input that came from a cache. The figures of `tokens` are the usage; if they are missing, the billed ones are. What
+//! is billed is counted in units beside them.
 
 use weir_sdk::json::{Count, Number, Object, Rest, parse};
 use weir_sdk::losses::{Losses, extension, extensions};
@@ -60,8 +60,8 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     })
 }
 
-/// Parses the usage of vectors. What is billed of them is the usage itself, and nothing is counted beside it: images have
-/// tokens of their own, whose price is that of a bucket, or are billed by the piece.
+/// Parses the usage of vectors. What is billed of them is the usage itself, and nothing is counted beside it: images
+/// have tokens of their own, whose price is that of a bucket, or are billed by the piece.
 pub(crate) fn read_of_vectors(wire: wire::Usage<'_>) -> Usage {
     let billed = wire.billed_units.and_then(|raw| parse::<Billed<'_>>(raw.get()).ok()).unwrap_or_default();
     let usage = Usage { units: Vec::new(), ..read(wire) };

@@ -38,8 +38,8 @@ pub(crate) fn read(raw: &RawValue, texts: &[Option<&str>]) -> Vec<Grounded> {
     found
 }
 
-/// Usage with the searches that these candidates were made with, or an earlier frame's if those were more. Where the answer
-/// is relayed, the tap counts the same.
+/// Usage with the searches that these candidates were made with, or an earlier frame's if those were more. Where the
+/// answer is relayed, the tap counts the same.
 pub(crate) fn counted(usage: Usage, candidates: &[Candidate<'_>], earlier: &mut u32) -> Usage {
     let of = |raw: &RawValue| parse::<Grounding<'_>>(raw.get()).ok()?.queries.map(|queries| queries.len());
     let count: usize = candidates.iter().filter_map(|candidate| candidate.grounding.and_then(of)).sum();

@@ -14,7 +14,8 @@ use crate::wire::{is_noted, note};
 pub(crate) use lower::lower;
 pub(crate) use raise::raise;
 
-/// Where a client gave a schema. Notes beside the schema tell it, so they hold for one that a guard has changed as well.
+/// Where a client gave a schema. Notes beside the schema tell it, so they hold for one that a guard has changed as
+/// well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Whether it was the older place: the client knows which keywords its service takes there.

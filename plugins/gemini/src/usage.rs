@@ -11,7 +11,8 @@ use crate::wire::{self, extensions, is_noted, note, own};
 /// Tokens that the service's tools added to the prompt.
 const TOOL_USE: &str = "toolUsePromptTokenCount";
 
-/// The member that tells the kinds of the prompt's tokens apart. The second name is that of recorded answers with vectors.
+/// The member that tells the kinds of the prompt's tokens apart. The second name is that of recorded answers with
+/// vectors.
 pub(crate) const PROMPT_DETAILS: [&str; 2] = ["promptTokensDetails", "promptTokenDetails"];
 
 /// The member with the kind of traffic, in both spellings.

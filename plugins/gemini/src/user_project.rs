@@ -1,5 +1,5 @@
-//! The project whose quota requests take and which pays for them, where that is not the credential's own: the operator's
-//! choice, which no client makes by a header of its own.
+//! The project whose quota requests take and which pays for them, where that is not the credential's own: the
+//! operator's choice, which no client makes by a header of its own.
 //!
 //! Source: Google's guide to system parameters (`x-goog-user-project`).
 

@@ -62,8 +62,8 @@ const RELAYED: &[(Relayed, &str)] = &[
     (Relayed::Translations, "audio/translations"),
 ];
 
-/// Strict schemas must be as OpenAI demands them. Each family of models has its own words for effort, and refuses the others'. Models that do not think refuse thinking
-/// in the history.
+/// Strict schemas must be as OpenAI demands them. Each family of models has its own words for effort, and refuses the
+/// others'. Models that do not think refuse thinking in the history.
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
 fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     gpt::fit_strict(request, losses);

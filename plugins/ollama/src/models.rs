@@ -1,6 +1,6 @@
-//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one model; and other first requests of clients:
-//! `GET /api/version`, `GET /`, which tells that the server is up, and `GET /api/ps`, which lists what runs. A gateway loads nothing, so
-//! that all its models run.
+//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one model; and other first requests of
+//! clients: `GET /api/version`, `GET /`, which tells that the server is up, and `GET /api/ps`, which lists what runs. A
+//! gateway loads nothing, so that all its models run.
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};

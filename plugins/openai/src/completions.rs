@@ -55,7 +55,8 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         ..ChatRequest::default()
     };
     request.extensions.push(spelling::names(&[NAMES]));
-    // A raw prompt is continued, where a chat's message is answered: the two are no equal requests. No format writes this note.
+    // A raw prompt is continued, where a chat's message is answered: the two are no equal requests. No format writes
+    // this note.
     request.extensions.push(Extension { format: RAW.into(), key: "prompt".into(), json: "null".into() });
     Ok(ParsedChat { request, losses: Vec::new(), memo: Memo { usage, legacy: false }.write() })
 }

@@ -119,8 +119,8 @@ fn completions_face(path: &str) -> Face {
     }
 }
 
-/// The tools for which a model must call functions. The others run at the provider, or are of a kind that the model was made
-/// for, also with models that call no functions (those for research).
+/// The tools for which a model must call functions. The others run at the provider, or are of a kind that the model was
+/// made for, also with models that call no functions (those for research).
 const CALLED: [&str; 3] = ["function", "custom", "namespace"];
 
 fn responses_face(path: &str) -> Face {
@@ -148,8 +148,8 @@ fn history() -> Vec<FrameTest> {
     ["/previous_response_id", "/conversation", "/conversation/id"].map(FrameTest::present).into()
 }
 
-/// The ids of parts of answers, such as those of items that the input repeats or refers to, are not among these: they are
-/// no objects of their own.
+/// The ids of parts of answers, such as those of items that the input repeats or refers to, are not among these: they
+/// are no objects of their own.
 fn objects_of_responses() -> Vec<String> {
     let own = [
         "/previous_response_id",
@@ -248,8 +248,8 @@ pub(crate) fn spelling(kind: ErrorKind) -> (&'static str, Option<&'static str>) 
     found.map_or(("server_error", None), |&(_, name, code, _)| (name, code))
 }
 
-/// The `code` of an error. Clients act upon two kinds by this format's own code, whatever a provider calls them: they shorten
-/// the conversation, or wait.
+/// The `code` of an error. Clients act upon two kinds by this format's own code, whatever a provider calls them: they
+/// shorten the conversation, or wait.
 pub(crate) fn code(error: &Error) -> Option<&str> {
     let (_, own) = spelling(error.kind);
     match error.kind {

@@ -1,4 +1,5 @@
-//! The messages around the JSON: `OpenAIRequest`, `OpenAIStreamChunk` and `OpenAIResponse`, as Protocol Buffers spell them in JSON.
+//! The messages around the JSON: `OpenAIRequest`, `OpenAIStreamChunk` and `OpenAIResponse`, as Protocol Buffers spell
+//! them in JSON.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

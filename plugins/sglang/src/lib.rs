@@ -1,9 +1,11 @@
 //! SGLang over its own gRPC service, `sglang.runtime.v1.SglangService`.
 //!
-//! Of the service's methods these take and give text, not tokens: their messages hold the JSON of OpenAI's format as bytes. The base of
-//! compatible providers reads and writes that JSON; `envelope` puts it into the messages. The host makes the calls.
+//! Of the service's methods these take and give text, not tokens: their messages hold the JSON of OpenAI's format as
+//! bytes. The base of compatible providers reads and writes that JSON; `envelope` puts it into the messages. The host
+//! makes the calls.
 //!
-//! Source: `proto/sglang/runtime/v1/sglang.proto`, `rust/sglang-grpc` and `grpc_bridge.py` in SGLang's repository (Apache-2.0).
+//! Source: `proto/sglang/runtime/v1/sglang.proto`, `rust/sglang-grpc` and `grpc_bridge.py` in SGLang's repository
+//! (Apache-2.0).
 
 mod decoder;
 mod envelope;

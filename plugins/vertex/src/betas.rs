@@ -1,5 +1,5 @@
-//! Features on trial that clients of Claude's own API ask for in a header. The platform knows some of them, and refuses a
-//! request that names another one: "Unexpected value(s) `files-api-2025-04-14` for the `anthropic-beta` header".
+//! Features on trial that clients of Claude's own API ask for in a header. The platform knows some of them, and refuses
+//! a request that names another one: "Unexpected value(s) `files-api-2025-04-14` for the `anthropic-beta` header".
 //!
 //! Sources: Anthropic's guides to these features, which say where each is to be had, and what users of the platform
 //! report of requests that it refused.

@@ -4,8 +4,8 @@
 //! small blocks are kept in a list for each size, and new ones are cut from a larger block one after the other, so that
 //! taking and freeing are a few instructions and what an exchange touches lies close together. An instance has one
 //! thread and lives for a bounded number of exchanges; small blocks are not joined again. Larger blocks are the
-//! standard library's allocator's, changed to use the memory that an instance starts with: the original requests more at
-//! once, which costs each instance two system calls.
+//! standard library's allocator's, changed to use the memory that an instance starts with: the original requests more
+//! at once, which costs each instance two system calls.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;

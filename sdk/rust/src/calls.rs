@@ -1,5 +1,5 @@
-//! Tool calls as other formats take them: arguments as an object, which in the unified model are text, as the other side wrote
-//! it, and ids that occur once in a conversation.
+//! Tool calls as other formats take them: arguments as an object, which in the unified model are text, as the other
+//! side wrote it, and ids that occur once in a conversation.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ pub fn object_text(text: &str) -> Option<&str> {
     (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
 }
 
-/// Whether a tool's result, an object, says that the tool failed: by the member `error`, as Gemini's formats have it and
-/// tools of many clients do.
+/// Whether a tool's result, an object, says that the tool failed: by the member `error`, as Gemini's formats have it
+/// and tools of many clients do.
 pub fn tells_failure(object: &str) -> bool {
     let empty = ["null", "false", "\"\"", "{}", "[]"];
     Rest::parse(object).is_ok_and(|object| object.get("error").is_some_and(|error| !empty.contains(&error.get())))
@@ -51,8 +51,8 @@ pub fn write_arguments(
     }
 }
 
-/// The messages with ids of calls that occur once, for services that refuse others; `None` if they do already. Some providers count
-/// the calls of each answer anew (`call_0`). A result belongs to the last call before it.
+/// The messages with ids of calls that occur once, for services that refuse others; `None` if they do already. Some
+/// providers count the calls of each answer anew (`call_0`). A result belongs to the last call before it.
 pub fn with_distinct_ids(messages: &[Message]) -> Option<Vec<Message>> {
     let mut known: HashMap<&str, usize> = HashMap::new();
     let calls = |message: &'_ Message| message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));

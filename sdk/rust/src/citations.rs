@@ -1,8 +1,8 @@
-//! Citations of Anthropic's Messages and of Bedrock's Converse, whose structures match: a place in a document or a search
-//! result, the words there, and a title. [`documents`] has what a request says of them.
+//! Citations of Anthropic's Messages and of Bedrock's Converse, whose structures match: a place in a document or a
+//! search result, the words there, and a title. [`documents`] has what a request says of them.
 //!
-//! Source: `CitationCharLocation` and its like in the schema of Messages; `CitationLocation` in the service model of the
-//! Bedrock runtime.
+//! Source: `CitationCharLocation` and its like in the schema of Messages; `CitationLocation` in the service model of
+//! the Bedrock runtime.
 
 pub mod documents;
 

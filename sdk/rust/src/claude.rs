@@ -1,5 +1,5 @@
-//! What Claude's models take whichever service has them, by family and version. Source: Anthropic's "What's new" pages of
-//! each model, and the schema of its Messages.
+//! What Claude's models take whichever service has them, by family and version. Source: Anthropic's "What's new" pages
+//! of each model, and the schema of its Messages.
 
 pub mod breakpoints;
 
@@ -9,7 +9,8 @@ use crate::losses::{Losses, PartPath};
 use crate::schema::Weight;
 use crate::types::{Message, Part, Role, TextPart};
 
-/// What the strict schemas of a request may have together. Source: Anthropic's guide to structured outputs, "Explicit limits".
+/// What the strict schemas of a request may have together. Source: Anthropic's guide to structured outputs, "Explicit
+/// limits".
 const MOST: Room = Room { tools: 20, weight: Weight { optional: 24, unions: 16 } };
 
 /// How much strict schemas may still have.
@@ -28,7 +29,8 @@ pub struct StrictSchemas {
 }
 
 impl StrictSchemas {
-    /// Starts for a model that can be held to schemas, or cannot, and for a service with Anthropic's limits or without any.
+    /// Starts for a model that can be held to schemas, or cannot, and for a service with Anthropic's limits or without
+    /// any.
     pub fn new(takes_schemas: bool, is_limited: bool) -> Self {
         Self { takes_schemas, left: is_limited.then_some(MOST) }
     }
@@ -157,8 +159,8 @@ pub struct Claude {
 }
 
 impl Claude {
-    /// Parses a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`; `None` if it
-    /// is not a Claude's, or names no version.
+    /// Parses a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`; `None` if
+    /// it is not a Claude's, or names no version.
     pub fn of(model: &str) -> Option<Self> {
         let name = model.get(model.find("claude")?..)?;
         let (mut version, mut family) = (Vec::new(), Family::Other);

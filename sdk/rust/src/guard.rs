@@ -1,7 +1,7 @@
 //! The base for guards: the trait [`Guard`], [`export_guard!`](crate::export_guard), which makes a component of it, and
 //! what most guards share: a walk over every text of a request ([`texts`]), and verdicts about what a [`Finder`] finds
-//! there ([`find`]) and in answers ([`scan`]), however it is spelled ([`spelling`]), with values that answers have again
-//! ([`placeholders`]).
+//! there ([`find`]) and in answers ([`scan`]), however it is spelled ([`spelling`]), with values that answers have
+//! again ([`placeholders`]).
 
 mod documents;
 pub mod find;
@@ -120,7 +120,8 @@ impl ScreenWords {
         Self { any_of: any_of.into_iter().map(Into::into).collect(), look_alikes: false }
     }
 
-    /// These words, for a guard that takes characters for those of ASCII that they look like ([`spelling::as_it_looks`]).
+    /// These words, for a guard that takes characters for those of ASCII that they look like
+    /// ([`spelling::as_it_looks`]).
     pub fn as_they_look(any_of: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { look_alikes: true, ..Self::spelled(any_of) }
     }

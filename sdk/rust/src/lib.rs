@@ -7,9 +7,9 @@
 //!
 //! [`json`] reads and writes; the [`losses`] records what a format has no place for. A provider that is compatible with
 //! OpenAI starts from [`compat`]. For other formats there are shared parts. Of requests: alternating [`turns`], the
-//! [`tools`] with their [`names`] and [`calls`], JSON [`schema`]s, [`sampling`] and [`thinking`]. Of answers: streams of
-//! one block at a time ([`blocks`]), the [`finish`], the service [`tier`], [`token_count`]s. Of both: [`citations`], values that travel through clients of
-//! other formats ([`signature`]). A [`manifest`] has short constructors.
+//! [`tools`] with their [`names`] and [`calls`], JSON [`schema`]s, [`sampling`] and [`thinking`]. Of answers: streams
+//! of one block at a time ([`blocks`]), the [`finish`], the service [`tier`], [`token_count`]s. Of both: [`citations`],
+//! values that travel through clients of other formats ([`signature`]). A [`manifest`] has short constructors.
 
 pub mod adapter;
 #[cfg(any(test, target_arch = "wasm32"))]

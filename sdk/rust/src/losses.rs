@@ -35,9 +35,9 @@ impl Losses {
     /// Reports every extension that does not belong to `format`; `place` goes in front of the key (`messages[0].`).
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
-    /// and not a loss. Nor is an empty list of annotations or an item's id and state, since clients send answers back as they got
-    /// them, or the wish that an answer is not stored, which other providers store none of, or a list of no settings, or what a
-    /// cache hint says too, or what is done without a member.
+    /// and not a loss. Nor is an empty list of annotations or an item's id and state, since clients send answers back
+    /// as they got them, or the wish that an answer is not stored, which other providers store none of, or a list of no
+    /// settings, or what a cache hint says too, or what is done without a member.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
         let lost = |extension: &&Extension| {
             extension.format != format && !asks_nothing(extension) && extension.format != spelling::FORMAT

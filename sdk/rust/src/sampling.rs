@@ -1,5 +1,5 @@
-//! Sampling parameters as services take them whose temperature lies between 0 and 1, and which allow little of it beside
-//! thinking. What such a service would refuse is moved to the nearest value that it takes, or left out.
+//! Sampling parameters as services take them whose temperature lies between 0 and 1, and which allow little of it
+//! beside thinking. What such a service would refuse is moved to the nearest value that it takes, or left out.
 
 use crate::losses::Losses;
 use crate::types::Sampling;

@@ -1,5 +1,5 @@
-//! Shared code for adapters' tests: reads and writes streams, replays recordings, compares the meaning of bodies, checks
-//! manifests, and generates streams that every encoder must handle.
+//! Shared code for adapters' tests: reads and writes streams, replays recordings, compares the meaning of bodies,
+//! checks manifests, and generates streams that every encoder must handle.
 //!
 //! Only tests contain this module: enable the feature `testing` in the crate's `dev-dependencies`, and the component
 //! stays small.

@@ -17,8 +17,8 @@ pub const NOT_IN_CHAT: &[&str] = &["batch", "reserved", "ultrafast"];
 /// The same of Responses.
 pub const NOT_IN_RESPONSES: &[&str] = &["batch", "reserved"];
 
-/// The name of a request's tier in a format of OpenAI's, which has none of the names `elsewhere`. Compatible servers have
-/// names of their own, so only other formats' names are replaced or left out.
+/// The name of a request's tier in a format of OpenAI's, which has none of the names `elsewhere`. Compatible servers
+/// have names of their own, so only other formats' names are replaced or left out.
 pub fn compatible<'t>(tier: Option<&'t str>, elsewhere: &[&str], losses: &mut Losses) -> Option<&'t str> {
     let tier = tier?;
     if matches!(tier, "standard" | "standard_only") {

@@ -13,8 +13,8 @@ pub enum SentTool<'a> {
 
 /// The tools of the request that `format` can express, each with its number among all of them.
 ///
-/// If only some functions are allowed, `allowed` names them, and the others are left out. A tool of another format is an
-/// error, since the model would not do what the client relies on.
+/// If only some functions are allowed, `allowed` names them, and the others are left out. A tool of another format is
+/// an error, since the model would not do what the client relies on.
 pub fn sent<'a>(
     request: &'a ChatRequest,
     allowed: Option<&[String]>,

@@ -59,8 +59,8 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Lets the user say the system text if there is no other message, in one of these `turns`: services that take turns refuse a
-    /// request without one, where OpenAI's model answers system text alone.
+    /// Lets the user say the system text if there is no other message, in one of these `turns`: services that take
+    /// turns refuse a request without one, where OpenAI's model answers system text alone.
     #[must_use]
     pub fn with_a_turn(self, mut turns: Turns, messages: &[Message], losses: &mut Losses) -> Self {
         if self.turns != "[]" || self.system.is_empty() {

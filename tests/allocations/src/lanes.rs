@@ -105,8 +105,8 @@ fn other_stream() -> String {
     })
 }
 
-/// The configuration of a gateway before this provider. `server` are further lines of `[server]`, and `rest` is [`BARE`] or
-/// [`METERED`].
+/// The configuration of a gateway before this provider. `server` are further lines of `[server]`, and `rest` is
+/// [`BARE`] or [`METERED`].
 pub fn config(provider: SocketAddr, server: &str, rest: &str) -> String {
     let mut text = format!("[server]\naccess_log = false\nworkers = 1\n{server}{rest}");
     let models = [

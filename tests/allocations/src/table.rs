@@ -17,7 +17,8 @@ pub type Rows<'a> = [(&'a str, Vec<usize>)];
 
 impl Table {
     /// Compares the counts with the table, or writes it if the environment asks for that. `most` is the percentage of
-    /// the known counts up to which the counts of each column may grow; the first column may not fall below 85 % either.
+    /// the known counts up to which the counts of each column may grow; the first column may not fall below 85 %
+    /// either.
     pub fn hold(&self, rows: &Rows<'_>, most: &[usize]) {
         for (name, counts) in rows {
             let counts: Vec<String> =

@@ -1,5 +1,5 @@
-//! What could make a kept answer another than the one that its request would get: another model's, one that the provider gave to
-//! another reading of the request.
+//! What could make a kept answer another than the one that its request would get: another model's, one that the
+//! provider gave to another reading of the request.
 
 use serde_json::{Value, json};
 use weir_sandbox::Digest;

@@ -169,7 +169,8 @@ async fn an_answer_that_a_translation_changed_is_for_its_own_format_only() {
     assert_eq!(upstream.count_unseen(), 2);
 }
 
-/// An answer in OpenAI's format, whole or as a stream, with what real ones tell of their exchange, and with these members.
+/// An answer in OpenAI's format, whole or as a stream, with what real ones tell of their exchange, and with these
+/// members.
 fn with_fingerprint(stream: bool, more: &Value) -> Answer {
     let with_members = |json: &str| {
         let mut answer: Value = serde_json::from_str(json).unwrap();

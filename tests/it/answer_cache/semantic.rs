@@ -1,4 +1,5 @@
-//! Kept answers for questions that mean the same: in the same words but for courtesy, of one caller, and in one conversation.
+//! Kept answers for questions that mean the same: in the same words but for courtesy, of one caller, and in one
+//! conversation.
 
 use serde_json::{Value, json};
 use weir_tests::plugins::twin;
@@ -77,7 +78,8 @@ async fn c76_a_question_in_other_words_of_courtesy_gets_the_answer_and_its_oppos
     assert_eq!((result(&same), same.header("x-weir-cache-similarity")), (Some("semantic"), Some("1.0000")));
     assert_eq!((OPENAI.parsed(&same, false).text.as_str(), same.header("x-weir-lane")), (TEXT, Some("cache")));
     assert_eq!(requests(&mut upstream), (2, 1));
-    // The vectors are the same: the first three with the published cosines of 0.823 and 0.673 would not even be compared.
+    // The vectors are the same: the first three with the published cosines of 0.823 and 0.673 would not even be
+    // compared.
     let others = [
         "How do I disable 2FA?",
         "How do I turn on 2FA?",
@@ -129,7 +131,8 @@ async fn a_client_of_another_format_gets_the_answer_to_a_question_that_means_the
 async fn what_one_caller_asks_never_answers_another() {
     let upstream = provider().await;
     let gateway = Gateway::open(&settings(&upstream, ", token_gate = false")).await;
-    // With vectors that are all the same and no gate, one answer serves all questions of its caller, and none of another.
+    // With vectors that are all the same and no gate, one answer serves all questions of its caller, and none of
+    // another.
     ask(&gateway, "one", "How do I enable 2FA?").await;
     kept(&gateway, 1).await;
     assert_eq!(result(&ask(&gateway, "one", "What is the bank's account?").await), Some("semantic"));

@@ -1,5 +1,5 @@
-//! Questions that several nodes know through a real server: what one was asked serves questions that mean the same on another,
-//! for the same caller only, whatever the server does.
+//! Questions that several nodes know through a real server: what one was asked serves questions that mean the same on
+//! another, for the same caller only, whatever the server does.
 
 use serde_json::json;
 use weir_tests::{Answer, Gate, Gateway, Redis, Reply, Request, Upstream};
@@ -12,8 +12,8 @@ use crate::wire_format::OPENAI;
 const SECRET: &str = "a secret that all of these nodes have";
 const INVALID: &str = "weir_cache_server_requests_total{result=\"invalid\"}";
 
-/// A configuration whose answers and questions are shared through this server. Requests wait for it for long, since this
-/// machine may be busy.
+/// A configuration whose answers and questions are shared through this server. Requests wait for it for long, since
+/// this machine may be busy.
 fn sharing(upstream: &Upstream, url: &str, more: &str) -> String {
     let shared = format!("[cache]\nurl = \"{url}\"\nsecret = \"{SECRET}\"\nwait = \"10s\"\n");
     settings(upstream, more) + &shared

@@ -240,7 +240,8 @@ async fn hidden(gateway: &Gateway, upstream: &mut Upstream, client: &str, id: &s
     }
 }
 
-/// Checks that no request is refused for the object that it names. What a translation makes of it depends on the target.
+/// Checks that no request is refused for the object that it names. What a translation makes of it depends on the
+/// target.
 async fn reached(gateway: &Gateway, client: &str, id: &str) {
     for request in naming(id) {
         let reply = gateway.ask(&by(client, &request)).await;

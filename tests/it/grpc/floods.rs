@@ -1,5 +1,6 @@
-//! One connection of HTTP/2 that sends what would cost much: headers that unpack to gigabytes, thousands of calls at once, and
-//! calls that are taken back at once, or that the server has to take back. It costs itself, and others are served.
+//! One connection of HTTP/2 that sends what would cost much: headers that unpack to gigabytes, thousands of calls at
+//! once, and calls that are taken back at once, or that the server has to take back. It costs itself, and others are
+//! served.
 
 use std::net::SocketAddr;
 
@@ -28,8 +29,8 @@ fn bomb() -> Vec<u8> {
     [head(), header, vec![0xbe; 12_000]].concat()
 }
 
-/// Why the gateway ends a connection on which ten thousand calls come at once, each with a frame that ends it: in the words
-/// of its last frame.
+/// Why the gateway ends a connection on which ten thousand calls come at once, each with a frame that ends it: in the
+/// words of its last frame.
 async fn end_of(address: SocketAddr, kind: u8, payload: [u8; 4]) -> String {
     let (mut read, mut write) = connect(address).await.into_split();
     let ended = |number: u32| {

@@ -60,8 +60,8 @@ async fn recordings_have_the_same_content_over_grpc() {
 /// What the fidelity of official clients excepts, with its reasons.
 const EXCEPTIONS: &str = include_str!("../../fidelity/exceptions.toml");
 
-/// The recordings that are excepted where tokens are in disjoint buckets, as here and in Messages: they have more cached tokens
-/// than tokens of input, and a total that is the sum of input and output.
+/// The recordings that are excepted where tokens are in disjoint buckets, as here and in Messages: they have more
+/// cached tokens than tokens of input, and a total that is the sum of input and output.
 fn contradictions() -> BTreeSet<String> {
     let listed: toml::Table = EXCEPTIONS.parse().unwrap();
     let all = listed["exceptions"].as_array().unwrap();
@@ -74,8 +74,8 @@ fn contradictions() -> BTreeSet<String> {
     all.iter().filter(is_of_buckets).flat_map(|one| words(one, "ids")).collect()
 }
 
-/// The answer with counts that can be: the input follows the total, so its cached part is all of it (4.5: the buckets of
-/// the unified model are disjoint).
+/// The answer with counts that can be: the input follows the total, so its cached part is all of it (4.5: the buckets
+/// of the unified model are disjoint).
 fn possible(excepted: &BTreeSet<String>, id: &str, mut parsed: ParsedAnswer) -> ParsedAnswer {
     if let Some(tokens) = parsed.tokens.as_mut().filter(|_| excepted.contains(id)) {
         assert!(tokens.cached > tokens.input, "{id} is no exception");

@@ -1,5 +1,5 @@
-//! Answers are judged alike in every format that a provider answers in, where the client's format is the provider's own and
-//! where it is another one: text, thinking and arguments, whole, and streamed with the secret split.
+//! Answers are judged alike in every format that a provider answers in, where the client's format is the provider's own
+//! and where it is another one: text, thinking and arguments, whole, and streamed with the secret split.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Upstream};

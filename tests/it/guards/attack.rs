@@ -1,5 +1,5 @@
-//! Ways around guards: a provider that fails before they have decided, and guards in monitor mode, of whose verdicts nothing may
-//! follow.
+//! Ways around guards: a provider that fails before they have decided, and guards in monitor mode, of whose verdicts
+//! nothing may follow.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Reply, Request, Upstream};

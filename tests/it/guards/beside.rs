@@ -1,5 +1,5 @@
-//! What stands beside the content of an answer is judged too, in every format that a provider answers in, whole and streamed:
-//! details of the usage, members that come with the end.
+//! What stands beside the content of an answer is judged too, in every format that a provider answers in, whole and
+//! streamed: details of the usage, members that come with the end.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Upstream};

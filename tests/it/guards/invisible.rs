@@ -1,5 +1,5 @@
-//! Characters that are shown as nothing hide no text from a guard that searches as a reader does: not in requests, and not in
-//! answers, whole, streamed, relayed or translated.
+//! Characters that are shown as nothing hide no text from a guard that searches as a reader does: not in requests, and
+//! not in answers, whole, streamed, relayed or translated.
 
 use std::iter;
 

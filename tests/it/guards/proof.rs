@@ -1,4 +1,5 @@
-//! A guard passes the gate with its fixtures as an adapter does: what it judges otherwise than they expect keeps it out.
+//! A guard passes the gate with its fixtures as an adapter does: what it judges otherwise than they expect keeps it
+//! out.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! Personal data that a guard masks returns in the answer, in every dialect, whole and streamed, and in its own exchange only.
+//! Personal data that a guard masks returns in the answer, in every dialect, whole and streamed, and in its own
+//! exchange only.
 
 use weir_tests::{Answer, Received, Upstream};
 

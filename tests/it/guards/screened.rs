@@ -1,5 +1,5 @@
-//! Requests and whole answers that have nothing of what a guard looks for pass without being read for it, and nothing hides
-//! behind that.
+//! Requests and whole answers that have nothing of what a guard looks for pass without being read for it, and nothing
+//! hides behind that.
 
 use serde_json::json;
 use weir_tests::code::pack;

@@ -1,5 +1,5 @@
-//! Answers that do not keep to a schema reach no client, in every dialect, whole and streamed, in both lanes; those that
-//! do arrive as they were.
+//! Answers that do not keep to a schema reach no client, in every dialect, whole and streamed, in both lanes; those
+//! that do arrive as they were.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Request, Upstream};

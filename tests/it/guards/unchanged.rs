@@ -1,5 +1,5 @@
-//! An answer that every guard lets pass reaches the client byte for byte, in every dialect, whole and streamed, however its
-//! bytes are split; and what no guard has seen does not.
+//! An answer that every guard lets pass reaches the client byte for byte, in every dialect, whole and streamed, however
+//! its bytes are split; and what no guard has seen does not.
 
 use std::collections::BTreeMap;
 use std::fs;

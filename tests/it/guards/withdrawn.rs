@@ -1,5 +1,5 @@
-//! A guard that fails in one function is taken out of service, whichever that is and whatever it may see: also where it gets nothing of
-//! the request.
+//! A guard that fails in one function is taken out of service, whichever that is and whatever it may see: also where it
+//! gets nothing of the request.
 
 use serde_json::json;
 use weir_tests::{Answer, Gateway, Reply, Request, Upstream};

@@ -1,5 +1,5 @@
-//! Each function of the contract that no other test calls, by itself: whatever it does is one clean error in the client's format,
-//! while another client is served.
+//! Each function of the contract that no other test calls, by itself: whatever it does is one clean error in the
+//! client's format, while another client is served.
 
 use std::fmt::Write as _;
 

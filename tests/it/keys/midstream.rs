@@ -1,5 +1,5 @@
-//! What is changed while a stream runs: the price that it began with is its price, and what it reserved of a budget that is
-//! deleted is given back once.
+//! What is changed while a stream runs: the price that it began with is its price, and what it reserved of a budget
+//! that is deleted is given back once.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Client, Folder, Gate, Gateway, Upstream, log};

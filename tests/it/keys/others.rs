@@ -24,7 +24,8 @@ async fn fact_of(gateway: &Gateway, team: &str) -> String {
     weir_tests::soon("the fact", found).await
 }
 
-/// A gateway with two teams, of which the first has an administrator; what there is of the second, by what it is called in paths.
+/// A gateway with two teams, of which the first has an administrator; what there is of the second, by what it is called
+/// in paths.
 async fn teams() -> (Gateway, Vec<(&'static str, String)>, [String; 3]) {
     let upstream = provider().await;
     let gateway = Gateway::from_file(&(config(&upstream) + "[store]\nbodies = \"all\"\n")).await;

@@ -1,4 +1,5 @@
-//! What is pushed to a registry and asked of it, request by request, at a registry in memory that lists what refers to what.
+//! What is pushed to a registry and asked of it, request by request, at a registry in memory that lists what refers to
+//! what.
 
 use std::fs;
 use std::sync::Arc;
@@ -194,7 +195,8 @@ async fn of_what_is_refused_by_its_manifest_no_part_is_fetched() {
     assert_eq!(of_parts(registry.asked()).collect::<Vec<_>>(), [""; 0]);
 }
 
-/// Asks a gateway over and over until the test says otherwise; counts the answers of each build, and expects each to be well.
+/// Asks a gateway over and over until the test says otherwise; counts the answers of each build, and expects each to be
+/// well.
 async fn ask_on(gateway: Arc<Gateway>, over: Arc<AtomicBool>, by_build: Arc<[AtomicUsize; 2]>) {
     let mut stream = false;
     while !over.load(Ordering::Relaxed) {

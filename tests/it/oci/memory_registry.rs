@@ -1,5 +1,5 @@
-//! A registry in memory: it keeps what is pushed, lists by itself what refers to what, and asks for a login where that is
-//! wanted.
+//! A registry in memory: it keeps what is pushed, lists by itself what refers to what, and asks for a login where that
+//! is wanted.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

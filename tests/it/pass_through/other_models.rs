@@ -1,4 +1,5 @@
-//! Methods of models that have a place of their own, such as those that were tuned for a client, and the streams of models.
+//! Methods of models that have a place of their own, such as those that were tuned for a client, and the streams of
+//! models.
 
 use serde_json::json;
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};

@@ -1,5 +1,5 @@
-//! Requests that a provider could read otherwise than the gateway, or whose model stands where the gateway's usual lanes do
-//! not look.
+//! Requests that a provider could read otherwise than the gateway, or whose model stands where the gateway's usual
+//! lanes do not look.
 
 use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
 

@@ -1,5 +1,5 @@
-//! What one client's session may cost others: memory, places, time, the health of a target, and the operator's name at the
-//! provider.
+//! What one client's session may cost others: memory, places, time, the health of a target, and the operator's name at
+//! the provider.
 
 use serde_json::json;
 use weir_tests::{Gateway, SessionProvider, WebSocket};

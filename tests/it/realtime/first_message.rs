@@ -1,5 +1,5 @@
-//! Sessions whose first message names the model: the handshake is granted at once, and what is refused later is reported by a
-//! close frame.
+//! Sessions whose first message names the model: the handshake is granted at once, and what is refused later is
+//! reported by a close frame.
 
 use serde_json::{Value, json};
 use weir_tests::{Gateway, SessionProvider, WebSocket};

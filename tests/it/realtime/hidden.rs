@@ -1,5 +1,5 @@
-//! What a client may try so that a response costs nothing, and what a provider may do so that one is not counted: requests
-//! that are hidden, responses that overlap, usage beside them, and endings without usage.
+//! What a client may try so that a response costs nothing, and what a provider may do so that one is not counted:
+//! requests that are hidden, responses that overlap, usage beside them, and endings without usage.
 
 use serde_json::{Value, json};
 use weir_tests::{Gateway, SessionProvider, WebSocket};

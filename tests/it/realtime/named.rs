@@ -1,5 +1,5 @@
-//! What a client's messages name: models that it may not use and objects of other clients reach no provider, however the
-//! messages are written and cut; names that Weir gave are the provider's there.
+//! What a client's messages name: models that it may not use and objects of other clients reach no provider, however
+//! the messages are written and cut; names that Weir gave are the provider's there.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gateway, Request, SessionProvider, Upstream, WebSocket, log};

@@ -1,4 +1,5 @@
-//! The fact of a request counts every byte of the answer's body, those too that the gateway puts at the end of a stream.
+//! The fact of a request counts every byte of the answer's body, those too that the gateway puts at the end of a
+//! stream.
 
 use weir_tests::{Answer, Request, Upstream};
 

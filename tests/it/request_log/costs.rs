@@ -1,5 +1,5 @@
-//! What was charged is explained and compared as it was charged: a batch as the many requests that it is, and what cost nothing
-//! not at all.
+//! What was charged is explained and compared as it was charged: a batch as the many requests that it is, and what cost
+//! nothing not at all.
 
 use super::*;
 

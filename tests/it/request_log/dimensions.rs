@@ -1,5 +1,6 @@
-//! Whatever a price depends on, a request costs what its answer says, to the nano-dollar: long prompts, caches that last for an
-//! hour, tiers, batches, audio and searches. In both lanes, whole and streamed, in the header and in the log.
+//! Whatever a price depends on, a request costs what its answer says, to the nano-dollar: long prompts, caches that
+//! last for an hour, tiers, batches, audio and searches. In both lanes, whole and streamed, in the header and in the
+//! log.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! A disk in trouble, a clock that jumps, and secrets that may not reach either of them. With contents kept, in both lanes, whole
-//! and streamed.
+//! A disk in trouble, a clock that jumps, and secrets that may not reach either of them. With contents kept, in both
+//! lanes, whole and streamed.
 
 use weir_tests::{Disk, Trouble};
 
@@ -106,7 +106,8 @@ async fn no_request_and_no_content_is_lost_where_a_day_ends_or_a_clock_is_set() 
             assert_eq!(reply.status(), 200, "{}", reply.text());
             ids.push((id, own_id(&reply)));
         }
-        // A process counts by the day once a second: what it numbered before a clock goes over months must be counted there.
+        // A process counts by the day once a second: what it numbered before a clock goes over months must be counted
+        // there.
         weir_tests::program::until_kept(kept.address, Some(TOKEN)).await;
     }
     clock.set_clock(0);
@@ -123,7 +124,8 @@ async fn no_request_and_no_content_is_lost_where_a_day_ends_or_a_clock_is_set() 
     }
 }
 
-/// Whether a share of one half has a request by its id: the last step of `splitmix64` of its last eight bytes, in millionths.
+/// Whether a share of one half has a request by its id: the last step of `splitmix64` of its last eight bytes, in
+/// millionths.
 fn is_of_half(id: &str) -> bool {
     let digits: String = id.chars().filter(char::is_ascii_hexdigit).collect();
     let mut mixed = u64::from_str_radix(&digits[16..], 16).unwrap();

@@ -1,5 +1,5 @@
-//! Nodes that are apart: by a broken link, by a clock that is wrong, by death. And a server that is away, and one that does not
-//! allow what is needed.
+//! Nodes that are apart: by a broken link, by a clock that is wrong, by death. And a server that is away, and one that
+//! does not allow what is needed.
 
 use std::net::SocketAddr;
 use std::time::Duration;

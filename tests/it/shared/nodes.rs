@@ -1,5 +1,5 @@
-//! Three nodes over one PostgreSQL and one Redis: keys, limits, budgets and use are those of one gateway, also while the
-//! server between them is killed, started again and made to hang under load.
+//! Three nodes over one PostgreSQL and one Redis: keys, limits, budgets and use are those of one gateway, also while
+//! the server between them is killed, started again and made to hang under load.
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;

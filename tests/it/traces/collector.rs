@@ -1,5 +1,5 @@
-//! A collector of spans, over HTTP or gRPC. It reads the protocol strictly: a message that holds more than the protocol's
-//! schema knows is a mistake.
+//! A collector of spans, over HTTP or gRPC. It reads the protocol strictly: a message that holds more than the
+//! protocol's schema knows is a mistake.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -1,5 +1,5 @@
-//! `bedrock.converse`: `ConverseResponse` and `ConverseStreamOutput` in the model of Bedrock's runtime service. A streamed
-//! answer is `application/vnd.amazon.eventstream`.
+//! `bedrock.converse`: `ConverseResponse` and `ConverseStreamOutput` in the model of Bedrock's runtime service. A
+//! streamed answer is `application/vnd.amazon.eventstream`.
 
 use std::collections::BTreeMap;
 

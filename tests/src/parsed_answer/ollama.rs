@@ -1,5 +1,5 @@
-//! `ollama.chat` and `ollama.generate`: `ChatResponse`, `GenerateResponse` and their stream events in the specification of
-//! Ollama's API. A streamed answer is one JSON text a line.
+//! `ollama.chat` and `ollama.generate`: `ChatResponse`, `GenerateResponse` and their stream events in the specification
+//! of Ollama's API. A streamed answer is one JSON text a line.
 
 use serde_json::Value;
 

@@ -29,8 +29,8 @@ fn free(folder: &Path) -> Option<u64> {
     of_table(&process::read(Command::new("df").arg("-Pk").arg(folder)).ok()?)
 }
 
-/// The free megabytes in the output of `df -Pk`: a head, and a line of the disk's name and its size, used and free kilobytes.
-/// Source: POSIX, `df`.
+/// The free megabytes in the output of `df -Pk`: a head, and a line of the disk's name and its size, used and free
+/// kilobytes. Source: POSIX, `df`.
 fn of_table(table: &str) -> Option<u64> {
     let kilobytes: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     Some(kilobytes >> 10)

@@ -1,7 +1,8 @@
 //! Runs steps in two lanes: one after another here, and beside them, with less priority, those that build in folders of
 //! their own. Tests wait for much, and what a second build does meanwhile costs no time.
 //!
-//! A step beside is a process of its own, `cargo xtask test STEP`, whose output is printed as a whole when it has ended.
+//! A step beside is a process of its own, `cargo xtask test STEP`, whose output is printed as a whole when it has
+//! ended.
 
 use std::fs::{self, File};
 use std::panic::{self, AssertUnwindSafe};

@@ -1,5 +1,5 @@
-//! What clippy's driver has warned of while everything was built. A warning is kept beside what was built, so that cargo tells it
-//! again without a second build.
+//! What clippy's driver has warned of while everything was built. A warning is kept beside what was built, so that
+//! cargo tells it again without a second build.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Boots the image: with a read-only root, one writable folder, no shell and an arbitrary user, it answers a recorded
-//! request and ends when it is asked to. A second time, it does so with 128 MiB and half a processor, in which it compiles
-//! all adapters.
+//! request and ends when it is asked to. A second time, it does so with 128 MiB and half a processor, in which it
+//! compiles all adapters.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

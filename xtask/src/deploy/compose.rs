@@ -1,5 +1,5 @@
-//! `compose.yml`: it is YAML, the files that it mounts and the volumes and services that it names are there, its ports are
-//! published to this machine only, and Weir knows the variables that it sets.
+//! `compose.yml`: it is YAML, the files that it mounts and the volumes and services that it names are there, its ports
+//! are published to this machine only, and Weir knows the variables that it sets.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The image: the last stage of the Dockerfile, made of the program that is already built. The stage before it builds the
-//! program from a toolchain's image, which a machine without a registry cannot have.
+//! The image: the last stage of the Dockerfile, made of the program that is already built. The stage before it builds
+//! the program from a toolchain's image, which a machine without a registry cannot have.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

@@ -9,7 +9,8 @@ use crate::process;
 /// Longest time to install a package.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The path of a program. If it is missing and this is a Debian in CI that may install packages, its package is installed.
+/// The path of a program. If it is missing and this is a Debian in CI that may install packages, its package is
+/// installed.
 pub(crate) fn find(program: &str, package: &str) -> Option<PathBuf> {
     if let Some(found) = process::find(program) {
         return Some(found);

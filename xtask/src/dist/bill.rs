@@ -1,5 +1,5 @@
-//! The bill of materials, in the JSON of `CycloneDX`: the program and the adapters, the crates that each is linked of, and the
-//! libraries that each holds as files.
+//! The bill of materials, in the JSON of `CycloneDX`: the program and the adapters, the crates that each is linked of,
+//! and the libraries that each holds as files.
 
 use std::collections::{BTreeMap, BTreeSet};
 

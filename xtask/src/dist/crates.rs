@@ -1,5 +1,5 @@
-//! The crates that a package is linked of: as `cargo tree` resolves them for a target, without build scripts, macros and
-//! tests, with what `cargo metadata` and `Cargo.lock` know of each.
+//! The crates that a package is linked of: as `cargo tree` resolves them for a target, without build scripts, macros
+//! and tests, with what `cargo metadata` and `Cargo.lock` know of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -99,7 +99,8 @@ impl Linkage {
     }
 }
 
-/// QEMU's user emulation of a machine, with the libraries that the compiler for it brings; empty if it is not installed.
+/// QEMU's user emulation of a machine, with the libraries that the compiler for it brings; empty if it is not
+/// installed.
 fn emulator(machine: &str, libc: &str, is_installed: impl Fn(&str) -> bool) -> Vec<String> {
     let names = [format!("qemu-{machine}-static"), format!("qemu-{machine}")];
     let Some(name) = names.into_iter().find(|name| is_installed(name)) else { return Vec::new() };

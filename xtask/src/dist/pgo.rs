@@ -1,8 +1,8 @@
-//! Profile-guided optimisation: the program is built with counters, answers the lanes of `cargo xtask profile`, and is built
-//! again by what it counted.
+//! Profile-guided optimisation: the program is built with counters, answers the lanes of `cargo xtask profile`, and is
+//! built again by what it counted.
 //!
-//! Functions that never ran are left out of the counts (`--sparse`). They are optimised as ever then, and not for size: that a
-//! lane is missing here does not make it slow.
+//! Functions that never ran are left out of the counts (`--sparse`). They are optimised as ever then, and not for size:
+//! that a lane is missing here does not make it slow.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,8 +23,8 @@ const CLIENTS: usize = 8;
 const COUNT: usize = 500;
 /// The variable that says where a program with counters writes them.
 const FILE: &str = "LLVM_PROFILE_FILE";
-/// Where it writes them without the variable: nowhere. The program compiles its adapters in processes that inherit no variable
-/// and may write to no file; the system would kill them over their counts.
+/// Where it writes them without the variable: nowhere. The program compiles its adapters in processes that inherit no
+/// variable and may write to no file; the system would kill them over their counts.
 const NOWHERE: &str = "/dev/null";
 
 /// Flags for rustc by which the program for this target is optimised. `adapters` are those that it serves meanwhile.

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 /// The file of the digests.
 pub(super) const NAME: &str = "SHA256SUMS";
 
-/// Writes the digests of all files of the folder whose names begin with `prefix`: those of earlier calls for other targets,
-/// too.
+/// Writes the digests of all files of the folder whose names begin with `prefix`: those of earlier calls for other
+/// targets, too.
 pub(super) fn write(folder: &Path, prefix: &str) -> Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {

@@ -62,8 +62,8 @@ enum Searches {
 }
 
 impl Searches {
-    /// Reads the provider's rules, which go by parts of the entry's name, and for fees of requests with searches by what its
-    /// members say as well.
+    /// Reads the provider's rules, which go by parts of the entry's name, and for fees of requests with searches by
+    /// what its members say as well.
     fn of(name: &str, members: &Members, source: &Value) -> Self {
         let is_meant = |rule: &Value| {
             let has = |list: &str| super::strings(&rule[list]).iter().any(|part| name.contains(part));
@@ -203,7 +203,8 @@ impl Card {
             return Ok(None);
         }
         if WRITES.contains(&mode) && !zero_is_free && offers.writes_for_nothing() {
-            // Another model's price comes on top, as behind a router, or the answer is paid by what is counted as nothing.
+            // Another model's price comes on top, as behind a router, or the answer is paid by what is counted as
+            // nothing.
             *left_out.entry("entries of models that write for nothing".to_owned()).or_default() += 1;
             return Ok(None);
         }
@@ -272,8 +273,8 @@ impl Offers {
         }
     }
 
-    /// Images that are paid by their tokens have no price of their own. Where nothing else is made, all output is images, also
-    /// where an answer does not tell its kinds apart, as streams of images do not.
+    /// Images that are paid by their tokens have no price of their own. Where nothing else is made, all output is
+    /// images, also where an answer does not tell its kinds apart, as streams of images do not.
     fn pay_images_by_token(&mut self) {
         let names = |measure| self.rates.values().any(|rates| rates.contains_key(measure));
         let is_all = !names("output");

@@ -1,4 +1,4 @@
-//! Comments say more than the name that they stand at.
+//! Comments say more than the name that they stand at, and their lines are no longer than those of code.
 
 use super::Findings;
 use super::source::Tree;
@@ -7,8 +7,12 @@ use super::source::Tree;
 const EMPTY: &[&str] =
     &["the", "a", "an", "of", "its", "it", "this", "is", "s", "in", "for", "to", "and", "that", "which", "has"];
 
+/// Most columns of a line. The formatter holds code to it, but leaves comments as they are.
+const COLUMNS: usize = 120;
+
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     for file in tree.rust() {
+        check_columns(&file.path, &file.text, findings);
         let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
         for (at, window) in lines.windows(3).enumerate() {
             let &[before, comment, after] = window else { continue };
@@ -17,6 +21,23 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
             if !item.starts_with("///") && repeats(comment, item) {
                 findings.problem(format!("{}:{}: `{comment}` says no more than the name", file.path, at + 2));
             }
+        }
+    }
+}
+
+/// Rows of tables and what stands between fences cannot be wrapped.
+fn check_columns(path: &str, text: &str, findings: &mut Findings) {
+    let mut is_fenced = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let Some(comment) = line.trim_start().strip_prefix("//") else {
+            is_fenced = false;
+            continue;
+        };
+        let comment = comment.trim_start_matches(['/', '!', ' ']);
+        is_fenced ^= comment.starts_with("```");
+        let columns = line.chars().count();
+        if columns > COLUMNS && !is_fenced && !comment.starts_with('|') {
+            findings.problem(format!("{path}:{number}: a comment of {columns} columns; at most {COLUMNS}"));
         }
     }
 }
@@ -72,5 +93,13 @@ mod tests {
         assert_eq!(problems("\n/// An answer.\n#[derive(Debug)]\npub(crate) struct Answers;\n"), 1);
         assert_eq!(problems("\n/// The id that the log lines have.\npub request_id: String,\n"), 0);
         assert_eq!(problems("/// What it is.\n/// The name.\npub name: String,\n"), 0);
+    }
+
+    #[test]
+    fn long_lines_of_comments_are_found_but_in_tables_and_examples() {
+        let long = "words ".repeat(20);
+        assert_eq!(problems(&format!("// {long}\n//! {long}\n    /// {long}\n")), 3);
+        assert_eq!(problems(&format!("//! | {long} |\n//!\n//! ```text\n//! {long}\n//! ```\n")), 0);
+        assert_eq!(problems(&format!("// é{}\n", "é".repeat(COLUMNS - 4))), 0);
     }
 }

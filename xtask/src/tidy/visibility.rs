@@ -1,5 +1,5 @@
-//! Reports functions and constants of `host/` that are `pub` although no other crate names them. Types are left out, since
-//! the signature of a function needs them without naming them elsewhere.
+//! Reports functions and constants of `host/` that are `pub` although no other crate names them. Types are left out,
+//! since the signature of a function needs them without naming them elsewhere.
 
 use std::collections::{HashMap, HashSet};
 

@@ -43,8 +43,8 @@ fn names(tree: &Tree) -> BTreeSet<&str> {
     adapters.map(|(name, _)| name).filter(|name| *name != ENGLISH).chain(NAMES).collect()
 }
 
-/// Whether a file is the host's own: the code of one of its crates. The one that reads configurations of other gateways,
-/// and its command, are the place for their names.
+/// Whether a file is the host's own: the code of one of its crates. The one that reads configurations of other
+/// gateways, and its command, are the place for their names.
 fn is_host(path: &str) -> bool {
     if path.starts_with("host/import/") || path.starts_with("host/weir/src/cli/import") {
         return false;

@@ -3,8 +3,8 @@
 //! The code comes first, so that the file can be mapped as it is. The seal at the end holds the length of the
 //! description (four bytes, little-endian), a checksum of everything before it (XXH3, 128 bits), and [`MAGIC`].
 //!
-//! The checksum finds damage. It does not protect from an attacker who can write here: such an attacker controls the process
-//! anyhow. A cryptographic digest of all entries would make a start a sixth longer.
+//! The checksum finds damage. It does not protect from an attacker who can write here: such an attacker controls the
+//! process anyhow. A cryptographic digest of all entries would make a start a sixth longer.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};

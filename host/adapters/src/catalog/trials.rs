@@ -38,8 +38,8 @@ impl Catalog {
         self.asked_trials.add(digest, rule);
     }
 
-    /// Puts the version in the folder on trial, although the operator rolled back from it, or begins its trial anew with
-    /// another rule.
+    /// Puts the version in the folder on trial, although the operator rolled back from it, or begins its trial anew
+    /// with another rule.
     pub fn try_again_by(&self, name: &str, digest: Digest, rule: CanaryRule) -> Result<(), ChangeDenied> {
         let _changing = self.lock();
         let mut next = self.next();

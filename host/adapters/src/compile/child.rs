@@ -11,8 +11,8 @@ use weir_sandbox::engine::Engine;
 pub const REFUSED: u8 = 65;
 /// Most threads: they need less memory than one for each core, and leave the other cores free.
 pub(super) const THREADS: u32 = 2;
-/// The whole environment but the number of threads. Otherwise, the allocator would reserve a gigabyte of address space, and
-/// keep memory that is free for a while, a fifth of all in a child.
+/// The whole environment but the number of threads. Otherwise, the allocator would reserve a gigabyte of address space,
+/// and keep memory that is free for a while, a fifth of all in a child.
 pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("MIMALLOC_ARENA_RESERVE", "32MiB"), ("MIMALLOC_PURGE_DELAY", "0")];
 
 /// Why a component was not compiled.
@@ -51,8 +51,8 @@ pub fn run(memory: u64, seconds: u64) -> Result<(), ChildError> {
 fn limit(memory: u64, seconds: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, nice, setrlimit};
     let set = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    // Where memory is short, the system is to end this process, not the one that serves. Where there is no such file, it
-    // chooses by size.
+    // Where memory is short, the system is to end this process, not the one that serves. Where there is no such file,
+    // it chooses by size.
     #[cfg(target_os = "linux")]
     let _is_said = std::fs::write("/proc/self/oom_score_adj", "1000");
     set(Resource::Core, 0)?;

@@ -1,5 +1,5 @@
-//! Looks at files of the directory: reads, checks, loads and proves them. That changes nothing, so that several new files
-//! are looked at at once; what was seen is taken into the catalog afterwards, in the order of the names.
+//! Looks at files of the directory: reads, checks, loads and proves them. That changes nothing, so that several new
+//! files are looked at at once; what was seen is taken into the catalog afterwards, in the order of the names.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -232,7 +232,8 @@ impl Watch {
         State::Done { digest, trusted }
     }
 
-    /// Warns that an adapter serves whose bytes are not those that the lock file pins: a build, or a file from elsewhere.
+    /// Warns that an adapter serves whose bytes are not those that the lock file pins: a build, or a file from
+    /// elsewhere.
     fn warn_of_other_bytes(&self, adapter: &Adapter) {
         let pinned = self.lock.pinned(&adapter.name).filter(|_| !adapter.trusted && adapter.signer.is_none());
         if let Some(pinned) = pinned {

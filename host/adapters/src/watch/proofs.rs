@@ -81,7 +81,8 @@ impl Unproved {
 }
 
 impl Watch {
-    /// Checks whether an adapter proves itself by the fixtures beside this file, or in the bytes that it was loaded from.
+    /// Checks whether an adapter proves itself by the fixtures beside this file, or in the bytes that it was loaded
+    /// from.
     pub(super) fn prove(&self, adapter: &Arc<Adapter>, file: &Path, bytes: &[u8]) -> Result<(), ProofError> {
         self.folder.proof.as_ref().map_or(Ok(()), |proof| proof(adapter, file, bytes))
     }
@@ -92,9 +93,9 @@ impl Watch {
     }
 
     /// Proves the adapters that serve already because the lock file pins them ([`super::Folder::proves_beside`]). What
-    /// fails is refused and leaves service; nothing takes its place. What lacks time serves on, and is proved again after
-    /// a pause. [`Watch::follow`] begins with this, and the start is over then: what comes later is proved before it
-    /// serves.
+    /// fails is refused and leaves service; nothing takes its place. What lacks time serves on, and is proved again
+    /// after a pause. [`Watch::follow`] begins with this, and the start is over then: what comes later is proved before
+    /// it serves.
     pub(crate) fn prove_the_rest(&mut self) {
         self.folder.proves_beside = None;
         let now = Instant::now();

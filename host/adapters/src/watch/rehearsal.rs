@@ -113,9 +113,9 @@ impl Rehearsal {
         self.loader.engine().limits().structure.bytes
     }
 
-    /// Checks bytes as a file `NAME.wasm` of the directory: pins and signatures, structure, manifest, the fixtures of the
-    /// file at `proved_by`, and that it can serve beside the others. That the operator rolled back from it is no reason
-    /// to refuse it. Blocks while it compiles.
+    /// Checks bytes as a file `NAME.wasm` of the directory: pins and signatures, structure, manifest, the fixtures of
+    /// the file at `proved_by`, and that it can serve beside the others. That the operator rolled back from it is no
+    /// reason to refuse it. Blocks while it compiles.
     ///
     /// # Errors
     ///

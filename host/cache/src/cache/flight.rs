@@ -115,8 +115,8 @@ impl Leader {
         self.key
     }
 
-    /// Keeps the answer, and gives it to all who wait. `origin` is the same answer for clients of other formats, under the
-    /// key that the entry names as its origin.
+    /// Keeps the answer, and gives it to all who wait. `origin` is the same answer for clients of other formats, under
+    /// the key that the entry names as its origin.
     pub fn fill(mut self, entry: Arc<Entry>, origin: Option<&Arc<Entry>>) {
         self.cache.put(self.key, &entry, self.asked);
         if let Some((key, origin)) = entry.origin.zip(origin) {

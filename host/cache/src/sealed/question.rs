@@ -10,7 +10,8 @@ use crate::similar::{Direction, Question};
 
 /// What every sealed question begins with: its version.
 const VERSION: &[u8] = b"weir-question-1";
-/// What a sealed question takes besides its numbers, in bytes: the version, the nonce, two digests, the end and the tag.
+/// What a sealed question takes besides its numbers, in bytes: the version, the nonce, two digests, the end and the
+/// tag.
 const BESIDE: usize = VERSION.len() + NONCE_LEN + 2 * DIGEST + size_of::<u64>() + 16;
 
 /// A question that was opened.
@@ -30,8 +31,8 @@ pub fn sealed_question_bytes(numbers: usize) -> usize {
 }
 
 impl Seal {
-    /// A question as bytes, with the key of its answer and when that ends, in milliseconds since 1970. `random` must be new
-    /// each time.
+    /// A question as bytes, with the key of its answer and when that ends, in milliseconds since 1970. `random` must be
+    /// new each time.
     pub fn seal_question(
         &self,
         list: &SharedList,

@@ -60,8 +60,8 @@ impl List {
         self.asked.len() * (self.numbers * size_of::<f32>() + OVERHEAD)
     }
 
-    /// The nearest question: the nearest that fits, if there is one. Of a large partition one that is nearer than is asked
-    /// for, or none.
+    /// The nearest question: the nearest that fits, if there is one. Of a large partition one that is nearer than is
+    /// asked for, or none.
     pub(super) fn nearest(&self, question: &Question, demand: Demand) -> Option<Nearest> {
         let vector = &question.direction.0;
         if self.numbers != vector.len() || vector.is_empty() {
@@ -84,14 +84,14 @@ impl List {
         near.map(|(_, one)| compared(one)).max_by(nearer)
     }
 
-    /// Adds a question, or puts it in the place of the oldest: there are `most` of them at most, and no more than now unless
-    /// there is room.
+    /// Adds a question, or puts it in the place of the oldest: there are `most` of them at most, and no more than now
+    /// unless there is room.
     pub(super) fn add(&mut self, question: &Question, key: Key, has_room: bool, most: usize) {
         let Question { direction: Direction(vector), wording } = question;
         let asked = StoredQuestion { key, wording: *wording };
         if vector.len() != self.numbers {
-            // The model makes others now: the earlier ones cannot be compared with them. There is room for this one, or else
-            // for none.
+            // The model makes others now: the earlier ones cannot be compared with them. There is room for this one, or
+            // else for none.
             let room_made = self.bytes();
             *self = Self { numbers: vector.len(), ..Self::read_from(self.read) };
             if !has_room && room_made < vector.len() * size_of::<f32>() + OVERHEAD {

@@ -1,5 +1,5 @@
-//! The questions of a partition as a server has them that several nodes share: one after the other, sealed. A node reads on
-//! from where it was.
+//! The questions of a partition as a server has them that several nodes share: one after the other, sealed. A node
+//! reads on from where it was.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,9 +1,11 @@
-//! Sketches of vectors: 256 signs of each, by which most of a large partition is passed over without a look at its numbers.
+//! Sketches of vectors: 256 signs of each, by which most of a large partition is passed over without a look at its
+//! numbers.
 //!
 //! A vector is turned by a rotation that is the same for all (three rounds of changed signs and a Walsh–Hadamard
 //! transform), and its first signs are kept. Two vectors at an angle of *a* differ in about *a*/π of them, whatever the
-//! questions are about: so how many near ones are found depends on the cosine that is asked for alone, nothing is trained,
-//! and a question is added and removed like any other. Those whose sketches are near enough are then compared exactly.
+//! questions are about: so how many near ones are found depends on the cosine that is asked for alone, nothing is
+//! trained, and a question is added and removed like any other. Those whose sketches are near enough are then compared
+//! exactly.
 
 use std::f64::consts::PI;
 

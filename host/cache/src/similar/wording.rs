@@ -1,7 +1,7 @@
-//! The words of a question without those that change nothing. No cosine separates "enable" from "disable": the vectors of
-//! opposites, of other numbers and of other names are as near as those of paraphrases. So two questions are taken for one
-//! only if they say the same in the same order, but for courtesy, punctuation, contractions and the ways to ask how. A text
-//! that quotes another, or has several lines, is compared as it is: in what it quotes, each sign may count.
+//! The words of a question without those that change nothing. No cosine separates "enable" from "disable": the vectors
+//! of opposites, of other numbers and of other names are as near as those of paraphrases. So two questions are taken
+//! for one only if they say the same in the same order, but for courtesy, punctuation, contractions and the ways to ask
+//! how. A text that quotes another, or has several lines, is compared as it is: in what it quotes, each sign may count.
 
 use sha2::{Digest as _, Sha256};
 

@@ -196,8 +196,8 @@ impl Link {
         Some(written)
     }
 
-    /// Asks for something about questions; none if the server is away. One that refuses this alone, since its user may not
-    /// use streams, still serves answers.
+    /// Asks for something about questions; none if the server is away. One that refuses this alone, since its user may
+    /// not use streams, still serves answers.
     pub(super) async fn aside<T: Send + 'static>(
         &self,
         ask: impl AsyncFnOnce(&Values) -> Result<T, ServerError>,

@@ -1,5 +1,5 @@
-//! Questions that the answers of other nodes answer: one stream of sealed questions for each list. A node reads on from where
-//! it was, and compares what it knows itself; so the server learns nothing of them and decides nothing.
+//! Questions that the answers of other nodes answer: one stream of sealed questions for each list. A node reads on from
+//! where it was, and compares what it knows itself; so the server learns nothing of them and decides nothing.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use super::link::Outcome;
 use super::{Inner, number, unix_ms};
 use crate::values::Values;
 
-/// About how many bytes are read of a list at once: they are opened on the thread of requests, which takes a millisecond.
+/// About how many bytes are read of a list at once: they are opened on the thread of requests, which takes a
+/// millisecond.
 const PAGE: usize = 128 << 10;
 /// The most questions that are read at once.
 const MAX_OF_PAGE: usize = 256;
@@ -51,7 +52,8 @@ impl Inner {
         }
     }
 
-    /// Adds a question that this answer answers. The answer is there before, so that no node finds a question without it.
+    /// Adds a question that this answer answers. The answer is there before, so that no node finds a question without
+    /// it.
     pub(super) async fn add(&self, SharedQuestion { list, question, most }: &SharedQuestion, key: &Key, entry: &Entry) {
         let lasts = entry.lifetime.saturating_sub(entry.age(Instant::now()));
         let ends = unix_ms().saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));

@@ -1,5 +1,5 @@
-//! Nodes of two versions on one server, as while nodes are upgraded one after the other: the first form of the script, of its
-//! arguments and of its answer, which stay as they are here, beside the present ones.
+//! Nodes of two versions on one server, as while nodes are upgraded one after the other: the first form of the script,
+//! of its arguments and of its answer, which stay as they are here, beside the present ones.
 
 use weir_lease::{Answer, Before, Kind, Link, NodeStatus, Share};
 

@@ -26,8 +26,8 @@ part! {
         deadline: Duration = Duration::from_secs(1),
         /// The number of exchanges after which an instance is dropped. It has no effect on `fresh` instances.
         max_uses: usize as Amount = 10_000,
-        /// Whether the adapter serves only if it has fixtures and they pass. It is then proved before it serves, also at a
-        /// start with a pinned digest. Existing fixtures are replayed in any case; see docs/fixtures.md.
+        /// Whether the adapter serves only if it has fixtures and they pass. It is then proved before it serves, also
+        /// at a start with a pinned digest. Existing fixtures are replayed in any case; see docs/fixtures.md.
         require_fixtures: bool,
         /// When the adapter is taken out of service for failing too often; the last good version then returns. `false`
         /// turns quarantine off.

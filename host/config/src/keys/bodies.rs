@@ -82,8 +82,8 @@ part! {
     /// A rule as it is written.
     #[derive(Debug)]
     struct BodiesDraft {
-        /// Whose requests: a table with one of `key` (a client's name, or the id of a stored key), `team`, `org`, `tag`,
-        /// `model` (an alias).
+        /// Whose requests: a table with one of `key` (a client's name, or the id of a stored key), `team`, `org`,
+        /// `tag`, `model` (an alias).
         scope "for": Option<Scope> => required "such as `for = { key = \"ci\" }`",
         /// The requests that are kept, as `bodies` of `[store]` says.
         keep: Option<KeepBodies> => required "\"off\", \"on-request\", \"errors\", \"all\", or a share such as \"5%\"",
@@ -91,8 +91,8 @@ part! {
 }
 
 joined! {
-    /// Whose requests are logged with their content, where that differs from `bodies` of `[store]`. The first table that
-    /// fits a request decides.
+    /// Whose requests are logged with their content, where that differs from `bodies` of `[store]`. The first table
+    /// that fits a request decides.
     BODIES = "[[bodies]]": BodiesDraft::KEYS;
 }
 

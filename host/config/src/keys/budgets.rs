@@ -44,8 +44,9 @@ part! {
 }
 
 joined! {
-    /// What may be spent in a window of time. A request counts against each budget that is for its client, its team, its
-    /// organisation, one of its tags, its model, its provider, or for all, and is sent only if all of them have room.
+    /// What may be spent in a window of time. A request counts against each budget that is for its client, its team,
+    /// its organisation, one of its tags, its model, its provider, or for all, and is sent only if all of them have
+    /// room.
     BUDGET = "[[budgets]]": BudgetDraft::KEYS;
 }
 

@@ -13,11 +13,11 @@ section! {
     CACHE = "[cache]" at "cache";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct CacheSettings {
-        /// The server: `"redis://HOST:6379"`, or with TLS and a login `"rediss://USER:PASSWORD@HOST:6379/0"`; `valkey://`
-        /// is the same. An address with a password is best written as `"env:NAME"` or `"file:PATH"`.
+        /// The server: `"redis://HOST:6379"`, or with TLS and a login `"rediss://USER:PASSWORD@HOST:6379/0"`;
+        /// `valkey://` is the same. An address with a password is best written as `"env:NAME"` or `"file:PATH"`.
         url: Secret as ServerUrl = Secret::new("") => required "the address of a Valkey or Redis, such as \"redis://127.0.0.1:6379\"",
-        /// What answers are encrypted with in the server: at least 32 characters, the same on each node, and known to no
-        /// other program. Without it, the server can neither read an answer nor make one.
+        /// What answers are encrypted with in the server: at least 32 characters, the same on each node, and known to
+        /// no other program. Without it, the server can neither read an answer nor make one.
         secret: Secret as SealingSecret = Secret::new("") => required "a random text, such as `openssl rand -hex 32` prints: \"env:NAME\" or \"file:PATH\"",
         /// How long a request waits for the server at most. Then a provider is asked.
         wait: Duration = Duration::from_millis(10),

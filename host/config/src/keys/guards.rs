@@ -36,7 +36,8 @@ section! {
     GUARD_SCOPE = "for = { ... }";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct GuardScope {
-        /// Models, by the client's names for them, or patterns with `*`. Requests without a model fit only without this list.
+        /// Models, by the client's names for them, or patterns with `*`. Requests without a model fit only without this
+        /// list.
         models: Vec<Alias> => "all",
         /// Names of `[[clients]]`.
         clients: Vec<String> => "all",
@@ -89,11 +90,12 @@ part! {
         /// What becomes of a request that the guard fails to judge, because it is missing, traps or takes too long:
         /// `closed` refuses the request, `open` lets it pass.
         fail: GuardFailure,
-        /// Processor time that one call of the guard may take; a large request gets more. By the clock, it may take ten times as
-        /// long, or just as long while the guard is new or has missed a deadline lately. Of a webhook, time by the clock.
+        /// Processor time that one call of the guard may take; a large request gets more. By the clock, it may take ten
+        /// times as long, or just as long while the guard is new or has missed a deadline lately. Of a webhook, time by
+        /// the clock.
         deadline: Duration = Duration::from_millis(250),
-        /// Pieces of a stream that come within this time after others were judged wait for its end, and are judged together. It
-        /// applies where text is held back anyway.
+        /// Pieces of a stream that come within this time after others were judged wait for its end, and are judged
+        /// together. It applies where text is held back anyway.
         judge_every: Duration = Duration::from_millis(40),
         /// Whose requests it judges.
         scope "for": GuardScope => "all",
@@ -108,8 +110,8 @@ part! {
 }
 
 joined! {
-    /// A component that judges requests before they are sent, and answers, whatever their format: it lets them pass, refuses
-    /// them or changes them. Guards judge in the order of the file. See docs/guards.md.
+    /// A component that judges requests before they are sent, and answers, whatever their format: it lets them pass,
+    /// refuses them or changes them. Guards judge in the order of the file. See docs/guards.md.
     GUARD = "[[guards]]": Guard::KEYS;
 }
 

@@ -44,9 +44,9 @@ part! {
 }
 
 joined! {
-    /// An identity provider whose tokens are accepted in place of keys: signed tokens (JWT) that it issued for one of the
-    /// audiences. Its keys are fetched, kept, and fetched again when they change. With an issuer, requests need a key or a
-    /// token.
+    /// An identity provider whose tokens are accepted in place of keys: signed tokens (JWT) that it issued for one of
+    /// the audiences. Its keys are fetched, kept, and fetched again when they change. With an issuer, requests need a
+    /// key or a token.
     ISSUER = "[[issuers]]": Issuer::KEYS;
 }
 

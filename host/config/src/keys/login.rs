@@ -5,9 +5,9 @@ use crate::Secret;
 use crate::section::section;
 
 section! {
-    /// A login at an identity provider (OpenID Connect, authorization code with PKCE) for everything under `/admin`, beside
-    /// the tokens: the dashboard shows a button for it. Off without this table. With it, `/admin` needs a login or a token
-    /// from this machine, too.
+    /// A login at an identity provider (OpenID Connect, authorization code with PKCE) for everything under `/admin`,
+    /// beside the tokens: the dashboard shows a button for it. Off without this table. With it, `/admin` needs a login
+    /// or a token from this machine, too.
     LOGIN = "login = { ... }";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct AdminLogin {

@@ -49,8 +49,8 @@ part! {
         /// The time without an answer after which the next target is asked too. The first answer counts; the other
         /// exchange is cancelled. Off if unset.
         hedge: Option<Duration>,
-        /// How long a complete answer is kept for equal requests of the same caller, which then cost nothing. Off if unset.
-        /// See `docs/cache.md`.
+        /// How long a complete answer is kept for equal requests of the same caller, which then cost nothing. Off if
+        /// unset. See `docs/cache.md`.
         cache: Option<Duration>,
         /// Kept answers for questions that mean the same; see `semantic_cache`. It needs `cache`.
         semantic_cache: Option<SemanticCache>,
@@ -62,8 +62,8 @@ part! {
         limits: Limits,
         /// What the model can do. Each key overrides the bundled file.
         capabilities: Capabilities,
-        /// What the model costs. If the model has one target, this overrides the bundled file; if it has several, it is used
-        /// for targets whose price the bundled file does not know.
+        /// What the model costs. If the model has one target, this overrides the bundled file; if it has several, it is
+        /// used for targets whose price the bundled file does not know.
         price: Option<Price>,
     } beside {
         /// The name or pattern that clients use.

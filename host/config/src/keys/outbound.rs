@@ -9,19 +9,21 @@ use crate::raw::Node;
 use crate::section::{Entry, Located, SecretUrl, Take, section};
 
 section! {
-    /// A proxy on the way to providers, and for all else that is reached by https: identity providers, webhooks, sinks and
-    /// collectors of spans. Without this table, they are asked directly; proxies that environment variables name are not used.
+    /// A proxy on the way to providers, and for all else that is reached by https: identity providers, webhooks, sinks
+    /// and collectors of spans. Without this table, they are asked directly; proxies that environment variables name
+    /// are not used.
     OUTBOUND = "[outbound]" at "outbound";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Outbound {
         /// The proxy, which makes a tunnel to each server (`CONNECT`): `"http://HOST:3128"`, or with a login
-        /// `"http://USER:PASSWORD@HOST:3128"`. An address with a password is best written as `"env:NAME"` or `"file:PATH"`.
+        /// `"http://USER:PASSWORD@HOST:3128"`. An address with a password is best written as `"env:NAME"` or
+        /// `"file:PATH"`.
         proxy: Secret as ProxyUrl = Secret::new("") => required "the address of a proxy, such as \"http://proxy.example.com:3128\"",
-        /// Hosts that are reached without the proxy: names, `"*.example.com"` for all below a name, addresses and networks. This
-        /// machine always is.
+        /// Hosts that are reached without the proxy: names, `"*.example.com"` for all below a name, addresses and
+        /// networks. This machine always is.
         direct: Vec<DirectHost>,
-        /// Whether media that requests refer to are fetched through the proxy, too. It resolves their names, so it has to keep
-        /// clients from addresses of your own network.
+        /// Whether media that requests refer to are fetched through the proxy, too. It resolves their names, so it has
+        /// to keep clients from addresses of your own network.
         media: bool = false,
     }
 }

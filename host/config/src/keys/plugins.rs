@@ -22,8 +22,8 @@ part! {
     #[derive(Debug)]
     struct Paths {
         /// The folder with the files `NAME.wasm`, which Weir watches. If this key is unset and the working directory
-        /// has no such folder, the folder `plugins` beside the program is used, or `../lib/weir/plugins` from a program in
-        /// `bin`, if it exists.
+        /// has no such folder, the folder `plugins` beside the program is used, or `../lib/weir/plugins` from a program
+        /// in `bin`, if it exists.
         dir: Option<Located<PathBuf>> => "\"plugins\"",
         /// The file with the digests of components whose suggestions (url, key variables) are accepted without
         /// confirmation. It need not exist.
@@ -153,8 +153,8 @@ impl Plugins {
     }
 }
 
-/// `plugins` in the working directory; if it is missing there, the one beside the program, where a release has it, or the one
-/// of the prefix into which the program was installed.
+/// `plugins` in the working directory; if it is missing there, the one beside the program, where a release has it, or
+/// the one of the prefix into which the program was installed.
 fn usual_dir(reader: &Reader<'_>) -> PathBuf {
     let here = PathBuf::from("plugins");
     if here.exists() {

@@ -33,8 +33,8 @@ part! {
     pub(crate) struct Tables {
         /// The provider for models that no alias matches, as with an alias `*`.
         default_provider: Option<Located<String>>,
-        /// A file of prices, laid over the bundled ones; docs/budgets.md describes the format. A path in the configuration's
-        /// folder.
+        /// A file of prices, laid over the bundled ones; docs/budgets.md describes the format. A path in the
+        /// configuration's folder.
         price_file: Option<Located<PathBuf>> as Option<Located<InFolder>>,
         /// The main listener; see `[server]`.
         server: Server,

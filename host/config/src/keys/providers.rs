@@ -73,8 +73,8 @@ part! {
         limits: Limits,
         /// Whether a request that failed here may go to another target.
         enable_fallback: bool = true,
-        /// The provider's own endpoints that are served under `/passthrough/NAME/`: methods and paths, relative to the url,
-        /// in which `*` stands for any text. None by default. See `docs/passthrough.md`.
+        /// The provider's own endpoints that are served under `/passthrough/NAME/`: methods and paths, relative to the
+        /// url, in which `*` stands for any text. None by default. See `docs/passthrough.md`.
         passthrough: Vec<PassRule>,
         /// Whether HTTP/2 is used without negotiation, for an `http://` server that accepts nothing else. With
         /// `https://`, HTTP/2 is negotiated.

@@ -56,7 +56,8 @@ section! {
         body_total_timeout: Duration = Duration::from_mins(5),
         /// How long a client may leave sent data unread.
         send_timeout: Duration = Duration::from_mins(1),
-        /// How long streams may continue after Weir is asked to stop. Then each is ended with an error in its own format.
+        /// How long streams may continue after Weir is asked to stop. Then each is ended with an error in its own
+        /// format.
         shutdown_timeout: Duration = Duration::from_secs(30),
         /// The largest body of a request or an answer that is translated; it is held in memory.
         translate_body_limit: usize as Size = 32 << 20,
@@ -72,14 +73,15 @@ section! {
         /// The most questions of one conversation and caller, for models with `semantic_cache`: requests that differ in
         /// their last words only. Up to 10,000 each of them is compared, of more those whose sketches are near.
         semantic_cache_questions: usize as Amount = 10_000,
-        /// How long Weir leaves it to clients to read what they have made in the background, such as batches. After that it
-        /// reads it itself to book it, again after twice as long each time up to 30 minutes, for two days; see
+        /// How long Weir leaves it to clients to read what they have made in the background, such as batches. After
+        /// that it reads it itself to book it, again after twice as long each time up to 30 minutes, for two days; see
         /// `docs/budgets.md`.
         book_unread_after: Duration = Duration::from_mins(1),
         /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
-        /// The largest frame of a stream that Weir reads, be it to translate it, for guards or for its usage; a picture in base64
-        /// is one. What has arrived of a frame counts in `max_buffered_bytes` beyond 64 KiB. Relayed bytes pass in any case.
+        /// The largest frame of a stream that Weir reads, be it to translate it, for guards or for its usage; a picture
+        /// in base64 is one. What has arrived of a frame counts in `max_buffered_bytes` beyond 64 KiB. Relayed bytes
+        /// pass in any case.
         max_frame_bytes: usize as Buffer = 16 << 20,
         /// Whether answers carry `x-weir-*` headers, which show where a request went.
         diagnostic_headers: bool = true,
@@ -104,9 +106,9 @@ section! {
         allowed_origins: Vec<String> as Vec<PageOrigin>,
         /// Limits of one address; see `limits`.
         address_limits: Limits,
-        /// Scheme, host and port by which clients reach Weir. It stands in answers in place of a provider's own address, such as
-        /// that of a batch's results. If unset, it is the host that the client names, with `https` if `tls` is set; a request
-        /// that shows that a proxy passed it on is answered with the provider's address then.
+        /// Scheme, host and port by which clients reach Weir. It stands in answers in place of a provider's own
+        /// address, such as that of a batch's results. If unset, it is the host that the client names, with `https` if
+        /// `tls` is set; a request that shows that a proxy passed it on is answered with the provider's address then.
         public_url: Option<Origin>,
         /// The queue of waiting requests; see `queue`.
         queue: Queue,

@@ -13,8 +13,8 @@ section! {
     SHARED = "[shared]" at "shared";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct SharedSettings {
-        /// The server: `"redis://HOST:6379"`, or with TLS and a login `"rediss://USER:PASSWORD@HOST:6379/0"`; `valkey://`
-        /// is the same. An address with a password is best written as `"env:NAME"` or `"file:PATH"`.
+        /// The server: `"redis://HOST:6379"`, or with TLS and a login `"rediss://USER:PASSWORD@HOST:6379/0"`;
+        /// `valkey://` is the same. An address with a password is best written as `"env:NAME"` or `"file:PATH"`.
         url: Secret as ServerUrl = Secret::new("") => required "the address of a Valkey or Redis, such as \"redis://127.0.0.1:6379\"",
         /// This node's name in the lines of the log about sharing.
         node: Option<String>,
@@ -25,8 +25,8 @@ section! {
         wait: Duration = Duration::from_millis(10),
         /// What the names of all keys in the server begin with. Nodes with the same prefix share.
         prefix: String = "weir".to_owned(),
-        /// Whether a node is not ready (`/ready` is a 503) while fewer than half of the nodes serve with the same adapters
-        /// as it does.
+        /// Whether a node is not ready (`/ready` is a 503) while fewer than half of the nodes serve with the same
+        /// adapters as it does.
         require_same_adapters: bool,
     }
 }

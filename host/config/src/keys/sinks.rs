@@ -32,8 +32,8 @@ part! {
         requests: bool = true,
         /// Whether only failed requests are sent. A chat gets no others.
         only_failed: bool,
-        /// The least severe lines of Weir's own log that it gets: `"error"`, `"warn"` or `"info"`, as far as `log_level`
-        /// lets them through. Lines of the access log are left out.
+        /// The least severe lines of Weir's own log that it gets: `"error"`, `"warn"` or `"info"`, as far as
+        /// `log_level` lets them through. Lines of the access log are left out.
         log: Option<LogLevel> => "no lines",
         /// Whether its address may be one of a private network, or begin with `http:`.
         private: bool,
@@ -58,8 +58,8 @@ part! {
 }
 
 joined! {
-    /// A place that gets the facts of requests, as the request log has them: without any content; and lines of Weir's own
-    /// log. Requests never wait for it; see docs/sinks.md.
+    /// A place that gets the facts of requests, as the request log has them: without any content; and lines of Weir's
+    /// own log. Requests never wait for it; see docs/sinks.md.
     SINK = "[[sinks]]": Sink::KEYS;
 }
 

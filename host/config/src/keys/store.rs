@@ -8,8 +8,8 @@ use crate::section::{Amount, Entry, InFolder, Located, Size, Take, section};
 use crate::{Place, Problem, Secret};
 
 section! {
-    /// What is kept: the log of requests, keys and teams made over the admin API, and the audit log. Requests never wait
-    /// for it; see `docs/request-log.md`.
+    /// What is kept: the log of requests, keys and teams made over the admin API, and the audit log. Requests never
+    /// wait for it; see `docs/request-log.md`.
     STORE = "[store]" at "store";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct StoreSettings {
@@ -18,9 +18,9 @@ section! {
         /// best written as `"env:NAME"` or `"file:PATH"`. Without a configuration file or in a folder that cannot be
         /// written, the default is `"none"`.
         url: StoreUrl => "\"sqlite://weir.db\" beside the configuration",
-        /// Where this node keeps what is its own, so that a restart continues it: the counts of budgets, and which changes
-        /// of a database it has seen. Beside a file of `url`, if that names one; else in this folder, which is made, or
-        /// beside the configuration. A path in the configuration's folder.
+        /// Where this node keeps what is its own, so that a restart continues it: the counts of budgets, and which
+        /// changes of a database it has seen. Beside a file of `url`, if that names one; else in this folder, which is
+        /// made, or beside the configuration. A path in the configuration's folder.
         state_dir: Option<PathBuf> as Option<InFolder>,
         /// How long facts and bodies of requests are kept, in days. Whole days end.
         retention: u32 as Days = 30,
@@ -37,8 +37,8 @@ section! {
         /// The largest exchange whose contents are kept: what a client sent and got, and what a provider was sent and
         /// answered, together.
         max_exchange_bytes: usize as Size = 32 << 20,
-        /// A file of further rules for what is removed from contents; docs/recording.md says which format. A path in the
-        /// configuration's folder.
+        /// A file of further rules for what is removed from contents; docs/recording.md says which format. A path in
+        /// the configuration's folder.
         redaction_rules: Option<PathBuf> as Option<InFolder>,
         /// Whether clients may keep a request out of the log with the header `x-weir-log: none`. Its use is booked
         /// nevertheless.

@@ -17,7 +17,8 @@ section! {
     TRACES = "[traces]" at "traces" then Traces::complete;
     #[derive(Debug, Clone, PartialEq)]
     pub struct Traces {
-        /// A collector that accepts OTLP, such as `"http://127.0.0.1:4318"` (usually port 4317 with `protocol = "grpc"`).
+        /// A collector that accepts OTLP, such as `"http://127.0.0.1:4318"` (usually port 4317 with
+        /// `protocol = "grpc"`).
         endpoint: String as Endpoint => required "the address of a collector, such as \"http://127.0.0.1:4318\"",
         /// Headers for the collector, in OpenTelemetry's form: `name=value,name=value`, with percent-encoded values.
         headers: Vec<(String, Secret)> as Headers,

@@ -226,8 +226,8 @@ macro_rules! words {
     };
 }
 
-/// Implements `Take` for a struct: it is read from a table with these keys, as declared (and completed by `then`), or `by`
-/// a function, which returns the struct or an option of it.
+/// Implements `Take` for a struct: it is read from a table with these keys, as declared (and completed by `then`), or
+/// `by` a function, which returns the struct or an option of it.
 macro_rules! take_table {
     ($Name:ident, $KEYS:ident $(, then $then:path)?) => {
         $crate::section::take_table!(@ $Name, $KEYS, section, {

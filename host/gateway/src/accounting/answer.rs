@@ -134,8 +134,8 @@ impl Account {
         self.tokens.is_final = true;
     }
 
-    /// The reported usage, if there is any, is only a part of what was used: all that was reserved stays booked, or more if
-    /// that part is more.
+    /// The reported usage, if there is any, is only a part of what was used: all that was reserved stays booked, or
+    /// more if that part is more.
     pub(crate) fn usage_is_partial(&mut self) {
         self.tokens.coverage = Coverage::Part;
     }
@@ -164,7 +164,8 @@ impl Account {
         self.ends.iter_mut().for_each(|ends| ends.refused());
     }
 
-    /// The stream ended for the client because a guard refused it. What the provider had reported by then need not be final.
+    /// The stream ended for the client because a guard refused it. What the provider had reported by then need not be
+    /// final.
     pub(crate) fn complete_refused(&mut self) {
         self.outcome = Outcome::Whole;
     }
@@ -194,8 +195,8 @@ impl Account {
         self.own_deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// The stream broke by its target's fault; another target may still continue it. One that ran out of the client's own
-    /// time does not count against the target, which other clients give more.
+    /// The stream broke by its target's fault; another target may still continue it. One that ran out of the client's
+    /// own time does not count against the target, which other clients give more.
     pub fn interrupted(&mut self) {
         self.traced.broke();
         if self.is_past_own_time() {
@@ -215,8 +216,8 @@ impl Account {
         self.record.iter_mut().for_each(|record| record.answered(&model, target.health_id(&model), adapter.clone()));
     }
 
-    /// Another target continues the stream, and `branch` is the account of its attempt. `reported` is the usage reported
-    /// so far, `unreported` the estimated tokens of the broken part that the usage does not include.
+    /// Another target continues the stream, and `branch` is the account of its attempt. `reported` is the usage
+    /// reported so far, `unreported` the estimated tokens of the broken part that the usage does not include.
     pub fn resumed(&mut self, mut branch: Self, reported: Option<&Usage>, unreported: [u32; 2]) {
         let tariff = branch.tokens.tariff.take();
         self.tokens.go_on(reported, unreported, tariff, &self.book());

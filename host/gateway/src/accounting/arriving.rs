@@ -16,7 +16,8 @@ pub(crate) struct ArrivingBody {
 }
 
 impl Account {
-    /// A body arrives whose use of tokens cannot be known: what it has beyond the length that was reserved for is booked too.
+    /// A body arrives whose use of tokens cannot be known: what it has beyond the length that was reserved for is
+    /// booked too.
     pub(crate) fn arrives(&mut self, body: Option<ArrivingBody>) {
         self.arriving = body;
     }

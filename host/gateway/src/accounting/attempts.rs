@@ -91,8 +91,8 @@ impl Account {
         self.tokens.sent.as_ref().map(SentInput::tokens)
     }
 
-    /// The estimated input and output tokens of a request that a provider received and has not answered, or with an answer
-    /// that cannot be read.
+    /// The estimated input and output tokens of a request that a provider received and has not answered, or with an
+    /// answer that cannot be read.
     pub(crate) fn pending(&self) -> Option<[u32; 2]> {
         Some([self.unanswered()?, self.tokens.unread.unwrap_or_default()])
     }

@@ -40,8 +40,8 @@ pub(super) struct Charges {
 }
 
 impl Charges {
-    /// Charges for what an attempt used. Without a tariff it has no price; `known` is what the answer reports, or what the
-    /// tariff says if that was asked before.
+    /// Charges for what an attempt used. Without a tariff it has no price; `known` is what the answer reports, or what
+    /// the tariff says if that was asked before.
     pub(super) fn add(&mut self, facts: &Facts, tariff: Option<&Tariff>, known: Option<Cost>, book: &Book) {
         if facts.is_empty() && !matches!(known, Some(Cost::Priced(_))) {
             return;

@@ -16,8 +16,8 @@ use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
     /// Settles the token limits by the usage, reported or estimated. The reservation stays if a provider is still
-    /// working on the request or the usage is unknown, and is returned if nothing was used. The limits of providers count
-    /// what the answer used there.
+    /// working on the request or the usage is unknown, and is returned if nothing was used. The limits of providers
+    /// count what the answer used there.
     fn settle_limits(&mut self, is_under_way: bool) {
         let (more_input, more_output) = {
             let forfeited = self.forfeited();
@@ -63,7 +63,8 @@ impl Account {
         self.tokens.is_final && self.tokens.reported.is_some()
     }
 
-    /// Charges for all tokens, unless the exchange is about what is stored already, or its answer is booked when it is read.
+    /// Charges for all tokens, unless the exchange is about what is stored already, or its answer is booked when it is
+    /// read.
     fn settle(&mut self) {
         let answer = match self.stored.take().map(|part| *part) {
             Some(StoredPart::Reads(read)) => return self.settle_read(read.into_debt()),
@@ -97,8 +98,8 @@ impl Account {
         }
     }
 
-    /// Books the costs at the budgets. What a provider did and did not report stays reserved; if that `may_wait`, the costs
-    /// are returned in place of being booked.
+    /// Books the costs at the budgets. What a provider did and did not report stays reserved; if that `may_wait`, the
+    /// costs are returned in place of being booked.
     pub(super) fn settle_budgets(&mut self, is_under_way: bool, may_wait: bool) -> Vec<Charge> {
         let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         let is_answered = (200..300).contains(&self.status);

@@ -1,5 +1,5 @@
-//! How many tokens a stored answer is as a part of a later request, which names it and has it read again: all that was read and
-//! written for it. Bounded, in memory; ids are kept as hashes.
+//! How many tokens a stored answer is as a part of a later request, which names it and has it read again: all that was
+//! read and written for it. Bounded, in memory; ids are kept as hashes.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};

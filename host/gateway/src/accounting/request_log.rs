@@ -75,13 +75,15 @@ pub struct FinishedRequest {
     pub used: Used,
     /// What is billed by the piece.
     pub units: Vec<UnitCount>,
-    /// How many requests of a batch made any search, since some prices are for all searches of a request; none of one request.
+    /// How many requests of a batch made any search, since some prices are for all searches of a request; none of one
+    /// request.
     pub searched: Option<u32>,
     /// The service tier that served it, where the answer names one.
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch.
     pub is_batch: bool,
-    /// Why the answer's first candidate ended, in the words of OpenTelemetry's conventions; none where no adapter read it.
+    /// Why the answer's first candidate ended, in the words of OpenTelemetry's conventions; none where no adapter read
+    /// it.
     pub finish: Option<&'static str>,
     /// From its head to the end of its answer.
     pub took: Duration,
@@ -153,8 +155,8 @@ pub struct Used {
     pub region: Option<Arc<str>>,
     /// The model that the last attempt's answer names, if that is another than the one it was asked for.
     pub named: Option<Arc<str>>,
-    /// What of it was not used by the last attempt, but by attempts before or beside it that were not answered, or whose
-    /// answer another one continued.
+    /// What of it was not used by the last attempt, but by attempts before or beside it that were not answered, or
+    /// whose answer another one continued.
     pub parts: Vec<ChargedPart>,
 }
 
@@ -182,8 +184,8 @@ pub struct ChargedPart {
 }
 
 impl ChargedPart {
-    /// What an attempt used at these rates, whose cost is not known yet: reported tokens, and estimated ones of input and
-    /// output.
+    /// What an attempt used at these rates, whose cost is not known yet: reported tokens, and estimated ones of input
+    /// and output.
     pub(super) fn of(tariff: &Tariff, tokens: Tokens, estimated: [u32; 2]) -> Self {
         let [input, output] = estimated;
         let tokens = tokens.plus(input, output);
@@ -219,8 +221,8 @@ impl FinalError {
         Self { kind: fault.error.kind, side: fault.side, message }
     }
 
-    /// What may be kept of the text after this was made of it by removing secrets. Of a longer text the end is left out, as
-    /// far as it is longer: it may be the first half of a secret, which no rule recognises.
+    /// What may be kept of the text after this was made of it by removing secrets. Of a longer text the end is left
+    /// out, as far as it is longer: it may be the first half of a secret, which no rule recognises.
     pub fn kept_of<'a>(&self, clean: &'a str) -> &'a str {
         let more = self.message.len().saturating_sub(KEPT);
         let end = clean.len().saturating_sub(more).min(KEPT);

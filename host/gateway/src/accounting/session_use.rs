@@ -1,5 +1,5 @@
-//! What the responses of a session used together, for the session's own line in the access log. Records and metrics have it
-//! by response.
+//! What the responses of a session used together, for the session's own line in the access log. Records and metrics
+//! have it by response.
 
 use weir_ledger::Nano;
 

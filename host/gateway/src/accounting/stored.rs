@@ -1,5 +1,5 @@
-//! The part of an account that concerns answers which providers store. Reading one again costs nothing, unless it is the
-//! first time that an answer is read whose use was not known when it was made.
+//! The part of an account that concerns answers which providers store. Reading one again costs nothing, unless it is
+//! the first time that an answer is read whose use was not known when it was made.
 
 use std::sync::Arc;
 
@@ -212,8 +212,8 @@ impl Account {
         }
     }
 
-    /// The results of finished work report what each model used. Each is charged for at its own price, the one with the most
-    /// tokens last: it is the one that the log names.
+    /// The results of finished work report what each model used. Each is charged for at its own price, the one with the
+    /// most tokens last: it is the one that the log names.
     fn results_are_told(&mut self, debt: &mut Debt, mut of_models: Vec<ModelUse>) {
         of_models.sort_by_key(|one| Tokens::from(&one.usage).total());
         if of_models.is_empty() {
@@ -240,8 +240,8 @@ impl Account {
         }
     }
 
-    /// Settles an exchange about what is stored already: a request that uses no tokens. What is booked for the answer counts
-    /// at the budgets of the request that had it made.
+    /// Settles an exchange about what is stored already: a request that uses no tokens. What is booked for the answer
+    /// counts at the budgets of the request that had it made.
     pub(super) fn settle_read(&mut self, debt: Option<Box<Debt>>) {
         self.permit.used(Some((0, 0)));
         self.permit.attempts_used(Some((0, 0)));
@@ -291,8 +291,8 @@ impl Account {
         answer.remember(debt.map(|debt| Debt { input, ..debt }));
     }
 
-    /// What is left to be booked for an answer, with what budgets have reserved for it, of which these charges are to be
-    /// booked already.
+    /// What is left to be booked for an answer, with what budgets have reserved for it, of which these charges are to
+    /// be booked already.
     fn debt(&mut self, answer: &StoredAnswer, charges: Vec<Charge>) -> Option<Debt> {
         let (book, permit, booked) = (self.book(), self.permit.put_off(), self.tokens.booked());
         let tariff = self.tokens.tariff.clone()?;
@@ -302,8 +302,8 @@ impl Account {
         Some(Debt { caller, issuer, tariff, pricing, book, alias, target, permit, charges, booked, input: None })
     }
 
-    /// Remembers an answer of which not all is booked: its client left before its end, or its provider reported no usage.
-    /// The provider may go on with it, so that it is charged for beyond that when it is read.
+    /// Remembers an answer of which not all is booked: its client left before its end, or its provider reported no
+    /// usage. The provider may go on with it, so that it is charged for beyond that when it is read.
     pub(super) fn remember_cut(&mut self, answer: StoredAnswer, charges: Vec<Charge>) {
         let is_answered = (200..300).contains(&self.status);
         let is_booked = self.tokens.is_final && self.tokens.reported.is_some();

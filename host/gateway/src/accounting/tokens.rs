@@ -170,9 +170,9 @@ impl TokenBill {
         Charges::sum(so_far, total?)
     }
 
-    /// Estimated input and output tokens of the last part that the provider did not report, or reported as none although there
-    /// are some. If what it reported is not final, the reported output is a lower bound. What was reported before another
-    /// target went on says nothing of that one's part.
+    /// Estimated input and output tokens of the last part that the provider did not report, or reported as none
+    /// although there are some. If what it reported is not final, the reported output is a lower bound. What was
+    /// reported before another target went on says nothing of that one's part.
     fn missing(&self, is_final: bool) -> [u32; 2] {
         let reported = self.reported.as_ref().map(Tokens::from).unwrap_or_default();
         let [reported_in, reported_out] = sums(reported);
@@ -246,8 +246,9 @@ impl TokenBill {
         }
     }
 
-    /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks. They
-    /// are one bill: the price of each depends on the input of both and on the tier, and a price for the request is paid once.
+    /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks.
+    /// They are one bill: the price of each depends on the input of both and on the tier, and a price for the request
+    /// is paid once.
     fn charge(&mut self, reported: Option<&Usage>, missing: [u32; 2], book: &Book) {
         if missing != [0; 2] {
             for (sum, tokens) in self.estimated.iter_mut().zip(missing) {
@@ -289,8 +290,8 @@ impl TokenBill {
         region.map(Arc::from).or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned())
     }
 
-    /// The facts of a usage, of which these tokens and as many estimated ones are charged for; `None` if a provider reports a
-    /// measure that is not a number.
+    /// The facts of a usage, of which these tokens and as many estimated ones are charged for; `None` if a provider
+    /// reports a measure that is not a number.
     fn facts(&self, reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
         let facts = Facts::of(reported, Timestamp::now());
         let facts =

@@ -1,6 +1,6 @@
-//! Stored answers that are not booked yet, or not as a whole: they are made in the background, as batches are, or were left
-//! before their end. Each is booked once, when it is first read finished, by its client or by Weir itself. Bounded, in
-//! memory; a store may keep the work among them for the next process.
+//! Stored answers that are not booked yet, or not as a whole: they are made in the background, as batches are, or were
+//! left before their end. Each is booked once, when it is first read finished, by its client or by Weir itself.
+//! Bounded, in memory; a store may keep the work among them for the next process.
 
 mod debts;
 mod kept;
@@ -29,8 +29,9 @@ use crate::serving::Stored;
 use weir_types::tokens::Tokens;
 use weir_wire::tap::CompiledTap;
 
-/// The most answers that are kept, and the most of other work, such as batches. Answers are numerous, and what is forgotten of
-/// them stays booked as it was reserved; for a batch that may be too little, or nothing, so that no answer may take its place.
+/// The most answers that are kept, and the most of other work, such as batches. Answers are numerous, and what is
+/// forgotten of them stays booked as it was reserved; for a batch that may be too little, or nothing, so that no answer
+/// may take its place.
 const KEPT: usize = 8192;
 /// The most work of one tenant. What is begun beyond that, or beyond all that is kept, is refused before it is sent.
 const OF_TENANT: usize = KEPT / 2;
@@ -98,7 +99,8 @@ impl Debt {
         self.is_work().then(name)
     }
 
-    /// The answer names this model as the one that made it. Where only the answer names the model, the price is that model's.
+    /// The answer names this model as the one that made it. Where only the answer names the model, the price is that
+    /// model's.
     pub(super) fn set_model(&mut self, model: &str) {
         let tariff = match &self.pricing {
             Some(pricing) if self.alias.is_empty() => pricing.tariff(model),
@@ -223,8 +225,8 @@ impl Unbooked {
         self.store.get().is_some()
     }
 
-    /// The process holds the work of these names in the store until then. What the store had, and it does not hold any more, is
-    /// booked by another.
+    /// The process holds the work of these names in the store until then. What the store had, and it does not hold any
+    /// more, is booked by another.
     pub(crate) fn hold(&self, names: &HashSet<WorkName>, until: Option<Instant>) {
         let is_held =
             |tenant: &str, id: &str| names.contains(&WorkName { tenant: tenant.to_owned(), id: id.to_owned() });
@@ -287,8 +289,8 @@ impl Unbooked {
         lock(&self.work).of_results(tenant, results)
     }
 
-    /// Takes what is to be booked for an answer: only one of several that read it gets it. While it is not known whether another
-    /// process books it, it stays unbooked: a later read books it.
+    /// Takes what is to be booked for an answer: only one of several that read it gets it. While it is not known
+    /// whether another process books it, it stays unbooked: a later read books it.
     pub(super) fn take(&self, tenant: &str, id: &str) -> Option<Box<Debt>> {
         let until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
         let is_held = until.is_none_or(|until| Instant::now() < until);
@@ -299,8 +301,8 @@ impl Unbooked {
         })
     }
 
-    /// The answers that Weir is to read now, at most so many. It reads each for the first time when no client has for the time
-    /// `first`, and then at growing intervals. Tenants take turns.
+    /// The answers that Weir is to read now, at most so many. It reads each for the first time when no client has for
+    /// the time `first`, and then at growing intervals. Tenants take turns.
     pub(crate) fn due(&self, now: Instant, first: Duration, most: usize) -> Vec<Unread> {
         let old = self.places().flat_map(|place| lock(place).remove_old(now)).collect::<Vec<_>>();
         for entry in &old {
@@ -313,8 +315,8 @@ impl Unbooked {
         all.into_iter().filter_map(|(turn, place)| lock(place).ask(&turn, now)).collect()
     }
 
-    /// The tenant asks for other stored objects, which may be the results of its batches: these are read soon, though none more
-    /// often than after the first interval.
+    /// The tenant asks for other stored objects, which may be the results of its batches: these are read soon, though
+    /// none more often than after the first interval.
     pub(crate) fn hurry(&self, tenant: &str) {
         lock(&self.work).hurry(tenant);
     }

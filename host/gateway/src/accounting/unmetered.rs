@@ -1,5 +1,5 @@
-//! Answers that do not report their usage, as speech, which is nothing but audio, and transcripts that are nothing but text.
-//! The size of the request shows about how much that is.
+//! Answers that do not report their usage, as speech, which is nothing but audio, and transcripts that are nothing but
+//! text. The size of the request shows about how much that is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

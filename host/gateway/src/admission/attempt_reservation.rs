@@ -1,5 +1,5 @@
-//! What the attempts at one target reserve at the limits of its provider. Each provider counts its own attempts, whatever the
-//! request used elsewhere.
+//! What the attempts at one target reserve at the limits of its provider. Each provider counts its own attempts,
+//! whatever the request used elsewhere.
 
 use std::time::Instant;
 
@@ -34,14 +34,14 @@ impl AttemptReservation {
 }
 
 impl AdmissionPermit {
-    /// Adds estimated input and output tokens of attempts at this permit's provider that were not answered, before the one
-    /// that was.
+    /// Adds estimated input and output tokens of attempts at this permit's provider that were not answered, before the
+    /// one that was.
     pub(crate) fn left_unanswered(&mut self, tokens: (u64, u64)) {
         self.attempts.iter_mut().for_each(|attempt| attempt.unanswered = sum(attempt.unanswered, tokens));
     }
 
-    /// Settles the reservations at providers by the input and output tokens of the answer, or of the part of it, that came
-    /// from there. `None` means that an unknown number was used. What is settled already stays so.
+    /// Settles the reservations at providers by the input and output tokens of the answer, or of the part of it, that
+    /// came from there. `None` means that an unknown number was used. What is settled already stays so.
     pub(crate) fn attempts_used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         for AttemptReservation { reservation, unanswered } in &mut self.attempts {

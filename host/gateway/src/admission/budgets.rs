@@ -49,7 +49,8 @@ const STORED: &str = "store:";
 pub struct Budgets {
     set: ArcSwap<BudgetSet>,
     sources: Mutex<Sources>,
-    /// The names of the configuration's budgets. Apart from the sources, whose lock is held while all budgets are joined.
+    /// The names of the configuration's budgets. Apart from the sources, whose lock is held while all budgets are
+    /// joined.
     configured: ArcSwap<HashSet<Arc<str>>>,
     /// How often all budgets were joined.
     generation: AtomicU64,

@@ -1,5 +1,5 @@
-//! How near each limit is: what is allowed, what is used of it now, and when that is refilled. For the admin endpoints and the
-//! dashboard; no request's path uses it.
+//! How near each limit is: what is allowed, what is used of it now, and when that is refilled. For the admin endpoints
+//! and the dashboard; no request's path uses it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};

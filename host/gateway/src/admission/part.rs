@@ -5,9 +5,9 @@ use crate::auth::Caller;
 use weir_config::Config;
 
 impl Admission {
-    /// Admits a request that is a part of an admitted one: to the model, to the tokens of its caller, and to a place of the
-    /// model. It counts as no request of its caller, and takes no place of the process, since the whole has one: if all
-    /// places were taken by requests that wait for their parts, none would go on.
+    /// Admits a request that is a part of an admitted one: to the model, to the tokens of its caller, and to a place of
+    /// the model. It counts as no request of its caller, and takes no place of the process, since the whole has one: if
+    /// all places were taken by requests that wait for their parts, none would go on.
     pub(crate) async fn admit_part(
         &self,
         config: &Config,

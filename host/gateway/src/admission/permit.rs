@@ -36,8 +36,8 @@ impl AdmissionPermit {
         Self::default()
     }
 
-    /// Settles the reservations of the request by the total input and output tokens. `None` means that an unknown number
-    /// was used. Without this call, none were used.
+    /// Settles the reservations of the request by the total input and output tokens. `None` means that an unknown
+    /// number was used. Without this call, none were used.
     pub fn used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
@@ -55,8 +55,8 @@ impl AdmissionPermit {
         self.budgets.iter_mut().for_each(|budget| budget.set_out(is_out));
     }
 
-    /// Marks a provider as working on the request while an attempt's request is sent. If the attempt is dropped meanwhile, this
-    /// permit keeps its reservations only if the provider may have the request.
+    /// Marks a provider as working on the request while an attempt's request is sent. If the attempt is dropped
+    /// meanwhile, this permit keeps its reservations only if the provider may have the request.
     pub(crate) fn on_the_way(&mut self, hand_over: &HandOver) -> OnTheWay<'_> {
         self.set_in_flight(true);
         OnTheWay { permit: self, hand_over: hand_over.clone() }
@@ -138,8 +138,8 @@ impl AdmissionPermit {
         self.budgets.iter().filter_map(HeldBudget::kept).collect()
     }
 
-    /// The permit of what another process had begun, with what budgets have reserved for it. If it is never booked, that stays
-    /// booked.
+    /// The permit of what another process had begun, with what budgets have reserved for it. If it is never booked,
+    /// that stays booked.
     pub(crate) fn resumed(mut budgets: Vec<HeldBudget>) -> Self {
         for budget in &mut budgets {
             budget.set_out(true);

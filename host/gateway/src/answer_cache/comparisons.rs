@@ -23,8 +23,8 @@ impl Default for Comparisons {
 }
 
 impl Comparisons {
-    /// Reads a body. A long one is read on another thread, since that takes longer than others can wait for. None if that thread
-    /// has ended.
+    /// Reads a body. A long one is read on another thread, since that takes longer than others can wait for. None if
+    /// that thread has ended.
     pub(super) async fn read(&self, pieces: &[Bytes]) -> Option<ComparedBody> {
         if pieces.iter().map(Bytes::len).sum::<usize>() <= AT_ONCE {
             return Some(read(pieces));

@@ -1,5 +1,5 @@
-//! What a chat request means, as bytes: the same for requests of different formats that ask for the same, another if any
-//! member differs.
+//! What a chat request means, as bytes: the same for requests of different formats that ask for the same, another if
+//! any member differs.
 
 use weir_cache::digest_json;
 use weir_sandbox::Digest;

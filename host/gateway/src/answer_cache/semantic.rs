@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use weir_cache::Key;
 use weir_cache::similar::{Demand, Nearest, PendingQuestion, Question, Questions};
 
-/// Numbers that are compared on the thread of a request, which takes about 50 microseconds; more are on one of their own.
+/// Numbers that are compared on the thread of a request, which takes about 50 microseconds; more are on one of their
+/// own.
 const AT_ONCE: usize = 200_000;
 /// Threads that compare at the same time. Further requests wait.
 const SCANS: usize = 4;

@@ -16,8 +16,8 @@ impl AnswerCache {
         let _is_first = self.shared.set(server);
     }
 
-    /// An answer that another node keeps, which this one keeps from now on, and the mark for a new one. None of both without
-    /// a server, or while it is away.
+    /// An answer that another node keeps, which this one keeps from now on, and the mark for a new one. None of both
+    /// without a server, or while it is away.
     pub(crate) async fn look(&self, place: &Place, control: &Control) -> (Option<Arc<Entry>>, Option<Mark>) {
         let Some(server) = self.shared.get() else { return (None, None) };
         let moment = self.cache.moment();
@@ -39,8 +39,8 @@ impl AnswerCache {
         self.shared.get().is_some()
     }
 
-    /// Learns which questions of this partition other nodes know, and has this one shared once it is answered. The request
-    /// found this mark.
+    /// Learns which questions of this partition other nodes know, and has this one shared once it is answered. The
+    /// request found this mark.
     pub(crate) async fn learn(&self, asked: &InboundRequest, pending: &mut PendingQuestion, mark: &Mark) {
         let Some(server) = self.shared.get() else { return };
         let removals = Removals { all: mark.all, model: mark.model };
@@ -72,8 +72,8 @@ impl AnswerCache {
         }
     }
 
-    /// Removes the kept answers of this node and of those that share with it. Returns how many this one had in memory, and
-    /// whether the others will not use theirs: not while the server between them is away.
+    /// Removes the kept answers of this node and of those that share with it. Returns how many this one had in memory,
+    /// and whether the others will not use theirs: not while the server between them is away.
     pub async fn remove(&self, removal: Removal<'_>) -> (usize, bool) {
         let is_done = match self.shared.get() {
             Some(server) => server.remove(removal).await,

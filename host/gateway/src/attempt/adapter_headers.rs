@@ -27,8 +27,8 @@ pub(super) fn may_be_a_page(headers: &HeaderMap) -> bool {
     !is_usual || parameters.contains(',') || kinds.next().is_some()
 }
 
-/// What a provider sends, or an adapter makes of it, must not run as a page of this gateway, whose dashboard has the same
-/// origin.
+/// What a provider sends, or an adapter makes of it, must not run as a page of this gateway, whose dashboard has the
+/// same origin.
 pub(super) fn forbid_pages(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

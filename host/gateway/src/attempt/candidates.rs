@@ -43,8 +43,8 @@ impl<'a> Candidates<'a> {
         Self { left, health, is_untouched, has_several, failures: 0, slow: 0, wait_until: None }
     }
 
-    /// Takes the first usable candidate, and returns whether it was given up before. The very first is not looked at again:
-    /// its attempt asks for its health in any case.
+    /// Takes the first usable candidate, and returns whether it was given up before. The very first is not looked at
+    /// again: its attempt asks for its health in any case.
     pub(super) fn take(&mut self) -> Option<(&'a Candidate, bool)> {
         let place = if std::mem::take(&mut self.is_untouched) {
             0

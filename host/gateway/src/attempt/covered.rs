@@ -1,5 +1,5 @@
-//! Whether all that the bytes of an answer say is in the unified model too, where guards have seen it. Bytes that say more
-//! do not go on.
+//! Whether all that the bytes of an answer say is in the unified model too, where guards have seen it. Bytes that say
+//! more do not go on.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,8 +15,8 @@ const REMEMBERED: usize = 1 << 20;
 /// The largest request whose words are looked for in an answer: some formats repeat them.
 const REPEATED: usize = 1 << 20;
 
-/// The most bytes that are searched for texts which stand within others. An answer that needs more does not go on as bytes: one
-/// with very many texts would keep a processor busy.
+/// The most bytes that are searched for texts which stand within others. An answer that needs more does not go on as
+/// bytes: one with very many texts would keep a processor busy.
 const SEARCHED: usize = 64 << 20;
 
 /// The texts of an answer so far, as the unified model has them.

@@ -15,7 +15,8 @@ impl FrameRoom {
         Self(held)
     }
 
-    /// Holds this many bytes of the frame, instead of as many as before. It cannot wait for room: the stream is being read.
+    /// Holds this many bytes of the frame, instead of as many as before. It cannot wait for room: the stream is being
+    /// read.
     #[inline]
     pub(super) fn follow(&mut self, bytes: usize) -> Result<(), Full> {
         let bytes = if bytes > UNCOUNTED { bytes } else { 0 };

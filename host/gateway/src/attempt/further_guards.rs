@@ -36,8 +36,8 @@ impl<'a> FallbackGuards<'a> {
         of_model
     }
 
-    /// Has the guards of a candidate's model judge the request, once for each model. `None` if there are none besides those
-    /// that have judged it.
+    /// Has the guards of a candidate's model judge the request, once for each model. `None` if there are none besides
+    /// those that have judged it.
     ///
     /// # Errors
     ///

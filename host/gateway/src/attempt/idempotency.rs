@@ -1,5 +1,5 @@
-//! Keys by which a provider knows a request again that is sent once more, and then gives its first answer. All clients share the
-//! provider's account, so that two of them which chose the same key would get each other's answers.
+//! Keys by which a provider knows a request again that is sent once more, and then gives its first answer. All clients
+//! share the provider's account, so that two of them which chose the same key would get each other's answers.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use weir_cache::{KeyWriter, Scope};
 const NAMES: [HeaderName; 2] =
     [HeaderName::from_static("idempotency-key"), HeaderName::from_static("x-idempotency-key")];
 
-/// Makes the keys among these headers the tenant's own: hashes of the tenant and the key, the same on every node and after a
-/// restart. Callers without a key are one tenant, whose keys stay as they are.
+/// Makes the keys among these headers the tenant's own: hashes of the tenant and the key, the same on every node and
+/// after a restart. Callers without a key are one tenant, whose keys stay as they are.
 pub(crate) fn keep_apart(headers: &mut HeaderMap, tenant: &Arc<str>) {
     if tenant.is_empty() {
         return;

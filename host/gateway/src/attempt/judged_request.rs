@@ -36,8 +36,8 @@ pub struct Judged {
     /// The request as guards saw it, and as they changed it. A translation begins with it, so that what was judged is
     /// what is sent. `None` if no guard saw the request.
     copy: Option<JudgedCopy>,
-    /// Whether the client's bytes must not be sent: a guard changed the request, or readers may differ in what they say, or
-    /// guards have not seen all of it.
+    /// Whether the client's bytes must not be sent: a guard changed the request, or readers may differ in what they
+    /// say, or guards have not seen all of it.
     must_translate: bool,
     /// The guards that are going to judge the answer.
     pending: Vec<Pending>,
@@ -258,8 +258,8 @@ impl GuardView {
     }
 }
 
-/// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON, or as the texts of its form;
-/// other bodies, such as files, cannot be read.
+/// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON, or as the texts of
+/// its form; other bodies, such as files, cannot be read.
 async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<GuardView, Fault> {
     let limit = context.config.server.translate_body_limit;
     let adapter = match &asked.side {
@@ -332,7 +332,8 @@ impl JudgedCopy {
         self.dialect.as_ref()
     }
 
-    /// The estimated input tokens. Those of a request from which values were lifted depend on whether they are put back.
+    /// The estimated input tokens. Those of a request from which values were lifted depend on whether they are put
+    /// back.
     pub(super) fn input_tokens(&self) -> Option<u32> {
         self.input_tokens.filter(|_| self.lifted.is_empty())
     }

@@ -1,5 +1,5 @@
-//! What may be kept: requests whose answers are the same each time they are sent, and answers that are complete. Both are
-//! read in the unified model, by the adapter of the client's format.
+//! What may be kept: requests whose answers are the same each time they are sent, and answers that are complete. Both
+//! are read in the unified model, by the adapter of the client's format.
 
 mod answer;
 mod named;
@@ -26,7 +26,8 @@ pub(super) use answer::portable;
 pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 
-/// The largest request whose answer may be kept: to compare a larger one with others takes longer than others can wait for.
+/// The largest request whose answer may be kept: to compare a larger one with others takes longer than others can wait
+/// for.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// The member by which formats ask a provider to keep an answer.
 const STORE: &str = "store";
@@ -34,7 +35,8 @@ const STORE: &str = "store";
 /// A request whose answer may be kept.
 #[derive(Debug)]
 pub(crate) struct Keepable {
-    /// What it means; none if its adapter lost anything, or may have read it in another way than a provider, or it is no chat.
+    /// What it means; none if its adapter lost anything, or may have read it in another way than a provider, or it is
+    /// no chat.
     pub(crate) meaning: Option<Meaning>,
 }
 
@@ -53,8 +55,8 @@ pub(crate) fn is_comparable(asked: &InboundRequest) -> bool {
 }
 
 /// Reads a request, and says whether its answer may be kept: nothing of it is stored at the provider, no tool of the
-/// provider's runs, it names no object, and it asks for one answer, or for several that are always the same. `stores` means
-/// that answers of this endpoint are stored unless a request says otherwise.
+/// provider's runs, it names no object, and it asks for one answer, or for several that are always the same. `stores`
+/// means that answers of this endpoint are stored unless a request says otherwise.
 pub(crate) async fn keepable(asked: &InboundRequest, stores: bool, body: &ComparedBody) -> Option<Keepable> {
     if !asked.named_objects().are_none() {
         return None;
@@ -75,8 +77,8 @@ pub(crate) async fn keepable(asked: &InboundRequest, stores: bool, body: &Compar
     Some(Keepable { meaning })
 }
 
-/// The request of a client that uses the unified model, if its answer may be kept: of words and calls of tools alone, since
-/// other parts and members may name objects of a provider.
+/// The request of a client that uses the unified model, if its answer may be kept: of words and calls of tools alone,
+/// since other parts and members may name objects of a provider.
 pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
     let Request::Chat(chat) = asked.side.program()? else { return None };
     let is_common = |part: &Part| match part {

@@ -1,5 +1,5 @@
-//! Answers to clients of a protocol that carries the unified model, kept for requests of all clients that mean the same: whole
-//! ones, and streams, whose events are copied while they pass.
+//! Answers to clients of a protocol that carries the unified model, kept for requests of all clients that mean the
+//! same: whole ones, and streams, whose events are copied while they pass.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

@@ -66,8 +66,8 @@ pub(super) struct Metered {
     pub(super) each: Option<Vec<ModelUse>>,
     /// The cost that it reports, in dollars, as it is written.
     pub(super) cost: Option<String>,
-    /// Whether a part of the answer could not be read: a frame that is too large, or a broken content coding. The usage may have
-    /// been in it.
+    /// Whether a part of the answer could not be read: a frame that is too large, or a broken content coding. The usage
+    /// may have been in it.
     pub(super) is_partial: bool,
 }
 
@@ -216,7 +216,8 @@ impl Meter {
         self.tap.is_over()
     }
 
-    /// Whether the answer is known to have had no frame so far, nor the beginning of one. Blank lines and comments do not count.
+    /// Whether the answer is known to have had no frame so far, nor the beginning of one. Blank lines and comments do
+    /// not count.
     pub(super) fn lacks_frames(&self) -> bool {
         let has_begun = match &self.frames {
             Frames::Here(deframer) => deframer.held() > 0,

@@ -62,14 +62,15 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) can_cut: bool,
     /// What it has to do with objects that the provider stores.
     pub(crate) stored: Stored,
-    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the provider's.
+    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the
+    /// provider's.
     pub(crate) own_url: Option<String>,
     /// Whether the client may become the owner of the objects that the answer names as made.
     pub(crate) may_claim: bool,
 }
 
-/// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing is
-/// tried again.
+/// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing
+/// is tried again.
 pub(crate) async fn pass(
     context: RequestContext<'_>,
     mut asked: PassedRequest<'_>,
@@ -127,7 +128,8 @@ impl PassedRequest<'_> {
             None => target.base.join_encoded(&self.path, &self.query),
         };
         if let Some(acceptance) = usual {
-            // What the operator's options set, or leave unset, is not the client's to choose: the account that pays, for one.
+            // What the operator's options set, or leave unset, is not the client's to choose: the account that pays,
+            // for one.
             for name in acceptance.operators_headers() {
                 headers.remove(name);
             }

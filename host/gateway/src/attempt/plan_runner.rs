@@ -162,8 +162,8 @@ impl PlanRunner<'_> {
         AttemptResponse { answer: Err(fault), target: None, stands_in: false }
     }
 
-    /// The candidate to try after the last failure, and whether it was given up before. It waits for targets that recover in
-    /// time; `None` if there is no candidate or no time left.
+    /// The candidate to try after the last failure, and whether it was given up before. It waits for targets that
+    /// recover in time; `None` if there is no candidate or no time left.
     async fn next<'a>(
         &'a self,
         remaining: &mut Candidates<'a>,
@@ -351,7 +351,8 @@ impl PlanRunner<'_> {
     }
 }
 
-/// The outcome of a plan whose last failure this is: the provider's own answer if that goes to the client, or the fault.
+/// The outcome of a plan whose last failure this is: the provider's own answer if that goes to the client, or the
+/// fault.
 fn unanswered(failure: Failure, target: Arc<Target>, account: &mut Account) -> AttemptResponse {
     let Failure { response, fault } = failure;
     // Whichever model failed, there is no answer to keep.

@@ -55,8 +55,8 @@ pub(super) fn for_guards(request: &mut Request, lifted: &Lifted, limits: &blob::
     })
 }
 
-/// Puts lifted values back into a request that is to be written by a provider's adapter, but for media and opaque values: it may
-/// join, cut or clean a text, and what is left of the value's name there would go to the provider.
+/// Puts lifted values back into a request that is to be written by a provider's adapter, but for media and opaque
+/// values: it may join, cut or clean a text, and what is left of the value's name there would go to the provider.
 pub(super) fn for_provider(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
     put_back(request, lifted, limits, |_, _| true)
 }
@@ -102,7 +102,8 @@ fn put_back(
     Ok(())
 }
 
-/// Calls `each` with the places of a request where a value may stand that is passed on as it is, always in the same order.
+/// Calls `each` with the places of a request where a value may stand that is passed on as it is, always in the same
+/// order.
 fn each_place(request: &mut Request, each: &mut dyn FnMut(Place<'_>, &mut String)) {
     match request {
         Request::Chat(chat) | Request::CountTokens(chat) => {

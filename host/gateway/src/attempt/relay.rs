@@ -60,8 +60,8 @@ pub(super) async fn relay(
     Ok(answer)
 }
 
-/// Sends the client's bytes. Returns the head of the answer, and whether usage was asked for which the client did not ask
-/// for. `is_plain` asks for an answer that is not compressed.
+/// Sends the client's bytes. Returns the head of the answer, and whether usage was asked for which the client did not
+/// ask for. `is_plain` asks for an answer that is not compressed.
 pub(super) async fn send_unchanged(
     context: RequestContext<'_>,
     asked: &InboundRequest,

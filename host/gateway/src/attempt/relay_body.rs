@@ -99,7 +99,8 @@ impl Relayed {
         self
     }
 
-    /// Takes the answer for one that has broken off if it ends without content. Its head goes out by then, if that is set.
+    /// Takes the answer for one that has broken off if it ends without content. Its head goes out by then, if that is
+    /// set.
     pub(super) fn has_content(&mut self, until: Option<Instant>) {
         (self.needs_content, self.until) = (true, until);
         self.needs_frame = self.ends.is_some();
@@ -191,7 +192,8 @@ impl Relayed {
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        // The length of an answer that broke off is not that of its pieces, nor is that of one in which strings are replaced.
+        // The length of an answer that broke off is not that of its pieces, nor is that of one in which strings are
+        // replaced.
         let has_length = self.ends.is_none() && self.swap.is_none() && self.failed.is_none();
         let exact = has_length.then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
         exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(self.gathered.len() as u64 + rest))

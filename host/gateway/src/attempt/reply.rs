@@ -79,7 +79,8 @@ impl ReplyBody {
         }
     }
 
-    /// Replaces strings in a relayed answer, whose length is no longer known then. Returns whether the answer is a relayed one.
+    /// Replaces strings in a relayed answer, whose length is no longer known then. Returns whether the answer is a
+    /// relayed one.
     pub(crate) fn swap_strings(&mut self, swap: StringSwap) -> bool {
         let Self::Relayed(body) = self else { return false };
         body.swap_strings(swap)
@@ -185,8 +186,8 @@ pub(crate) async fn with_cost(mut response: Response<ReplyBody>) -> Response<Rep
     response
 }
 
-/// Reads the answer to a request that begins work at a provider before its head goes out: its id is needed also if the client
-/// leaves.
+/// Reads the answer to a request that begins work at a provider before its head goes out: its id is needed also if the
+/// client leaves.
 pub(crate) async fn with_work(mut response: Response<ReplyBody>) -> Response<ReplyBody> {
     if let ReplyBody::Relayed(body) = response.body_mut()
         && body.begins_work()

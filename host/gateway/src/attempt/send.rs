@@ -67,8 +67,9 @@ pub(super) fn send<'a>(
     }
 }
 
-/// Refuses an answer to a call of a model that is none: a redirect is not followed, since the next server would get the key,
-/// and the client's own request has nothing to do there. Documents that are read may be elsewhere, or not have changed.
+/// Refuses an answer to a call of a model that is none: a redirect is not followed, since the next server would get the
+/// key, and the client's own request has nothing to do there. Documents that are read may be elsewhere, or not have
+/// changed.
 pub(super) fn refuse_redirect(is_read: bool, response: &UpstreamResponse, target: &Target) -> Result<(), Fault> {
     if is_read || !response.status.is_redirection() {
         return Ok(());
@@ -91,7 +92,8 @@ pub(super) fn no_content(status: StatusCode, headers: &HeaderMap, target: &Targe
     no_answer(target, status, headers, "the provider answered without content")
 }
 
-/// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the provider's.
+/// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the
+/// provider's.
 fn no_answer(target: &Target, status: StatusCode, headers: &HeaderMap, message: &str) -> Fault {
     let status = status.as_u16();
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
@@ -240,8 +242,8 @@ pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
     }
 }
 
-/// A body for an adapter: text if it is UTF-8, with lone surrogates replaced, and without the mark of the byte order that some
-/// servers put before it.
+/// A body for an adapter: text if it is UTF-8, with lone surrogates replaced, and without the mark of the byte order
+/// that some servers put before it.
 pub(super) fn body_of(bytes: &Bytes) -> Body {
     match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => {

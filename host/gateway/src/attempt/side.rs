@@ -10,8 +10,8 @@ use weir_translate::unified::Request;
 use weir_types::contract::types::{ChatRequest, MediaKind, MediaPart, MediaSource, OutputFormat, Part, ResultPart};
 use weir_wire::media;
 
-/// What a message takes as text besides its own texts, in bytes. Formats of numbers and lengths have less of it than JSON, by
-/// whose length tokens are estimated.
+/// What a message takes as text besides its own texts, in bytes. Formats of numbers and lengths have less of it than
+/// JSON, by whose length tokens are estimated.
 const BESIDE_TEXTS: usize = 32;
 
 /// What reads a request and writes its answer.
@@ -31,8 +31,8 @@ pub enum ClientSide {
 }
 
 impl ClientSide {
-    /// The side of a program with this request. One that arrived in bytes of another format is not written as JSON to weigh it.
-    /// `list` is what lists the models for it.
+    /// The side of a program with this request. One that arrived in bytes of another format is not written as JSON to
+    /// weigh it. `list` is what lists the models for it.
     pub(crate) fn of_program(request: Request, arrived: Option<usize>, list: &'static str) -> Self {
         let size = match (arrived, &request) {
             (Some(bytes), Request::Chat(request) | Request::CountTokens(request)) => {

@@ -1,5 +1,5 @@
-//! Reads an answer that a provider stores, on behalf of no client's request, so that it is not accounted for: to learn what it
-//! used once it is finished.
+//! Reads an answer that a provider stores, on behalf of no client's request, so that it is not accounted for: to learn
+//! what it used once it is finished.
 
 use std::sync::Arc;
 

@@ -54,7 +54,8 @@ pub struct Translated {
     closing: Closing,
     /// Whether anything got lost after the answer's head.
     has_late_losses: bool,
-    /// Whether the stream may be kept for equal requests: all of it is of the model asked for, and has an end of its own.
+    /// Whether the stream may be kept for equal requests: all of it is of the model asked for, and has an end of its
+    /// own.
     may_be_kept: bool,
 }
 

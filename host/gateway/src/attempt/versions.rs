@@ -41,8 +41,8 @@ impl Versions {
         Ok((Some(dialect), provider))
     }
 
-    /// Notes a failure that the version of the provider's adapter may have caused: the provider refused what it wrote. What
-    /// the network, a limit or an outage does says nothing of a version.
+    /// Notes a failure that the version of the provider's adapter may have caused: the provider refused what it wrote.
+    /// What the network, a limit or an outage does says nothing of a version.
     pub(super) fn note_failure(&self, fault: &Fault) {
         let is_refusal = matches!(
             fault.error.kind,

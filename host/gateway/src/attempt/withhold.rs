@@ -23,13 +23,14 @@ pub(super) struct Withhold {
     held: BytesMut,
     /// Counts them.
     room: FrameRoom,
-    /// Set after a decoding error, or if more is held than a frame may have or there is room for: the rest passes unchanged.
+    /// Set after a decoding error, or if more is held than a frame may have or there is room for: the rest passes
+    /// unchanged.
     given_up: bool,
 }
 
 impl Withhold {
-    /// Withholds the frames for which the check's test holds and that have one of its members, and removes those members
-    /// that are null from the other frames. `None` if the framing is not line-based.
+    /// Withholds the frames for which the check's test holds and that have one of its members, and removes those
+    /// members that are null from the other frames. `None` if the framing is not line-based.
     pub(super) fn new(check: &CompiledCheck, framing: Framing, limits: Limits, room: Held) -> Option<Self> {
         matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
             compiled: check.clone(),
@@ -118,7 +119,8 @@ impl Withhold {
         let (line, rest) = bytes.split_at(end);
         self.held.extend_from_slice(line);
         let seen = self.read(line, each);
-        // Comments and fields that are ignored fill no frame. Lines have names, so that one may be longer than its data.
+        // Comments and fields that are ignored fill no frame. Lines have names, so that one may be longer than its
+        // data.
         self.given_up |= self.held.len() > self.limits.frame_bytes.saturating_mul(2);
         self.given_up |= self.room.follow(self.held.len() + self.deframer.held()).is_err();
         match self.decide(seen, &self.held) {

@@ -70,8 +70,8 @@ impl KeptCaller {
         }
     }
 
-    /// The caller as it stands now, and as it was if it is not there any more; `None` while the store with the keys cannot be
-    /// read.
+    /// The caller as it stands now, and as it was if it is not there any more; `None` while the store with the keys
+    /// cannot be read.
     pub(crate) fn restore(&self, tenant: &str, config: &Config, stored: &StoredKeys) -> Option<Caller> {
         if matches!(self.kind, CallerKind::Key | CallerKind::Token) && stored.is_unread() {
             return None;

@@ -70,7 +70,8 @@ pub(super) fn caller(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Re
     Ok(Caller::anonymous(address))
 }
 
-/// Checks whether a request that came over loopback is this machine's own, or comes from a page of one of these origins.
+/// Checks whether a request that came over loopback is this machine's own, or comes from a page of one of these
+/// origins.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! A caller once more, for what lasts longer than a request: whether its key is still valid, and what applies to it now.
+//! A caller once more, for what lasts longer than a request: whether its key is still valid, and what applies to it
+//! now.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A caller whose key is in the store, or who presents an identity provider's token: what applies to it, in the terms of
-//! this crate.
+//! A caller whose key is in the store, or who presents an identity provider's token: what applies to it, in the terms
+//! of this crate.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -74,8 +74,8 @@ impl StoredKeys {
         self.is_unread.load(Ordering::Acquire)
     }
 
-    /// Replaces the directory. Requests in progress keep what they found. `is_keyed` says whether the store has or had a
-    /// key.
+    /// Replaces the directory. Requests in progress keep what they found. `is_keyed` says whether the store has or had
+    /// a key.
     pub fn replace(&self, directory: Directory, is_keyed: bool) {
         self.directory.store(Arc::new(directory));
         self.is_keyed.store(is_keyed, Ordering::Release);

@@ -1,4 +1,5 @@
-//! Tokens of identity providers: verified with keys that are fetched when they are needed, always on tasks of their own.
+//! Tokens of identity providers: verified with keys that are fetched when they are needed, always on tasks of their
+//! own.
 
 use std::sync::Arc;
 

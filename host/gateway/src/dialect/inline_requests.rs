@@ -48,8 +48,8 @@ pub(crate) enum InlineMistake {
     /// The body cannot be read.
     #[error(transparent)]
     Unreadable(#[from] PeekError),
-    /// A request has something else where it names its model or how much it asks for, or a member that some servers take for
-    /// another one.
+    /// A request has something else where it names its model or how much it asks for, or a member that some servers
+    /// take for another one.
     #[error("a request of the batch has a `{0}` that servers may read differently")]
     Odd(Box<str>),
     /// A request names no model.

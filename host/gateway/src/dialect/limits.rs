@@ -94,8 +94,8 @@ impl Figure {
     }
 }
 
-/// Sets the limits' headers in a format's spelling, with the names that [`limit_headers`] made of it. Of several token limits,
-/// the one with the smallest remaining fraction is rendered.
+/// Sets the limits' headers in a format's spelling, with the names that [`limit_headers`] made of it. Of several token
+/// limits, the one with the smallest remaining fraction is rendered.
 ///
 /// [`limit_headers`]: weir_translate::dialect::endpoints::limit_headers
 pub fn put(

@@ -13,7 +13,8 @@ use crate::provenance::MadePlaces;
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 use weir_types::contract::about::{BodyKind, Face, Feature, FrameTest, Operation, PointerEquals};
 
-/// The members of the document in which parts are put together: those of media are members of something inside an element.
+/// The members of the document in which parts are put together: those of media are members of something inside an
+/// element.
 const PARTS: &str = "parts";
 const MEDIA: &str = "media";
 /// What makes objects, for a manifest: here, that is not looked at.
@@ -52,7 +53,8 @@ impl OwnParts {
     }
 }
 
-/// The own parts of a value in the unified model as one document, as [`face_of_parts`] knows it; `None` if there are none.
+/// The own parts of a value in the unified model as one document, as [`face_of_parts`] knows it; `None` if there are
+/// none.
 pub(crate) fn document(value: &Value) -> Result<Option<Bytes>, NotJson> {
     let mut parts = BTreeMap::new();
     collect(value, false, &mut parts)?;
@@ -78,7 +80,8 @@ fn collect<'a>(
                 serde_json::from_str::<IgnoredAny>(json).map_err(|_| NotJson)?;
                 let [parts, media] = found.entry(format).or_default();
                 let list = if is_of_medium { media } else { parts };
-                // Adapters keep a whole element as well, by a name of their own, and a member's value by the member's name.
+                // Adapters keep a whole element as well, by a name of their own, and a member's value by the member's
+                // name.
                 list.push(json.to_owned());
                 let name = text("key").or_else(|| text("kind"));
                 list.extend(name.map(|name| format!("{{{}:{json}}}", Value::from(name))));
@@ -90,7 +93,8 @@ fn collect<'a>(
     }
 }
 
-/// A face whose requests and answers are such documents, with the ids of objects where those of these endpoints have them.
+/// A face whose requests and answers are such documents, with the ids of objects where those of these endpoints have
+/// them.
 fn face_of_parts<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Face {
     let (mut places, mut public) = (BTreeSet::new(), BTreeSet::new());
     for endpoint in endpoints {
@@ -117,8 +121,8 @@ fn face_of_parts<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Face {
     Face { body: BodyKind::Json, object_ids: places.into_iter().collect(), features, ..plain }
 }
 
-/// Where the bodies of a face's requests name objects. Where they have no body, the places are those of earlier answers; and what
-/// work of one model is begun on stands in no chat.
+/// Where the bodies of a face's requests name objects. Where they have no body, the places are those of earlier
+/// answers; and what work of one model is begun on stands in no chat.
 fn of_requests(endpoint: &Endpoint) -> impl Iterator<Item = &str> {
     let Face { body, operation, .. } = &endpoint.face;
     let is_of_chats = *body != BodyKind::Empty && (!endpoint.face.names_model() || !operation.is_relayed_only());

@@ -254,8 +254,8 @@ impl PeekPlan {
         Ok(wanted.unwrap_or(flag.fallback))
     }
 
-    /// Reads the service tier: at the first pointer that has one, and of repeated ones the last, as providers do. What is
-    /// no text has no price.
+    /// Reads the service tier: at the first pointer that has one, and of repeated ones the last, as providers do. What
+    /// is no text has no price.
     fn service_tier(&self, found: &Found) -> Option<String> {
         let text = |pointer: &usize| found.all(*pointer).last().and_then(|hit| hit.value.as_text()).map(str::to_owned);
         self.service_tier.iter().find_map(text)
@@ -270,8 +270,8 @@ impl RequestPeek {
         self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The ids of what its provider stores and reads again before it, such as an earlier answer: in a name with slashes, the last
-    /// part.
+    /// The ids of what its provider stores and reads again before it, such as an earlier answer: in a name with
+    /// slashes, the last part.
     pub(crate) fn earlier(&self) -> impl Iterator<Item = &str> {
         let hits =
             self.found.iter().flat_map(|found| self.plan.earlier.iter().flat_map(move |place| found.all(*place)));

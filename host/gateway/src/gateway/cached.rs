@@ -176,8 +176,8 @@ impl Gateway {
         })
     }
 
-    /// Waits for the equal request, no longer than the client of this one does, and no longer than an answer may take to begin:
-    /// how fast the other's client reads is its own affair.
+    /// Waits for the equal request, no longer than the client of this one does, and no longer than an answer may take
+    /// to begin: how fast the other's client reads is its own affair.
     async fn landed(&self, asked: &InboundRequest, route: &Route, follower: Follower) -> Result<FlightResult, Fault> {
         let _waits = self.answers.waits();
         let patience =

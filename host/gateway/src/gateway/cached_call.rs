@@ -162,8 +162,8 @@ impl Gateway {
         account
     }
 
-    /// Has the answer to a call kept if it may be: a whole one now, a stream when it has ended. Says in the headers how the
-    /// answer came to be.
+    /// Has the answer to a call kept if it may be: a whole one now, a stream when it has ended. Says in the headers how
+    /// the answer came to be.
     pub(super) fn keep_call(
         &self,
         headers: &mut HeaderMap,

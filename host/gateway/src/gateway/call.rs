@@ -1,5 +1,5 @@
-//! Calls of a program in this process: the unified model in, the unified model out. They are admitted, routed, tried and
-//! accounted for as the requests of clients are; only the two ends differ, since there is no dialect.
+//! Calls of a program in this process: the unified model in, the unified model out. They are admitted, routed, tried
+//! and accounted for as the requests of clients are; only the two ends differ, since there is no dialect.
 
 use std::sync::{Arc, LazyLock};
 
@@ -94,8 +94,8 @@ impl Gateway {
         Box::pin(current::within(Arc::clone(&id), self.answer_call(exchange, call))).await.map_err(Box::new)
     }
 
-    /// The models that may be asked for: aliases, and what providers list for patterns. A provider that gives no list in
-    /// time is left out.
+    /// The models that may be asked for: aliases, and what providers list for patterns. A provider that gives no list
+    /// in time is left out.
     pub async fn list_models(&self) -> Result<Vec<ModelInfo>, Fault> {
         let serving = self.serving.load_full();
         let request = Request::Models(ModelsRequest { id: None, cursor: None, limit: None });

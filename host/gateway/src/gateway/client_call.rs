@@ -1,5 +1,6 @@
-//! Requests of clients that use the unified model over a protocol of its own, in place of a dialect. They are identified,
-//! admitted, routed, tried, logged and accounted for as requests in a dialect are; the protocol reads and writes messages.
+//! Requests of clients that use the unified model over a protocol of its own, in place of a dialect. They are
+//! identified, admitted, routed, tried, logged and accounted for as requests in a dialect are; the protocol reads and
+//! writes messages.
 
 use std::sync::Arc;
 
@@ -163,8 +164,8 @@ impl Gateway {
         self.forward_by(protocol, serving, &asked, Admitted { span, permit, record }).await
     }
 
-    /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply. What
-    /// the client gets is not captured: what the provider answered is.
+    /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply.
+    /// What the client gets is not captured: what the provider answered is.
     fn capture_unified(
         &self,
         serving: &Serving,
@@ -316,7 +317,8 @@ fn status_of(fault: &Fault) -> u16 {
     fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
 }
 
-/// Marks a request's span as failed if its answer would have a status from 500 on in HTTP: the protocol's own answer has 200.
+/// Marks a request's span as failed if its answer would have a status from 500 on in HTTP: the protocol's own answer
+/// has 200.
 fn mark_failed(span: &Span, fault: &Fault) {
     if status_of(fault) >= 500 {
         span.fail("failed");

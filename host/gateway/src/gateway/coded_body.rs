@@ -1,4 +1,5 @@
-//! Bodies that clients send compressed. Weir reads them, so they are decoded at once, and providers get them as they were before.
+//! Bodies that clients send compressed. Weir reads them, so they are decoded at once, and providers get them as they
+//! were before.
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};

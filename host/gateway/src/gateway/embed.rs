@@ -1,5 +1,5 @@
-//! Vectors of texts, made by a model of the configuration for a client's request: with the client's rights, within its limits
-//! of tokens, at its cost, and with a record of their own in the request log.
+//! Vectors of texts, made by a model of the configuration for a client's request: with the client's rights, within its
+//! limits of tokens, at its cost, and with a record of their own in the request log.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Requests for ephemeral keys, which Weir answers itself: its own key stands for the client's, so that what begins with it
-//! takes the same path as any other session. A provider's own ephemeral keys would lead clients past Weir.
+//! Requests for ephemeral keys, which Weir answers itself: its own key stands for the client's, so that what begins
+//! with it takes the same path as any other session. A provider's own ephemeral keys would lead clients past Weir.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -150,7 +150,8 @@ fn configured_by<'r>(route: &'r Route, endpoint: &Endpoint) -> Option<&'r Compil
     taps.map(|(_, tap)| &**tap).find(|tap| tap.takes_configuration())
 }
 
-/// Refuses a configuration that names a model which the caller may not use. The session is held to the rest when it begins.
+/// Refuses a configuration that names a model which the caller may not use. The session is held to the rest when it
+/// begins.
 fn permit_models(caller: &Caller, tap: &CompiledSessionTap, configured: &SessionConfiguration) -> Result<(), Fault> {
     let message = tap.configuring(&configured.json).unwrap_or_default();
     let read = RequestReader::default().read(&tap.requests, message.as_bytes(), true);

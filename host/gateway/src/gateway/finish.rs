@@ -1,5 +1,5 @@
-//! What the answer to a routed request gets before it goes out, whether a client uses a dialect or a protocol, or a program
-//! asks.
+//! What the answer to a routed request gets before it goes out, whether a client uses a dialect or a protocol, or a
+//! program asks.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,8 +29,8 @@ pub(super) struct Routing<'a> {
 }
 
 impl Gateway {
-    /// Puts Weir's own headers on an answer, has it watched for what later requests carry, and lets another target continue a
-    /// stream that breaks.
+    /// Puts Weir's own headers on an answer, has it watched for what later requests carry, and lets another target
+    /// continue a stream that breaks.
     pub(super) fn finish(
         &self,
         response: &mut Response<ReplyBody>,

@@ -1,5 +1,5 @@
-//! Models that a request names beside its own: a client may name those that it may use, the guards of each judge the request, and
-//! budgets hold back what the dearest may cost, in every lane.
+//! Models that a request names beside its own: a client may name those that it may use, the guards of each judge the
+//! request, and budgets hold back what the dearest may cost, in every lane.
 
 use std::iter;
 
@@ -30,8 +30,8 @@ pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[B
     if peek.found.is_some() { permit_each(caller, body) } else { Ok(()) }
 }
 
-/// Checks the same in a request in the unified model: members that only one format has are extensions there, and tools that
-/// a provider runs itself are opaque.
+/// Checks the same in a request in the unified model: members that only one format has are extensions there, and tools
+/// that a provider runs itself are opaque.
 pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fault> {
     documents(request)?.into_iter().try_for_each(|document| permit_each(caller, &[document]))
 }
@@ -69,8 +69,8 @@ fn few(names: Result<Vec<String>, Unreadable>) -> Result<Vec<String>, Fault> {
     if names.len() > PRICED { Err(too_many()) } else { Ok(names) }
 }
 
-/// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the configuration
-/// calls these. Empty if it may be for any, or if that makes no difference.
+/// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the
+/// configuration calls these. Empty if it may be for any, or if that makes no difference.
 pub(super) fn guarded(
     serving: &Serving,
     peek: &RequestPeek,

@@ -52,8 +52,8 @@ pub(super) fn record_notes(record: &mut Option<Box<RequestRecord>>, asked: &Inbo
     }
 }
 
-/// Refuses a request that would lead past guards through what a provider stores: a stored answer comes as it was made, a file
-/// may hold answers, and no guard sees what a batch works on.
+/// Refuses a request that would lead past guards through what a provider stores: a stored answer comes as it was made,
+/// a file may hold answers, and no guard sees what a batch works on.
 pub(super) fn refuse_stored(serving: &Serving, endpoint: &Endpoint, caller: &Caller) -> Result<(), Fault> {
     match serving.stored(endpoint.index) {
         Stored::Answer => serving.guards.refuse_kept_answers(caller),

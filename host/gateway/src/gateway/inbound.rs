@@ -71,7 +71,8 @@ pub(super) fn request(
     }))
 }
 
-/// Ends a request whose answer has begun. A stream may last for minutes, so that the request's memory is given back now.
+/// Ends a request whose answer has begun. A stream may last for minutes, so that the request's memory is given back
+/// now.
 pub(super) fn end(asked: Arc<InboundRequest>) {
     let is_stream = asked.peek.stream;
     if let Some(mut asked) = Arc::into_inner(asked).filter(|_| is_stream) {
@@ -82,8 +83,8 @@ pub(super) fn end(asked: Arc<InboundRequest>) {
     }
 }
 
-/// What a request has to do with stored objects: what its face's requests have. But one about an object that has a body of its
-/// own may ask for something new, such as a search in it.
+/// What a request has to do with stored objects: what its face's requests have. But one about an object that has a body
+/// of its own may ask for something new, such as a search in it.
 pub(super) fn stored(of_endpoint: Stored, is_bare: bool) -> Stored {
     if of_endpoint == Stored::Object && !is_bare { Stored::Nothing } else { of_endpoint }
 }

@@ -46,8 +46,8 @@ impl Gateway {
         carried
     }
 
-    /// Attaches a recorder to an answer, which records values that later requests will carry. Of a stored one it also finds the
-    /// id.
+    /// Attaches a recorder to an answer, which records values that later requests will carry. Of a stored one it also
+    /// finds the id.
     pub(super) fn learn(
         &self,
         response: &mut Response<ReplyBody>,

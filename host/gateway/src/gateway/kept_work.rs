@@ -26,8 +26,8 @@ impl Gateway {
         self.unbooked.keep_work_in(store);
     }
 
-    /// This process holds the work of these names in the store, and books it until then; of no other that the store has had.
-    /// Without an end, nothing else can hold it.
+    /// This process holds the work of these names in the store, and books it until then; of no other that the store has
+    /// had. Without an end, nothing else can hold it.
     pub fn hold_work(&self, names: &HashSet<WorkName>, until: Option<Instant>) {
         self.unbooked.hold(names, until);
     }
@@ -37,9 +37,9 @@ impl Gateway {
         self.unbooked.room_for_work()
     }
 
-    /// Goes on with work that the store has kept, and this process holds. Returns it if it cannot be read yet, since its provider
-    /// is not configured, its caller is not known now, or other nodes have not told yet what they used of its budgets; after the
-    /// time for which Weir asks for work, it is given up.
+    /// Goes on with work that the store has kept, and this process holds. Returns it if it cannot be read yet, since
+    /// its provider is not configured, its caller is not known now, or other nodes have not told yet what they used of
+    /// its budgets; after the time for which Weir asks for work, it is given up.
     pub fn restore_work(&self, work: KeptWork) -> Option<KeptWork> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = now.saturating_sub(Duration::from_millis(work.made_ms));

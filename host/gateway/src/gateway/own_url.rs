@@ -1,8 +1,8 @@
-//! The address by which a client reached this gateway, in answers that name the provider's own: clients that follow one come
-//! back here, where their key is known, and not to the provider.
+//! The address by which a client reached this gateway, in answers that name the provider's own: clients that follow one
+//! come back here, where their key is known, and not to the provider.
 //!
-//! Only addresses below the provider's url are replaced, with a path that is served here, so that no provider can lead a client
-//! elsewhere.
+//! Only addresses below the provider's url are replaced, with a path that is served here, so that no provider can lead
+//! a client elsewhere.
 
 use http::header::{self, HeaderMap};
 use http::request::Parts;
@@ -23,8 +23,8 @@ use weir_wire::swap::StringSwap;
 /// How addresses begin.
 const START: &str = "http";
 
-/// Scheme, host and port by which the client of this request reached the gateway; `None` if that is not known: behind a proxy,
-/// the host may be the proxy's name for this machine, and the scheme is that of the connection with the proxy.
+/// Scheme, host and port by which the client of this request reached the gateway; `None` if that is not known: behind a
+/// proxy, the host may be the proxy's name for this machine, and the scheme is that of the connection with the proxy.
 pub(super) fn of(server: &Server, head: &Parts) -> Option<String> {
     if let Some(url) = &server.public_url {
         return Some(url.to_string());

@@ -233,8 +233,8 @@ impl Gateway {
         Ok(with_work(response.map(|body| body.attach(account))).await)
     }
 
-    /// Admits a request to the limits of the model that it names, also where that is a provider's name for a model with an
-    /// alias of its own.
+    /// Admits a request to the limits of the model that it names, also where that is a provider's name for a model with
+    /// an alias of its own.
     async fn admit_passed(
         &self,
         serving: &Serving,
@@ -334,7 +334,8 @@ fn describe(passage: &Passage, id: &str, span: &Span, record: &mut Option<Box<Re
     }
 }
 
-/// Refuses an endpoint whose answers or work guards would not see, and at an undeclared one a model that the caller may not use.
+/// Refuses an endpoint whose answers or work guards would not see, and at an undeclared one a model that the caller may
+/// not use.
 fn permit_endpoint(
     serving: &Serving,
     caller: &Caller,
@@ -347,8 +348,8 @@ fn permit_endpoint(
     }
 }
 
-/// Refuses models that the caller may not use, and a body that guards of its models would have to read. `own` are the request's
-/// own model and its alias.
+/// Refuses models that the caller may not use, and a body that guards of its models would have to read. `own` are the
+/// request's own model and its alias.
 fn permit_models(
     serving: &Serving,
     PassAddress { caller, known, .. }: PassAddress<'_>,

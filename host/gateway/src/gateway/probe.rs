@@ -49,8 +49,8 @@ impl Checked {
 }
 
 impl Gateway {
-    /// Whether a call for this model would find a target now: one that does not rest, whose provider answers in time and
-    /// takes the credential. Providers without a list of models cannot be asked and count as available.
+    /// Whether a call for this model would find a target now: one that does not rest, whose provider answers in time
+    /// and takes the credential. Providers without a list of models cannot be asked and count as available.
     ///
     /// # Errors
     ///

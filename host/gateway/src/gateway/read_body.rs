@@ -163,7 +163,8 @@ async fn next(
         Poll::Ready(frame) => frame,
         Poll::Pending => {
             let frame = tokio::time::timeout(timeouts.left(), body.frame());
-            // The connection may have taken the task's turn with bytes that make no frame, and would put the timer off for ever.
+            // The connection may have taken the task's turn with bytes that make no frame, and would put the timer off
+            // for ever.
             Box::pin(unconstrained(room.wait(frame))).await?.map_err(|_| too_slow())?
         }
     };

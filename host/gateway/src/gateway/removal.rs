@@ -1,5 +1,5 @@
-//! Requests that remove what providers store. What it used is read and booked before, since it cannot be read afterwards. If that
-//! is not possible, the request is refused.
+//! Requests that remove what providers store. What it used is read and booked before, since it cannot be read
+//! afterwards. If that is not possible, the request is refused.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub(super) struct Removal<'a> {
     pub(super) tenant: &'a Arc<str>,
     /// What may be ids in it.
     pub(super) names: &'a HashSet<String>,
-    /// The adapter of the provider that it goes to, if it surely removes something: it may name results by an id that no client
-    /// has received.
+    /// The adapter of the provider that it goes to, if it surely removes something: it may name results by an id that
+    /// no client has received.
     pub(super) adapter: Option<&'a str>,
 }
 
@@ -45,8 +45,8 @@ pub(super) fn is_by(method: &str) -> bool {
     reads_as(method, &[Method::DELETE])
 }
 
-/// What may be ids in a request that passes through and may remove something; `None` if it cannot. What is not declared, and
-/// more than a read, may be a removal by any name.
+/// What may be ids in a request that passes through and may remove something; `None` if it cannot. What is not
+/// declared, and more than a read, may be a removal by any name.
 pub(super) fn names_in_passed(method: &Method, is_known: bool, path: &str, in_query: &str) -> Option<HashSet<String>> {
     let only_reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     if only_reads || is_known && !is_by(method.as_str()) {
@@ -141,8 +141,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Books all work at providers of this adapter whose results have ids of their own that nobody has seen: the request may name
-    /// these. The provider may show them to its client by a list, or their names can be guessed.
+    /// Books all work at providers of this adapter whose results have ids of their own that nobody has seen: the
+    /// request may name these. The provider may show them to its client by a list, or their names can be guessed.
     async fn book_by_unseen_results(
         &self,
         serving: &Serving,

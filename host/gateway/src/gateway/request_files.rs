@@ -52,12 +52,14 @@ impl Gateway {
         Ok(())
     }
 
-    /// Keeps in a store what is read of files from now on, and learns from there what others have read. The first store stays.
+    /// Keeps in a store what is read of files from now on, and learns from there what others have read. The first store
+    /// stays.
     pub fn keep_files_in(&self, store: Arc<dyn FileStore>) {
         self.reasoning_cache.owners().keep_files_in(store);
     }
 
-    /// Learns from the store what was read of the files on which a request begins work, if they passed through another process.
+    /// Learns from the store what was read of the files on which a request begins work, if they passed through another
+    /// process.
     pub(super) async fn recall_files(&self, serving: &Serving, caller: &Caller, named: &ObjectIds) {
         let (owners, is_read) = (self.reasoning_cache.owners(), self.reads_requests_of(caller));
         let Some(store) = owners.files().filter(|_| is_read || serving.separates(&self.stored_keys)) else { return };

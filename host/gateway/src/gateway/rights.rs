@@ -86,7 +86,8 @@ impl Gateway {
         named.all().find(is_unproved).map_or(Ok(()), |id| Err(not_here(id)))
     }
 
-    /// The claim of a client to the objects that the answer to its request makes, which names these; `None` if it has none.
+    /// The claim of a client to the objects that the answer to its request makes, which names these; `None` if it has
+    /// none.
     pub(super) fn claim(
         &self,
         serving: &Serving,

@@ -141,8 +141,8 @@ impl Gateway {
         account
     }
 
-    /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did, and to those of
-    /// other names of its model, which a pattern passes on.
+    /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did, and to
+    /// those of other names of its model, which a pattern passes on.
     async fn admit_other_names(
         &self,
         serving: &Serving,

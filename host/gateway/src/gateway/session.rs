@@ -1,7 +1,7 @@
 //! The path of a session: recognise, identify, admit, route, ask a provider for it, and hand the connection over to it.
 //!
-//! Where the handshake names the model, the provider is asked before the client gets its answer. Where the first message
-//! names it, the client's handshake is granted first.
+//! Where the handshake names the model, the provider is asked before the client gets its answer. Where the first
+//! message names it, the client's handshake is granted first.
 
 mod asking;
 mod handshake;

@@ -90,8 +90,8 @@ impl Gateway {
         }
     }
 
-    /// The kept answer to the nearest question, how near that is, and the outcome of the search. Questions whose answers
-    /// have ended or were removed are forgotten on the way.
+    /// The kept answer to the nearest question, how near that is, and the outcome of the search. Questions whose
+    /// answers have ended or were removed are forgotten on the way.
     async fn nearest_kept(
         &self,
         asked: &InboundRequest,
@@ -137,7 +137,8 @@ fn wait(asked: &InboundRequest, route: &Route, settings: &SemanticCache) -> Dura
     most.map_or(settings.wait, |most| settings.wait.min(most / 2))
 }
 
-/// The last words of a client, and the request without them; none if it does not end with words alone, or they are too long.
+/// The last words of a client, and the request without them; none if it does not end with words alone, or they are too
+/// long.
 fn split(chat: &ChatRequest) -> Option<(String, ChatRequest)> {
     let mut rest = chat.clone();
     let last = rest.messages.last_mut().filter(|message| message.role == Role::User)?;

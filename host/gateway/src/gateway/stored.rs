@@ -1,5 +1,5 @@
-//! Answers that providers store: each is booked once, when it is made, or when it is first read if its use was not known
-//! before.
+//! Answers that providers store: each is booked once, when it is made, or when it is first read if its use was not
+//! known before.
 
 use std::sync::Arc;
 
@@ -67,8 +67,8 @@ impl Gateway {
         }
     }
 
-    /// Notes that a relayed answer is stored where later requests can read it. Returns whether that is so: then its id has to
-    /// be found.
+    /// Notes that a relayed answer is stored where later requests can read it. Returns whether that is so: then its id
+    /// has to be found.
     pub(super) fn note_stored_answer(
         &self,
         response: &Response<ReplyBody>,

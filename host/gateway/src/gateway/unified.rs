@@ -1,5 +1,5 @@
-//! Endpoints of callers that use the unified model instead of a dialect: programs in this process, and clients of a protocol
-//! that carries the model itself.
+//! Endpoints of callers that use the unified model instead of a dialect: programs in this process, and clients of a
+//! protocol that carries the model itself.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -40,8 +40,8 @@ pub struct UnifiedEndpoints {
 }
 
 impl UnifiedEndpoints {
-    /// Endpoints of this format, as metrics and logs call it, with their paths and the places of clients' keys. `list` is what
-    /// these callers call the list of models.
+    /// Endpoints of this format, as metrics and logs call it, with their paths and the places of clients' keys. `list`
+    /// is what these callers call the list of models.
     pub fn new(
         format: &str,
         path: impl Fn(&Operation) -> String,

@@ -47,8 +47,8 @@ pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
     unknown_url(message, nearest)
 }
 
-/// The error for a path such as `models/x:generateContnt`, whose verb no face has, if there are faces that differ from it in
-/// the verb alone.
+/// The error for a path such as `models/x:generateContnt`, whose verb no face has, if there are faces that differ from
+/// it in the verb alone.
 pub(super) fn verb(serving: &Serving, head: &Parts) -> Option<Unrecognised> {
     let (path, method) = (head.uri.path(), &head.method);
     let (before, verb) = path.rsplit_once(':').filter(|(_, verb)| !verb.is_empty() && !verb.contains('/'))?;

@@ -62,8 +62,8 @@ impl Gateway {
         (self.unbooked.work(), self.unbooked.is_kept())
     }
 
-    /// Reads a stored answer, and books it if it is finished. Such a read is no client's: it takes nothing of a limit, and
-    /// says nothing about the target's health.
+    /// Reads a stored answer, and books it if it is finished. Such a read is no client's: it takes nothing of a limit,
+    /// and says nothing about the target's health.
     pub(crate) async fn book_unread(&self, unread: Unread) -> ReadOutcome {
         let serving = self.serving.load_full();
         // The configuration may have the provider again later.
@@ -221,8 +221,8 @@ impl Gateway {
     }
 }
 
-/// The way to an answer, or to its results: at its provider with the key that had it made, by the target itself if that is
-/// still there.
+/// The way to an answer, or to its results: at its provider with the key that had it made, by the target itself if that
+/// is still there.
 pub(super) fn way_to<'a>(serving: &'a Serving, issuer: &Issuer, read_by: Stored) -> Option<StoredAnswerRoute<'a>> {
     let reads = |endpoint: &&Arc<Endpoint>| {
         serving.stored(endpoint.index) == read_by

@@ -65,7 +65,8 @@ impl Gateway {
         named.all().map(file_of).collect()
     }
 
-    /// Refuses work of which it is not known what it may cost, if a budget counts it that refuses what it has no room for.
+    /// Refuses work of which it is not known what it may cost, if a budget counts it that refuses what it has no room
+    /// for.
     pub(super) fn refuse_unread_work(
         &self,
         work: &Result<Vec<ModelWork>, String>,

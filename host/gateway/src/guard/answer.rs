@@ -120,8 +120,8 @@ impl AnswerGuards {
         !self.links.iter().any(|link| link.guard.enforces())
     }
 
-    /// How long pieces may wait for others, to be judged with them; `None` if no guard holds anything back, so that they would
-    /// be late.
+    /// How long pieces may wait for others, to be judged with them; `None` if no guard holds anything back, so that
+    /// they would be late.
     pub(crate) fn judge_every(&self) -> Option<Duration> {
         let holds_back = self.links.iter().any(|link| link.held.holds_back());
         let times = self.links.iter().filter(|link| link.guard.enforces()).map(|link| link.guard.settings.judge_every);
@@ -158,8 +158,9 @@ impl AnswerGuards {
         events
     }
 
-    /// Takes what the answer has lost on its way through the guards, though none took it out: values that guards put in place of
-    /// others and that are no JSON, ends that they left out, and figures of tokens, which tell what is kept back.
+    /// Takes what the answer has lost on its way through the guards, though none took it out: values that guards put in
+    /// place of others and that are no JSON, ends that they left out, and figures of tokens, which tell what is kept
+    /// back.
     pub(crate) fn take_losses(&mut self) -> Vec<Loss> {
         let mut losses = self.validator.as_mut().map(EventValidator::take_losses).unwrap_or_default();
         for loss in &mut losses {

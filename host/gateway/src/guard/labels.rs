@@ -18,8 +18,8 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// Takes labels out. `end_user` are the places of the client's name for its end user in the JSON of a request that is
-    /// only relayed.
+    /// Takes labels out. `end_user` are the places of the client's name for its end user in the JSON of a request that
+    /// is only relayed.
     pub(super) fn take(asked: &mut Asked, end_user: &[String]) -> Self {
         match asked {
             Asked::Chat(chat) => {

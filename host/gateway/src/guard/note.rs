@@ -12,7 +12,8 @@ const REMEMBERED: usize = 64;
 /// The longest key or value of an annotation, in characters.
 const WORD: usize = 64;
 
-/// What the guards of an exchange did so far. The answer's header has what is known when it is sent, and the log all of it.
+/// What the guards of an exchange did so far. The answer's header has what is known when it is sent, and the log all of
+/// it.
 #[derive(Debug, Clone, Default)]
 pub struct Notes(Arc<Mutex<Vec<Note>>>);
 
@@ -60,8 +61,8 @@ impl Note {
     }
 }
 
-/// Adds annotations to those of an answer so far, each key with its last value. They are words from now on: a guard may note
-/// something at every piece.
+/// Adds annotations to those of an answer so far, each key with its last value. They are words from now on: a guard may
+/// note something at every piece.
 pub(super) fn remember(known: &mut Vec<Annotation>, more: &[Annotation]) {
     for one in more {
         let (key, value) = (word(&one.key), word(&one.value));

@@ -22,7 +22,8 @@ struct VersionScreen {
 }
 
 impl Screens {
-    /// The screen of a version with these options. A version that fails to say what it looks for is asked again the next time.
+    /// The screen of a version with these options. A version that fails to say what it looks for is asked again the
+    /// next time.
     pub(super) async fn of(
         &self,
         version: &Arc<Adapter>,

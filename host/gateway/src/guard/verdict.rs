@@ -78,8 +78,8 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// Whether a request passes all guards that would see it, because nothing of what they look for is in its bytes. They then
-/// need not be shown the request.
+/// Whether a request passes all guards that would see it, because nothing of what they look for is in its bytes. They
+/// then need not be shown the request.
 pub(crate) async fn pass_unread(turns: &mut [Turn<'_>], tenant: &Arc<str>, request: UnreadRequest<'_>) -> bool {
     let mut seeing: Vec<_> = turns.iter_mut().filter(|turn| turn.guard.sees_requests()).collect();
     for turn in &mut seeing {
@@ -115,8 +115,8 @@ impl UnreadRequest<'_> {
 
 /// Has guards judge a request, one after the other. A guard that changes the request does so for those after it too.
 ///
-/// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed. What a guard's
-/// service is sent is held beside `held`.
+/// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed. What a
+/// guard's service is sent is held beside `held`.
 pub async fn judge(
     mut turns: Vec<Turn<'_>>,
     facts: ExchangeFacts<'_>,
@@ -297,7 +297,8 @@ fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), 
     Ok(())
 }
 
-/// Whether everything in a replaced request is JSON that has to be: another value would bring members of its own, such as a model.
+/// Whether everything in a replaced request is JSON that has to be: another value would bring members of its own, such
+/// as a model.
 fn is_sound(replaced: &Asked) -> bool {
     match replaced {
         Asked::Chat(request) => stated_json::chat_is_sound(request),

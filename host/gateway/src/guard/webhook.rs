@@ -1,5 +1,5 @@
-//! A guard that is a service of the operator's: requests are posted to it as JSON, and its verdict comes back. It is called
-//! within the guard's deadline, and not at all for a while after it has failed too often.
+//! A guard that is a service of the operator's: requests are posted to it as JSON, and its verdict comes back. It is
+//! called within the guard's deadline, and not at all for a while after it has failed too often.
 
 mod breaker;
 

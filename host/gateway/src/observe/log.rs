@@ -44,7 +44,8 @@ pub fn begin(log: Log) {
     }
 }
 
-/// Which lines are written. For people, the many adapters of a start have one line together, unless details are asked for.
+/// Which lines are written. For people, the many adapters of a start have one line together, unless details are asked
+/// for.
 fn directives(level: LogLevel, human: bool) -> String {
     let start = if human && level == LogLevel::Info { format!("{START}=warn,") } else { String::new() };
     format!("weir={},{start}warn", level.as_str())

@@ -2,8 +2,9 @@
 //! and below that a span for each call of an adapter. Spans contain nothing of what clients and providers wrote, unless
 //! `traces.content` says so ([`Span::set_messages`]).
 //!
-//! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI ([`Attribute`]); contexts are propagated
-//! as W3C Trace Context. Without a collector no spans are made, and a client's own trace headers are forwarded unchanged.
+//! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI ([`Attribute`]); contexts are
+//! propagated as W3C Trace Context. Without a collector no spans are made, and a client's own trace headers are
+//! forwarded unchanged.
 
 mod answer;
 mod attribute;

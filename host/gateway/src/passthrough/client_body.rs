@@ -112,8 +112,8 @@ impl ClientBody {
         pin!(unconstrained(self.sleep.as_mut())).poll(cx)
     }
 
-    /// Notes the end of a wait. A client that sends byte by byte never pauses for long, but holds its place all the same:
-    /// each piece of [`EARNS`] bytes earns one more pause.
+    /// Notes the end of a wait. A client that sends byte by byte never pauses for long, but holds its place all the
+    /// same: each piece of [`EARNS`] bytes earns one more pause.
     fn is_too_slow(&mut self) -> bool {
         let Some(since) = self.waits_since.take() else { return false };
         self.waited += since.elapsed();

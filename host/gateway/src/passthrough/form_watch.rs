@@ -50,7 +50,8 @@ pub(crate) struct FormWatch {
 }
 
 impl FormWatch {
-    /// A watch of a client's form. What of it cannot be read passes, unless it `is_judged`: rights or a price depend on it.
+    /// A watch of a client's form. What of it cannot be read passes, unless it `is_judged`: rights or a price depend on
+    /// it.
     pub(crate) fn new(
         plan: &Arc<PeekPlan>,
         head: &Head<'_>,

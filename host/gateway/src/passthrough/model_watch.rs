@@ -1,5 +1,5 @@
-//! Looks for the model in a body to an endpoint that no adapter declares, while it passes: many such endpoints take one where
-//! the declared ones do.
+//! Looks for the model in a body to an endpoint that no adapter declares, while it passes: many such endpoints take one
+//! where the declared ones do.
 
 use super::client_body::Watch;
 use crate::auth::Caller;
@@ -8,7 +8,8 @@ use weir_upstream::UploadError;
 use weir_wire::form::{self, FieldScan, FormError};
 use weir_wire::peek::{Found, Limits, Peek, Pointers, Scalar};
 
-/// The names of the members in which JSON names the model, and where these are. Others are named where every request names them.
+/// The names of the members in which JSON names the model, and where these are. Others are named where every request
+/// names them.
 const MEMBERS: [&str; 3] = ["model", "modelId", "model_id"];
 const PLACES: [&str; 3] = ["/model", "/modelId", "/model_id"];
 /// The names of such members as servers may spell them: without hyphens and underscores, in lower case.

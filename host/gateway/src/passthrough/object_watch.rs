@@ -1,5 +1,5 @@
-//! Looks for ids of other clients' objects in a body to an endpoint that no adapter declares, while it passes: where such a
-//! body names objects is not known, so that every word counts, wherever it stands.
+//! Looks for ids of other clients' objects in a body to an endpoint that no adapter declares, while it passes: where
+//! such a body names objects is not known, so that every word counts, wherever it stands.
 
 use std::sync::Arc;
 
@@ -57,8 +57,8 @@ impl ObjectWatch {
         Self { owners, tenant, words, phrases, sent: Arc::default(), further, encoding: Encoding::Any }
     }
 
-    /// Has the body refused where words could be written so that they are not found: in other encodings of JSON, or of no stated
-    /// type, and in parts of forms.
+    /// Has the body refused where words could be written so that they are not found: in other encodings of JSON, or of
+    /// no stated type, and in parts of forms.
     pub(crate) fn with_encoding(mut self, content_type: &str) -> Self {
         self.encoding = Encoding::of(content_type);
         self

@@ -59,8 +59,8 @@ pub(crate) fn decoded(path: &str) -> Result<String, Fault> {
     })
 }
 
-/// A decoded path with a slash in front, as servers read it that ignore parameters of segments, and spaces and slashes at
-/// the end.
+/// A decoded path with a slash in front, as servers read it that ignore parameters of segments, and spaces and slashes
+/// at the end.
 pub(crate) fn plainest(path: &str) -> String {
     let bare = |segment: &str| format!("/{}", segment.split(';').next().unwrap_or_default().trim_end());
     let mut plain: String = path.split('/').map(bare).collect();

@@ -1,5 +1,5 @@
-//! What was read of a file of requests, as a store keeps it: work is begun on it by another process than the one that it passed
-//! through.
+//! What was read of a file of requests, as a store keeps it: work is begun on it by another process than the one that
+//! it passed through.
 
 use std::fmt;
 use std::pin::Pin;
@@ -18,8 +18,8 @@ pub trait FileStore: fmt::Debug + Send + Sync {
     /// A file was uploaded. It is kept as well as that is possible, some time later: no call waits for it.
     fn keep(&self, file: KeptFile);
 
-    /// Finds files with these ids, of all clients; none if the store cannot be asked. Those that are expected to be there may
-    /// be on their way from another node, and are waited for a little.
+    /// Finds files with these ids, of all clients; none if the store cannot be asked. Those that are expected to be
+    /// there may be on their way from another node, and are waited for a little.
     fn find(&self, ids: Vec<String>, are_expected: bool) -> FileSearch;
 }
 
@@ -49,7 +49,8 @@ pub struct FileTerms {
 }
 
 impl KeptFile {
-    /// A file of this client with this id; `None` if it is not known what its requests name, so that no work is begun on it.
+    /// A file of this client with this id; `None` if it is not known what its requests name, so that no work is begun
+    /// on it.
     pub(super) fn of(client: &str, id: &[u8], file: &RequestFile, issuer: &Issuer) -> Option<Self> {
         if file.mistake().is_some() {
             return None;

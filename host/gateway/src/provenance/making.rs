@@ -1,5 +1,5 @@
-//! Records the objects that an answer makes beside itself, such as a piece of sound, as their client's: their ids stand where the
-//! manifest says.
+//! Records the objects that an answer makes beside itself, such as a piece of sound, as their client's: their ids stand
+//! where the manifest says.
 
 use std::sync::Arc;
 

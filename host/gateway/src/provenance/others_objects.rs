@@ -7,8 +7,8 @@ use super::short_strings::{ShortStrings, short_strings};
 use super::words::Words;
 use super::{Owners, may_be_owned};
 
-/// The first word that is the id of another client's object, in a string of a JSON body wherever that stands, also in a path
-/// (`things/ID`). Strings with spaces are prose, in which an id names nothing.
+/// The first word that is the id of another client's object, in a string of a JSON body wherever that stands, also in a
+/// path (`things/ID`). Strings with spaces are prose, in which an id names nothing.
 pub(crate) fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
     let mut seen = Anothers::new(owners, tenant);
     short_strings(body, &mut |string| seen.look_in(string));

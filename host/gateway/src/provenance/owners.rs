@@ -1,8 +1,8 @@
-//! The owners of objects: which client made which file, batch or stored answer, and of a file of requests what these name.
-//! Bounded, in memory; ids are kept as hashes.
+//! The owners of objects: which client made which file, batch or stored answer, and of a file of requests what these
+//! name. Bounded, in memory; ids are kept as hashes.
 //!
-//! Where there is no room, the client that has the most gives up its oldest entries: what one client makes, however much, must
-//! not make the objects of another reachable.
+//! Where there is no room, the client that has the most gives up its oldest entries: what one client makes, however
+//! much, must not make the objects of another reachable.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -93,7 +93,8 @@ impl Record {
         has_lost
     }
 
-    /// Drops the oldest id of the client that has the most: of this one, if none has more. Returns whether there was one.
+    /// Drops the oldest id of the client that has the most: of this one, if none has more. Returns whether there was
+    /// one.
     fn make_room(&mut self, client: &Arc<str>) -> bool {
         let Some((most, first)) = self.by_room.last().cloned() else { return false };
         let own = self.clients.get(client).map_or(0, |of_client| of_client.room);
@@ -158,8 +159,8 @@ impl Owners {
         self.keep_with(kind, id, client, None);
     }
 
-    /// Keeps an owner together with what the object's requests name, if it is a file of requests. Returns whether the object had
-    /// no owner.
+    /// Keeps an owner together with what the object's requests name, if it is a file of requests. Returns whether the
+    /// object had no owner.
     pub(crate) fn keep_with(
         &self,
         kind: ObjectKind,

@@ -13,7 +13,8 @@ const VALUES: usize = 256;
 /// The most objects recorded from one answer, and the bytes of its beginning that are scanned for their ids.
 const OBJECTS: usize = 16;
 const HEAD: usize = 4 << 10;
-/// The bytes of the beginning that are scanned for what a client has made: some services put a long text in front of the id.
+/// The bytes of the beginning that are scanned for what a client has made: some services put a long text in front of
+/// the id.
 const CLAIMED: usize = 1 << 20;
 /// The least length of an object's id.
 const OBJECT: usize = 16;
@@ -45,16 +46,16 @@ pub struct Claim {
     pub named: Vec<String>,
     /// The names of members with ids of what objects are made of, such as the file of a batch.
     pub(crate) inputs: Vec<String>,
-    /// The words of the request's body, if it is not known what the answer has made: then only its own id or name counts, unless
-    /// the request has it.
+    /// The words of the request's body, if it is not known what the answer has made: then only its own id or name
+    /// counts, unless the request has it.
     pub(crate) sent: Option<Arc<SentWords>>,
     /// What the requests name in the file that the request uploads, if it is one that was read.
     pub(crate) requests: ReadRequests,
 }
 
 impl Claim {
-    /// Records the client as the owner of the object with this id, which is there. A file of requests is kept for other processes
-    /// as well.
+    /// Records the client as the owner of the object with this id, which is there. A file of requests is kept for other
+    /// processes as well.
     fn keep(&self, id: &[u8], client: &Arc<str>, issuer: &Issuer) {
         let requests = self.requests.get();
         let is_new = self.owners.keep_with(self.kind, id, client, requests);
@@ -308,7 +309,8 @@ pub fn is_object(id: &[u8]) -> bool {
     id.len() >= OBJECT && id.iter().any(u8::is_ascii_digit)
 }
 
-/// Whether a word may be the id of an object that has an owner: shorter ones count as well, if they have letters and digits.
+/// Whether a word may be the id of an object that has an owner: shorter ones count as well, if they have letters and
+/// digits.
 pub(crate) fn may_be_owned(id: &[u8]) -> bool {
     let has_both = || id.iter().any(u8::is_ascii_digit) && id.iter().any(u8::is_ascii_alphabetic);
     is_object(id) || id.len() >= SHORTEST_ID && has_both()

@@ -1,5 +1,6 @@
-//! What the requests for later work name, and how much they ask for: those in an uploaded file, on which work such as a batch is
-//! begun later by a request that names nothing but the file, and those that stand in the request that begins it.
+//! What the requests for later work name, and how much they ask for: those in an uploaded file, on which work such as a
+//! batch is begun later by a request that names nothing but the file, and those that stand in the request that begins
+//! it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -160,8 +161,8 @@ impl RequestFile {
         }
     }
 
-    /// A request in this line names these models, and asks for so much. It is a request of the first; others may answer it, or be
-    /// consulted.
+    /// A request in this line names these models, and asks for so much. It is a request of the first; others may answer
+    /// it, or be consulted.
     pub(crate) fn add(&mut self, models: &[String], line: u64, mut asks: Asks) {
         for (at, model) in models.iter().enumerate() {
             self.name(model, line);

@@ -5,8 +5,8 @@ use bytes::Bytes;
 /// The most bytes of a string, as it is written: of the longest id with a path before it.
 const LONGEST: usize = 4 << 10;
 
-/// Gives `each` what stands between every two quotes, as it is written, if it is no longer than [`LONGEST`]. A quote may open or
-/// close a string, or stand in one.
+/// Gives `each` what stands between every two quotes, as it is written, if it is no longer than [`LONGEST`]. A quote
+/// may open or close a string, or stand in one.
 pub(crate) fn short_strings(body: &[Bytes], each: &mut dyn FnMut(&[u8])) {
     let mut strings = ShortStrings::default();
     for chunk in body {

@@ -1,5 +1,5 @@
-//! Finds the ids of objects at the places that a manifest names: `/name` of an answer to a request that begins work is the
-//! work's, and `/response/file` in the finished work is that of its results.
+//! Finds the ids of objects at the places that a manifest names: `/name` of an answer to a request that begins work is
+//! the work's, and `/response/file` in the finished work is that of its results.
 
 use weir_wire::peek::{Limits, Peek, PointerError, Pointers};
 

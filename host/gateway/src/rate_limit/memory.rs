@@ -78,9 +78,9 @@ impl LimitStore for Memory {
     }
 }
 
-/// Removes full buckets and, if those are too few, the least recently used quarter, but none with places that are in use:
-/// there are never more of those than open streams. Only runs when there are too many, and then frees enough room to run
-/// rarely.
+/// Removes full buckets and, if those are too few, the least recently used quarter, but none with places that are in
+/// use: there are never more of those than open streams. Only runs when there are too many, and then frees enough room
+/// to run rarely.
 fn make_room(buckets: &mut Buckets, wanted: usize, now: Instant) {
     if buckets.len() + wanted <= MAX_BUCKETS {
         return;

@@ -1,6 +1,7 @@
 //! Buckets that several nodes share: each node has a lease of every bucket that it uses, and takes from that.
 //!
-//! The limits of addresses stay with each node. There are too many addresses, and they are a defence of the node itself.
+//! The limits of addresses stay with each node. There are too many addresses, and they are a defence of the node
+//! itself.
 
 mod taken_tokens;
 
@@ -265,8 +266,8 @@ impl LimitStore for Shared {
         match by_key.get_mut(key) {
             Some(pool) if amount > 0.0 => pool.used = pool.used.saturating_sub(change),
             Some(pool) => pool.used = pool.used.saturating_add(change),
-            // What was idle while a long answer ran was forgotten. What returns to it would overflow; what the answer used
-            // beyond its reservation counts.
+            // What was idle while a long answer ran was forgotten. What returns to it would overflow; what the answer
+            // used beyond its reservation counts.
             None if amount > 0.0 || change == 0 => {}
             None => {
                 make_room(by_key, 1);

@@ -1,6 +1,6 @@
 //! Whether the caller of a session may still have it. A session lasts longer than a request: a key that is revoked,
-//! disabled or expires ends it, and so does the loss of the right to the operation or the model. Where its responses are booked
-//! is decided when it begins, so that it also ends with a key that another team or organisation has now.
+//! disabled or expires ends it, and so does the loss of the right to the operation or the model. Where its responses
+//! are booked is decided when it begins, so that it also ends with a key that another team or organisation has now.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What the messages of a session's client may name: the session's own model, further models that the client may use, and
-//! objects that are not another client's. Names of models become those of the session's provider.
+//! What the messages of a session's client may name: the session's own model, further models that the client may use,
+//! and objects that are not another client's. Names of models become those of the session's provider.
 
 use std::sync::Arc;
 
@@ -58,8 +58,8 @@ impl NameRights {
         anothers.map_or(Ok(()), |id| Err(not_here(&id)))
     }
 
-    /// Checks what a message names that ends with these bytes, and returns the bytes with the provider's names for models.
-    /// Where the message `is_whole`, that is possible; otherwise its start is with the provider already.
+    /// Checks what a message names that ends with these bytes, and returns the bytes with the provider's names for
+    /// models. Where the message `is_whole`, that is possible; otherwise its start is with the provider already.
     pub(super) fn review(&self, names: &[Name], bytes: Bytes, is_whole: bool) -> Result<Bytes, Fault> {
         let mut edits = Vec::new();
         for name in names {
@@ -139,7 +139,8 @@ impl NameRights {
         }
     }
 
-    /// Refuses a model by these names whose guards would have to judge the session. Those of its own model were asked before.
+    /// Refuses a model by these names whose guards would have to judge the session. Those of its own model were asked
+    /// before.
     fn refuse_guarded(&self, names: &[&str]) -> Result<(), Fault> {
         let Serving { guards, routes, .. } = &*self.serving;
         if !guards.differ_by_model() {

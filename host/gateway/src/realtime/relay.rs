@@ -1,5 +1,5 @@
-//! Passes messages on, both ways, until the session ends. A side that reads nothing stops the other one: nothing is read
-//! that could not be passed on.
+//! Passes messages on, both ways, until the session ends. A side that reads nothing stops the other one: nothing is
+//! read that could not be passed on.
 
 mod closing;
 mod configuring;
@@ -161,7 +161,8 @@ struct ClientReader {
     others: OthersSearch,
 }
 
-/// A message of the provider's that has arrived while the client's is judged. It is read also if the session ends meanwhile.
+/// A message of the provider's that has arrived while the client's is judged. It is read also if the session ends
+/// meanwhile.
 #[derive(Default)]
 struct Unread(std::sync::Mutex<Option<Bytes>>);
 
@@ -273,12 +274,13 @@ impl Relay {
     async fn pass_to_provider(&self, part: Part, reader: &mut ClientReader) -> Result<(), Ending> {
         let Part { kind, bytes, is_first, is_last } = part;
         let SessionContext { tap, names: rights, .. } = &self.context;
-        // A message whose start is with the provider is not withheld, and where the format has no message for errors, the
-        // reason is in the close frame.
+        // A message whose start is with the provider is not withheld, and where the format has no message for errors,
+        // the reason is in the close frame.
         let can_withhold = is_first && is_last && self.has_errors();
         let ReadRequest { asks, names } = match reader.requests.read(&tap.requests, &bytes, is_last) {
             Ok(request) => request,
-            // What is no text is no JSON either, as far as formats go; but it might be a name that its client may not use.
+            // What is no text is no JSON either, as far as formats go; but it might be a name that its client may not
+            // use.
             Err(_) if kind == Kind::Binary && !rights.bind() => ReadRequest::default(),
             Err(error) if can_withhold => return self.report(&Fault::invalid(error.to_string())).await,
             Err(error) => return Err(Ending::Unread(error)),

@@ -54,8 +54,8 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Whether a response that reads so many tokens may begin with it now. A session may be silent for longer than a budget's
-    /// window lasts.
+    /// Whether a response that reads so many tokens may begin with it now. A session may be silent for longer than a
+    /// budget's window lasts.
     fn serves(&self, input: u64, now: Timestamp) -> bool {
         input <= self.input.saturating_add(SLACK) && self.budgets.iter().all(|budget| budget.is_current(now))
     }
@@ -128,8 +128,8 @@ impl Responses {
         }
     }
 
-    /// Reads a message of the provider's. What it begins and says is noted before anything is awaited, since the session may
-    /// end meanwhile.
+    /// Reads a message of the provider's. What it begins and says is noted before anything is awaited, since the
+    /// session may end meanwhile.
     pub(super) async fn on_provider_message(&mut self, message: &[u8]) -> Verdict {
         self.owe();
         let excess = self.tap.beginning(message).and_then(|beginning| self.begins(beginning));
@@ -153,7 +153,8 @@ impl Responses {
         refusal.map_or(heard, Verdict::End)
     }
 
-    /// The provider begins a response. It is accounted for whether or not there is room for it; returns why there cannot be.
+    /// The provider begins a response. It is accounted for whether or not there is room for it; returns why there
+    /// cannot be.
     fn begins(&mut self, beginning: Beginning) -> Option<Fault> {
         if let Some(asked) = self.open.iter_mut().find(|one| !one.has_begun) {
             asked.begin();
@@ -172,8 +173,8 @@ impl Responses {
         (self.open.len() > MAX_OPEN).then(too_many)
     }
 
-    /// Admits the response that the provider has just begun, if it has, whether or not there is room for it. Returns why there
-    /// is none.
+    /// Admits the response that the provider has just begun, if it has, whether or not there is room for it. Returns
+    /// why there is none.
     async fn admit(&mut self) -> Option<Fault> {
         self.open.back().filter(|last| !last.is_admitted)?;
         let mut refusal = self.prepare().await.err();

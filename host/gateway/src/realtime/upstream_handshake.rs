@@ -82,8 +82,9 @@ impl UpstreamHandshake<'_> {
         })
     }
 
-    /// The subprotocols that go on. One of the form `NAME.VALUE` stands for a header, for programs in browsers, which can set
-    /// none; it goes on where the header would, so that no client chooses, say, an organisation of the operator's.
+    /// The subprotocols that go on. One of the form `NAME.VALUE` stands for a header, for programs in browsers, which
+    /// can set none; it goes on where the header would, so that no client chooses, say, an organisation of the
+    /// operator's.
     fn protocols(&self, acceptance: &Acceptance) -> Vec<&str> {
         let passes = |protocol: &str| match protocol.split_once('.') {
             None => true,

@@ -1,4 +1,5 @@
-//! The two ends of a session's connections: one reads messages, the other writes frames. An idle session holds no buffer.
+//! The two ends of a session's connections: one reads messages, the other writes frames. An idle session holds no
+//! buffer.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -113,8 +114,8 @@ impl Inlet {
         }
     }
 
-    /// The next event of what has arrived. Of pings without a message between them only the last one is an event (RFC 6455, 5.5.3
-    /// allows that): thousands of them come with one read, and each answer is a write.
+    /// The next event of what has arrived. Of pings without a message between them only the last one is an event (RFC
+    /// 6455, 5.5.3 allows that): thousands of them come with one read, and each answer is a write.
     fn arrived(&mut self) -> Result<Option<Event>, FrameError> {
         if let Some(event) = self.next.take() {
             return Ok(Some(event));

@@ -34,7 +34,8 @@ impl Routes {
         self.iter().find_map(|(_, route)| Some((route.alias.as_str(), route.targets.iter().flatten().find(is_it)?)))
     }
 
-    /// The aliases of other routes that ask the same providers for a model which a pattern's route passes on by its own name.
+    /// The aliases of other routes that ask the same providers for a model which a pattern's route passes on by its own
+    /// name.
     pub(crate) fn same_as<'a>(&'a self, route: &'a Route, model: &'a str) -> impl Iterator<Item = &'a str> {
         let passes_on = |target: &&Arc<Target>| target.model.is_none();
         let labels = move || route.targets.iter().flatten().filter(passes_on).map(|target| &*target.label);

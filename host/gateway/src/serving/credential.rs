@@ -74,7 +74,8 @@ impl<'a> Credentials<'a> {
 }
 
 impl Credentials<'_> {
-    /// The region by which a target's answers are priced: the one that is set, or that a service's requests are signed for.
+    /// The region by which a target's answers are priced: the one that is set, or that a service's requests are signed
+    /// for.
     pub(super) fn price_region(&self, target: &weir_config::Target, adapter: &Adapter) -> Option<Arc<str>> {
         let (provider, options) = (&target.provider, &target.options);
         let location = options.text("location").filter(|location| !location.is_empty());
@@ -129,7 +130,8 @@ fn chosen<'a>(target: &weir_config::Target, adapter: &'a Adapter) -> Result<Opti
 }
 
 /// Warns of a provider without a key whose url requires one: the adapter's own url or, if the adapter suggests none,
-/// any that is not local. If secrets are left out, no provider has a key, and the configuration's own warnings name the secrets.
+/// any that is not local. If secrets are left out, no provider has a key, and the configuration's own warnings name the
+/// secrets.
 pub(super) fn missing_key(
     target: &weir_config::Target,
     adapter: &Adapter,

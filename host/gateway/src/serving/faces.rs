@@ -1,5 +1,5 @@
-//! What is made ready for the requests of each face, beside the face itself: what follows from all adapters, or from the
-//! routes.
+//! What is made ready for the requests of each face, beside the face itself: what follows from all adapters, or from
+//! the routes.
 
 use std::sync::Arc;
 
@@ -125,8 +125,8 @@ impl Serving {
         endpoints.any(|(endpoint, _)| target.accepts(endpoint.format(), &endpoint.face.operation).is_some())
     }
 
-    /// Where the requests in a file that a face uploads name models and objects; `None` if it uploads none that is known to have
-    /// requests.
+    /// Where the requests in a file that a face uploads name models and objects; `None` if it uploads none that is
+    /// known to have requests.
     pub(crate) fn request_lines(&self, face: usize) -> Option<&Arc<LinePlaces>> {
         self.face(face)?.request_lines.as_ref()
     }
@@ -141,7 +141,8 @@ impl Serving {
         self.face(face).is_some_and(|face| face.begins_on_files)
     }
 
-    /// Whether a face's answers are about work on stored objects: what was begun, how far it is, and where its results are.
+    /// Whether a face's answers are about work on stored objects: what was begun, how far it is, and where its results
+    /// are.
     pub(crate) fn tells_of_work(&self, face: usize) -> bool {
         self.face(face).is_some_and(|face| face.tells_of_work)
     }

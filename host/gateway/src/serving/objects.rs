@@ -1,5 +1,5 @@
-//! What each face has to do with objects that providers store, such as files, batches and stored answers: which answers make
-//! them, which requests begin work on them, and which read them.
+//! What each face has to do with objects that providers store, such as files, batches and stored answers: which answers
+//! make them, which requests begin work on them, and which read them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,8 +120,8 @@ impl Stored {
         matches!(self, Self::Answer | Self::Work | Self::Results | Self::Object)
     }
 
-    /// Whether requests may have something made that is read later, and what those have to do with stored objects that read
-    /// it.
+    /// Whether requests may have something made that is read later, and what those have to do with stored objects that
+    /// read it.
     pub(crate) fn read_by(self) -> Option<Self> {
         match self {
             Self::Made => Some(Self::Answer),
@@ -244,8 +244,8 @@ fn has_lines(endpoint: &Endpoint) -> bool {
     reads_content(endpoint) && is_lines
 }
 
-/// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's by
-/// the id.
+/// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's
+/// by the id.
 fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     let continues = |maker: &&Arc<Endpoint>| {
         let rest = endpoint.face.path.strip_prefix(&maker.face.path);
@@ -255,8 +255,8 @@ fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     is_without_model(endpoint) && endpoint.face.method != "DELETE" && makers.iter().any(continues)
 }
 
-/// Where earlier answers have the id that a face's path names, as the manifest says: for a face that reads without a body, the
-/// pointers among its object ids.
+/// Where earlier answers have the id that a face's path names, as the manifest says: for a face that reads without a
+/// body, the pointers among its object ids.
 fn id_pointers(endpoint: &Endpoint) -> impl Iterator<Item = &String> {
     let Face { method, body, object_ids, .. } = &endpoint.face;
     let reads = method == "GET" && *body == BodyKind::Empty && is_by_id(endpoint);
@@ -274,8 +274,8 @@ fn work_readers(endpoints: &Endpoints) -> Vec<&Arc<Endpoint>> {
     endpoints.all().iter().filter(reads).collect()
 }
 
-/// Whether a face's requests begin work that one of these reads: they are of the same format and name no such work. They may
-/// name a model, which is that of the whole work.
+/// Whether a face's requests begin work that one of these reads: they are of the same format and name no such work.
+/// They may name a model, which is that of the whole work.
 fn begins_work_for(endpoint: &Endpoint, readers: &[&Arc<Endpoint>]) -> bool {
     let is_of = |reader: &&Arc<Endpoint>| endpoint.adapter == reader.adapter && endpoint.format() == reader.format();
     let Face { method, operation, object_ids, .. } = &endpoint.face;
@@ -309,8 +309,8 @@ pub(super) fn work_id_places(endpoints: &Endpoints, stored: &[Stored]) -> Vec<Op
     endpoints.all().iter().zip(stored).map(of_one).collect()
 }
 
-/// Whether a face's requests have a provider work on stored objects that their bodies name, so that only the provider knows the
-/// work and its model.
+/// Whether a face's requests have a provider work on stored objects that their bodies name, so that only the provider
+/// knows the work and its model.
 fn begins_work(endpoint: &Endpoint) -> bool {
     is_without_model(endpoint) && !is_by_id(endpoint) && endpoint.face.own_object_ids().next().is_some()
 }
@@ -320,8 +320,8 @@ fn is_by_id(endpoint: &Endpoint) -> bool {
     is_without_model(endpoint) && endpoint.face.object_ids.iter().any(|place| place == ID)
 }
 
-/// Whether a face answers with what is in a stored object, such as a file, and not only with what is known of it: its path
-/// goes on behind the id.
+/// Whether a face answers with what is in a stored object, such as a file, and not only with what is known of it: its
+/// path goes on behind the id.
 pub(crate) fn reads_content(endpoint: &Endpoint) -> bool {
     let goes_on = endpoint.face.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
     endpoint.face.method == "GET" && is_by_id(endpoint) && goes_on

@@ -334,8 +334,8 @@ pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     config.add_discovered(provider, &suggests.models);
 }
 
-/// Providers whose usual key variables are set, and which are not served without a configuration: an adapter that is not pinned
-/// would say where the key goes.
+/// Providers whose usual key variables are set, and which are not served without a configuration: an adapter that is
+/// not pinned would say where the key goes.
 pub(super) fn undiscovered(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
     let unpinned = adapters.adapters.values().filter(|adapter| config.discover && !adapter.trusted);
     let left_out = unpinned.filter_map(|adapter| {

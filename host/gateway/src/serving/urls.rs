@@ -5,8 +5,8 @@ use weir_config::{Address, BaseUrl, Environment, Problem, Provider};
 use weir_sandbox::Adapter;
 use weir_types::contract::about::Operation;
 
-/// Warns of a url that ends with an endpoint, which the adapter adds itself, and of one without the path that the adapter
-/// suggests for this server.
+/// Warns of a url that ends with an endpoint, which the adapter adds itself, and of one without the path that the
+/// adapter suggests for this server.
 pub(super) fn no_base(provider: &Provider, adapter: &Adapter, environment: &Environment) -> Option<Problem> {
     let Some(Address::Http(url)) = &provider.address else { return None };
     let place = provider.places.url.or(&provider.places.name);
@@ -38,8 +38,8 @@ fn without_endpoint<'p>(url: &BaseUrl, paths: impl Iterator<Item = &'p str>) -> 
     Some((format!("{}://{}/{}{slash}", url.scheme(), url.authority(), base.join("/")), endpoint.join("/")))
 }
 
-/// Whether a path ends with another one, in which placeholders stand for any text. One that ends with a placeholder could be
-/// anything.
+/// Whether a path ends with another one, in which placeholders stand for any text. One that ends with a placeholder
+/// could be anything.
 fn ends_with(steps: &[&str], path: &str) -> bool {
     let wanted: Vec<&str> = path.split('/').collect();
     let last = steps.len().checked_sub(wanted.len()).and_then(|first| steps.get(first..));

@@ -85,8 +85,8 @@ struct Entry {
 }
 
 impl Idempotency {
-    /// Remembers at most so many requests, and so many bytes of answers with the last answer above them. One actor may use
-    /// a tenth of both.
+    /// Remembers at most so many requests, and so many bytes of answers with the last answer above them. One actor may
+    /// use a tenth of both.
     pub fn new(requests: usize, bytes: usize) -> Self {
         let (entries, order, used) = (HashMap::new(), VecDeque::new(), HashMap::new());
         Self { entries, order, used, total: Used::default(), most: Used { requests, bytes } }

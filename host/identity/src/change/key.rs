@@ -31,7 +31,8 @@ pub enum KeyCommand {
         /// How long the text before stays valid. Zero ends it at once.
         grace: SignedDuration,
         /// Whether a rotation within the grace of another replaces the newer text, which was perhaps never received.
-        /// The text before keeps the end of its grace, or gets an earlier one. Otherwise, a repeated rotation changes nothing.
+        /// The text before keeps the end of its grace, or gets an earlier one. Otherwise, a repeated rotation changes
+        /// nothing.
         again: bool,
     },
     /// Refuses a key from now on.
@@ -151,8 +152,8 @@ impl KeyEdit {
     }
 }
 
-/// Refuses changes of what counts beyond a key's team, if the caller may change the team only. Such are the operations that
-/// a key has by their full name alone, unless the team or its organisation has them.
+/// Refuses changes of what counts beyond a key's team, if the caller may change the team only. Such are the operations
+/// that a key has by their full name alone, unless the team or its organisation has them.
 fn beyond(
     terms: &Terms,
     before: &Terms,
@@ -294,7 +295,8 @@ fn change(
 }
 
 /// The key, if the actor may change it. Keys of other teams are not found, so that their ids cannot be guessed. Rights
-/// at the admin interface that are more than the actor's own make a key untouchable: a new text of it would be a way up.
+/// at the admin interface that are more than the actor's own make a key untouchable: a new text of it would be a way
+/// up.
 fn found(id: KeyId, stored: &impl Stored, context: &Context) -> Result<(Key, Revision), ChangeError> {
     let key = stored.key(id);
     let may = |key: &Key| context.may_write(key.owner.team.as_ref()).is_ok();

@@ -1,5 +1,5 @@
-//! A first reading of all documents: keys are put into the indexes unsorted, which are sorted once at the end. With a million
-//! keys that takes a third of putting each at its place.
+//! A first reading of all documents: keys are put into the indexes unsorted, which are sorted once at the end. With a
+//! million keys that takes a third of putting each at its place.
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::document::{Document, Kind};
 use crate::key_text::KeyId;
 
 impl DirectoryWriter {
-    /// Takes a part of all documents, in any order, of which few come twice. Only after [`DirectoryWriter::loaded`] are keys
-    /// found.
+    /// Takes a part of all documents, in any order, of which few come twice. Only after [`DirectoryWriter::loaded`] are
+    /// keys found.
     pub fn load(&mut self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
             match &change.document {

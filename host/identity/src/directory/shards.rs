@@ -1,5 +1,5 @@
-//! A map that snapshots share: short sorted lists of entries below two levels of pointers. A change copies one list and the
-//! pointers on the way to it, some four hundred words with a million entries.
+//! A map that snapshots share: short sorted lists of entries below two levels of pointers. A change copies one list and
+//! the pointers on the way to it, some four hundred words with a million entries.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

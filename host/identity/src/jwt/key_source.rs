@@ -74,7 +74,8 @@ pub struct KeySource {
     tickets: u64,
     failures: u32,
     next_try: Timestamp,
-    /// When an unknown key id may start a fetch again. Only a fetch that succeeded moves it: any other has shown nothing.
+    /// When an unknown key id may start a fetch again. Only a fetch that succeeded moves it: any other has shown
+    /// nothing.
     next_unknown: Timestamp,
     unknown: VecDeque<(String, Timestamp)>,
     generation: u64,
@@ -146,8 +147,8 @@ impl KeySource {
         Need::Fetch(self.start(Some(key_id.to_owned()), now))
     }
 
-    /// A ticket for a fetch beside a request, if the set is no longer fresh. It is asked for after a token was verified,
-    /// so that refused tokens cannot use up tickets.
+    /// A ticket for a fetch beside a request, if the set is no longer fresh. It is asked for after a token was
+    /// verified, so that refused tokens cannot use up tickets.
     pub fn refresh(&mut self, now: Timestamp) -> Option<Ticket> {
         self.give_up_late_flight(now);
         let is_old = self.set.as_ref().is_some_and(|held| now >= after(held.since, self.timing.fresh));

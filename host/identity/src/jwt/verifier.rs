@@ -125,8 +125,8 @@ impl Verifier {
         Ok(Verify::Done(Verified { identity, refresh }))
     }
 
-    /// Verifies a token, and waits for keys where that is needed. `start` carries a fetch out on a task of its own: what
-    /// the client of this request does must not end a fetch that tokens of other clients wait for.
+    /// Verifies a token, and waits for keys where that is needed. `start` carries a fetch out on a task of its own:
+    /// what the client of this request does must not end a fetch that tokens of other clients wait for.
     ///
     /// # Errors
     ///
@@ -165,7 +165,8 @@ impl Verifier {
         self.issuers.iter().filter_map(job).collect()
     }
 
-    /// Whether tokens of this issuer are verified as the one was that proved an identity, for what lasts longer than a request.
+    /// Whether tokens of this issuer are verified as the one was that proved an identity, for what lasts longer than a
+    /// request.
     pub fn still_accepts(&self, identity: &TokenIdentity) -> bool {
         let issuer = self.issuer(&identity.login.issuer);
         issuer.is_some_and(|issuer| identity.basis.as_ref() == Some(&issuer.settings))

@@ -1,5 +1,5 @@
-//! What a browser keeps of a login that has begun. It is signed, so that a callback without a login that was begun here is
-//! refused at once: it costs neither a request to the provider nor one of the wrong tokens that an address may send.
+//! What a browser keeps of a login that has begun. It is signed, so that a callback without a login that was begun here
+//! is refused at once: it costs neither a request to the provider nor one of the wrong tokens that an address may send.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,5 +1,5 @@
-//! Converts the rows of LiteLLM's PostgreSQL database to documents of Weir's admin side. Source: the schema that LiteLLM
-//! publishes (`schema.prisma` of the package `litellm-proxy-extras`).
+//! Converts the rows of LiteLLM's PostgreSQL database to documents of Weir's admin side. Source: the schema that
+//! LiteLLM publishes (`schema.prisma` of the package `litellm-proxy-extras`).
 //!
 //! Rows come as JSON objects, so that older versions of the schema, which lack some columns, are read as well.
 

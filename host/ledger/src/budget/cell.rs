@@ -192,7 +192,8 @@ impl State {
         }
     }
 
-    /// Notes what a request would take that waits for another budget's share, so that the next report does not give it back.
+    /// Notes what a request would take that waits for another budget's share, so that the next report does not give it
+    /// back.
     pub(super) fn wants(&mut self, grant: &Grant) {
         if let Some(tally) = self.tallies.get_mut(&grant.window.start) {
             tally.lent.share.wants(grant.amount);
@@ -310,8 +311,8 @@ impl State {
         tally.is_dirty = row.reserved > 0;
     }
 
-    /// Counts what another process has counted in a window, or has given back there. It is no use of this process. Returns
-    /// [`Row::made`].
+    /// Counts what another process has counted in a window, or has given back there. It is no use of this process.
+    /// Returns [`Row::made`].
     pub(super) fn correct(&mut self, correction: &Correction) -> u64 {
         let tally = self.counts(correction.start, correction.end);
         tally.settled = tally.settled.saturating_add_signed(correction.change);
@@ -326,8 +327,8 @@ impl Tally {
         self.settled.saturating_add(self.reserved).saturating_sub(self.lent.before)
     }
 
-    /// Takes off what is booked what an earlier process had reserved and did not use. Other nodes have heard of that process's
-    /// use, and hear what of it is given back.
+    /// Takes off what is booked what an earlier process had reserved and did not use. Other nodes have heard of that
+    /// process's use, and hear what of it is given back.
     pub(super) fn give_back(&mut self, amount: u64) {
         self.settled = self.settled.saturating_sub(amount);
         let of_earlier = amount.min(self.lent.before);
@@ -357,8 +358,8 @@ impl Tally {
         }
     }
 
-    /// What is booked here and, as far as it is known, used by other nodes. These count what earlier processes of this one
-    /// used, since they reported it.
+    /// What is booked here and, as far as it is known, used by other nodes. These count what earlier processes of this
+    /// one used, since they reported it.
     pub(super) fn settled_by_all(&self) -> u64 {
         match self.lent.share.left() {
             Some(_) => self.settled.saturating_add(self.lent.share.others()).saturating_sub(self.lent.before),

@@ -67,7 +67,8 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The largest count of tokens or requests. Servers between nodes count in floating point, which is exact up to here.
+    /// The largest count of tokens or requests. Servers between nodes count in floating point, which is exact up to
+    /// here.
     pub const MAX_COUNT: u64 = 1_000_000_000_000_000;
 
     /// Reads an amount of dollars.
@@ -242,8 +243,8 @@ impl Budget {
         matches!(self.limit, Limit::Usd(_)) && self.unpriced == Unpriced::Refuse && self.when_over != WhenOver::Notify
     }
 
-    /// Its unit, its windows, whose use it counts and when it was made, as text. Counts of a budget with other ones are another
-    /// budget's.
+    /// Its unit, its windows, whose use it counts and when it was made, as text. Counts of a budget with other ones are
+    /// another budget's.
     pub fn shape(&self) -> String {
         let unit = match self.limit {
             Limit::Usd(_) => "usd",

@@ -52,8 +52,8 @@ impl Refusal {
         }
     }
 
-    /// Whether it is reported rather than another one of the chain: first one that refuses outright, then one that asks for
-    /// more of a share, which may be none, then one that names another model.
+    /// Whether it is reported rather than another one of the chain: first one that refuses outright, then one that asks
+    /// for more of a share, which may be none, then one that names another model.
     pub(super) fn is_before(&self, other: &Self) -> bool {
         let rank = |refusal: &Self| match (refusal.may_ask, &refusal.downgrade) {
             (false, None) => 2,

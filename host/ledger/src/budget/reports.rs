@@ -43,8 +43,8 @@ impl PoolShare {
         }
     }
 
-    /// Notes that the server answered others, and not this report. It is made again, unless the budget is gone and nothing
-    /// is reserved of it: then it may never be answered, and nobody waits for it.
+    /// Notes that the server answered others, and not this report. It is made again, unless the budget is gone and
+    /// nothing is reserved of it: then it may never be answered, and nobody waits for it.
     pub fn passed_over(&self) {
         self.unanswered();
         let (number, mut state) = (self.cell.number, self.cell.lock());
@@ -78,8 +78,8 @@ impl BudgetSet {
         self.listed.is_urgent()
     }
 
-    /// What there is to report to the other nodes, under this node's name: about all budgets in use, or about those only
-    /// whose share is short.
+    /// What there is to report to the other nodes, under this node's name: about all budgets in use, or about those
+    /// only whose share is short.
     pub fn reports(&self, node: &str, only_urgent: bool, at: Duration) -> Vec<PoolReport> {
         let mut reports = Vec::new();
         if !only_urgent {

@@ -1,7 +1,8 @@
-//! Reservations that outlive their process: what a provider works on for a day is settled by the process that learns of its end.
+//! Reservations that outlive their process: what a provider works on for a day is settled by the process that learns of
+//! its end.
 //!
-//! What a process had reserved is booked once it is gone. A process that goes on with a reservation counts what was used against
-//! that, so that nothing is booked twice, and takes what was not used off what is booked.
+//! What a process had reserved is booked once it is gone. A process that goes on with a reservation counts what was
+//! used against that, so that nothing is booked twice, and takes what was not used off what is booked.
 
 use std::sync::Arc;
 
@@ -44,8 +45,8 @@ impl KeptHold {
 }
 
 impl BudgetSet {
-    /// Whether enough is known to go on with a reservation. Where nodes share a budget, one that goes on for another has to know
-    /// what the others used: that node's report may have what it held. The next report asks for it.
+    /// Whether enough is known to go on with a reservation. Where nodes share a budget, one that goes on for another
+    /// has to know what the others used: that node's report may have what it held. The next report asks for it.
     pub fn can_resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> bool {
         let BudgetSharing::Shared { status, .. } = sharing else { return true };
         let is_known = |kept: &KeptHold| {
@@ -60,8 +61,8 @@ impl BudgetSet {
         known == kept.len() || status.link != Link::Well
     }
 
-    /// Goes on with a reservation of a process that is gone, once what that counted was taken over. Budgets that are not there
-    /// any more are left out; `None` if no other is left.
+    /// Goes on with a reservation of a process that is gone, once what that counted was taken over. Budgets that are
+    /// not there any more are left out; `None` if no other is left.
     pub fn resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> Option<Reservation> {
         let resumed = |kept: &KeptHold| {
             let entry = self.entry_of(kept)?;
@@ -91,8 +92,8 @@ impl Tally {
         has_it && self.settled >= self.resumed.saturating_add(kept.held)
     }
 
-    /// Takes over what a process of another node held, and has reported: from now on it is booked here, and no use of this
-    /// process. Returns whether the others' reports have it.
+    /// Takes over what a process of another node held, and has reported: from now on it is booked here, and no use of
+    /// this process. Returns whether the others' reports have it.
     fn take_over(&mut self, held: u64) -> bool {
         let with_it = self.lent.before.saturating_add(held);
         let is_reported = self.lent.share.others() >= with_it;
@@ -105,8 +106,8 @@ impl Tally {
 }
 
 impl State {
-    /// Goes on with what an earlier process held. Returns whether that is booked; it is reserved anew if no row of that process,
-    /// and no report of its node, had it.
+    /// Goes on with what an earlier process held. Returns whether that is booked; it is reserved anew if no row of that
+    /// process, and no report of its node, had it.
     fn resume(&mut self, window: Window, kept: &KeptHold, sharing: &BudgetSharing) -> bool {
         let tally = self.touch(window);
         let is_booked = tally.has_booked(kept, sharing) || tally.take_over(kept.held);
@@ -116,8 +117,8 @@ impl State {
         is_booked
     }
 
-    /// Books what was used beyond what is held, and booked already. Returns how much of that it takes, and notices of limits that
-    /// were reached just now.
+    /// Books what was used beyond what is held, and booked already. Returns how much of that it takes, and notices of
+    /// limits that were reached just now.
     pub(super) fn spend_resumed(
         &mut self,
         budget: &Budget,

@@ -35,8 +35,8 @@ pub struct Row {
     pub seq: u64,
 }
 
-/// Which counts of a window these are: a budget that is made again counts from nothing, and so does a window that a clock comes
-/// back to after its counts were dropped.
+/// Which counts of a window these are: a budget that is made again counts from nothing, and so does a window that a
+/// clock comes back to after its counts were dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountsId {
     /// See [`Row::cell`].

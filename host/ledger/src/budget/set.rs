@@ -61,8 +61,8 @@ pub struct Request<'a> {
     pub most: Spend,
     /// What must be left of every budget; the same as `most` to never exceed one.
     pub least: Spend,
-    /// Whether it uses nothing but a request, whatever it is about: budgets of money and of tokens have room for it also if
-    /// nothing is left of them.
+    /// Whether it uses nothing but a request, whatever it is about: budgets of money and of tokens have room for it
+    /// also if nothing is left of them.
     pub is_free: bool,
 }
 
@@ -281,7 +281,8 @@ impl BudgetSet {
     }
 
     /// Takes over the rows of an earlier process, in any order, before the first request. What was reserved then is
-    /// booked. Rows of budgets that are gone are left out. `node` is the name under which that process shared its budgets.
+    /// booked. Rows of budgets that are gone are left out. `node` is the name under which that process shared its
+    /// budgets.
     pub fn restore(&self, rows: &[Row], node: Option<&str>) {
         let mut latest: HashMap<(&str, i64), &Row> = HashMap::new();
         for row in rows {
@@ -302,8 +303,8 @@ impl BudgetSet {
         }
     }
 
-    /// Takes in what other processes that keep the same rows have counted. Budgets that are gone are left out. Returns which
-    /// counts have it now, for each.
+    /// Takes in what other processes that keep the same rows have counted. Budgets that are gone are left out. Returns
+    /// which counts have it now, for each.
     pub fn correct(&self, corrections: &[Correction]) -> Vec<Option<CountsId>> {
         if corrections.is_empty() {
             return Vec::new();

@@ -47,8 +47,8 @@ pub(super) fn rounded(text: &str, places: u32) -> Result<i128, MoneyError> {
     Ok(whole + i128::from(rest.as_bytes().first() >= Some(&b'5')))
 }
 
-/// The digits of a number without zeros at both ends, and the power of ten that they stand at once it is scaled; `None` for
-/// zero.
+/// The digits of a number without zeros at both ends, and the power of ten that they stand at once it is scaled; `None`
+/// for zero.
 fn significant(text: &str, places: u32) -> Result<Option<(String, i64)>, MoneyError> {
     if text.len() > MAX_CHARACTERS {
         return Err(MoneyError::NotANumber);

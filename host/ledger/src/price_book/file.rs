@@ -21,12 +21,13 @@
 //! ```
 //!
 //! An offer's members are the names of measures with amounts in dollars: for a million tokens, for one piece, for one
-//! request, unless `per` says otherwise. Amounts are strings or numbers and are read exactly. `search` is the price of each
-//! search, `searched_request` one for all searches of a request; the more specific of the two holds. `billed_input` and
-//! `billed_output` have the prices of `input` and `output` unless they have their own. The other members are
-//! `when` (`context_over`, `service_tier`, `batch`, `cache_minutes`, `region`, `variant`, `hours`), `valid_from` (a date
-//! or a time), `replace` (the offers of earlier files for these models are void) and `gaps` (charges of the source that
-//! no measure expresses, with the measure that each goes with). `rules` has the same as a list with one price each.
+//! request, unless `per` says otherwise. Amounts are strings or numbers and are read exactly. `search` is the price of
+//! each search, `searched_request` one for all searches of a request; the more specific of the two holds.
+//! `billed_input` and `billed_output` have the prices of `input` and `output` unless they have their own. The other
+//! members are `when` (`context_over`, `service_tier`, `batch`, `cache_minutes`, `region`, `variant`, `hours`),
+//! `valid_from` (a date or a time), `replace` (the offers of earlier files for these models are void) and `gaps`
+//! (charges of the source that no measure expresses, with the measure that each goes with). `rules` has the same as a
+//! list with one price each.
 
 use std::sync::Arc;
 
@@ -55,7 +56,8 @@ impl PriceFile {
         &self.name
     }
 
-    /// Its first offer that has a price for a measure that another file has under the same conditions, and that measure.
+    /// Its first offer that has a price for a measure that another file has under the same conditions, and that
+    /// measure.
     pub fn repeats(&self, other: &Self) -> Option<(&Offer, Measure)> {
         self.offers.iter().find_map(|own| Some((own, other.offers.iter().find_map(|offer| offer.repeats(own))?)))
     }

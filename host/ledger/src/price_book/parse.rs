@@ -33,7 +33,8 @@ impl PriceFile {
         Reader::new(name, text).read()
     }
 
-    /// Joins offers that are written one by one to a file. `name` stands in bills, and in errors before the offers' names.
+    /// Joins offers that are written one by one to a file. `name` stands in bills, and in errors before the offers'
+    /// names.
     pub fn of_offers(name: &str, offers: &[WrittenOffer<'_>]) -> Result<Self, PriceFileError> {
         let (mut read, mut problems, mut all) = (Vec::new(), Vec::new(), String::new());
         for offer in offers {

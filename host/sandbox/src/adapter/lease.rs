@@ -41,8 +41,8 @@ pub struct Lease {
     pub(super) is_spent: bool,
     /// Whose exchange it is: with the isolation `tenant`, the only tenant whose instances it takes.
     pub(super) tenant: Arc<str>,
-    /// The pool's isolation when the lease began. That of a component changes once it is proved, and an instance that was
-    /// taken as a fresh one has no tenant and must not be kept.
+    /// The pool's isolation when the lease began. That of a component changes once it is proved, and an instance that
+    /// was taken as a fresh one has no tenant and must not be kept.
     pub(super) isolation: Isolation,
     /// The caller, as one bit of 64.
     pub(super) caller: u64,
@@ -203,15 +203,15 @@ impl Lease {
         }
     }
 
-    /// A failure of this moment. What the exchange had as input so far tells its request from others: some calls have no input
-    /// of their own, such as the one that ends a stream.
+    /// A failure of this moment. What the exchange had as input so far tells its request from others: some calls have
+    /// no input of their own, such as the one that ends a stream.
     fn failure(&self, kind: FaultKind, function: &str) -> RecentFailure {
         RecentFailure::new(kind, self.caller, function, self.taken.saturating_add(self.about))
     }
 }
 
-/// An instance that is to be made in advance. It counts as one that is ready meanwhile: of many requests that end at once, each
-/// would have one made otherwise.
+/// An instance that is to be made in advance. It counts as one that is ready meanwhile: of many requests that end at
+/// once, each would have one made otherwise.
 struct Ahead(Arc<Adapter>);
 
 impl Ahead {

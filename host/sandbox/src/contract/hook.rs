@@ -1,4 +1,5 @@
-//! Version 0.1.0 of the contract of guards: its bindings. It uses the types of version 0.2.0 of the contract of adapters.
+//! Version 0.1.0 of the contract of guards: its bindings. It uses the types of version 0.2.0 of the contract of
+//! adapters.
 
 pub mod screen {
     wasmtime::component::bindgen!({

@@ -1,5 +1,5 @@
-//! Version 0.1.0 of the contract: its bindings. Types that have not changed since are the newest version's; the others have
-//! conversions in `weir-types`.
+//! Version 0.1.0 of the contract: its bindings. Types that have not changed since are the newest version's; the others
+//! have conversions in `weir-types`.
 
 super::shared_types!(weir_types::contract::v0_1_0::types);
 

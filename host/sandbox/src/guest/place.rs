@@ -1,7 +1,8 @@
-//! Functions of a component that are looked up once, and whose types are compared once, for all instances of the component.
+//! Functions of a component that are looked up once, and whose types are compared once, for all instances of the
+//! component.
 //!
-//! Comparing a function's type with the contract's takes longer than most calls, and an instance that serves one exchange would
-//! pay for it in each.
+//! Comparing a function's type with the contract's takes longer than most calls, and an instance that serves one
+//! exchange would pay for it in each.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -80,9 +81,9 @@ impl<S: Signature> Place<S> {
         let known = exports.get_func(&mut *store, self.index).filter(|_| self.is_compared.load(Relaxed));
         let function = if let Some(function) = known {
             #[expect(unsafe_code, reason = "a fresh instance takes a fifth less (docs/performance.md)")]
-            // SAFETY: the function has this signature. `get_func` gives none but of the component that the index is of, whose
-            // types are the same in all instances, and in an earlier one it was found to have it: below, the only place
-            // that says so.
+            // SAFETY: the function has this signature. `get_func` gives none but of the component that the index is of,
+            // whose types are the same in all instances, and in an earlier one it was found to have it: below, the only
+            // place that says so.
             unsafe {
                 TypedFunc::<S::Params<'_>, (S::Output,)>::new_unchecked(function)
             }

@@ -1,7 +1,7 @@
 //! Version 0.1.0: usage in five buckets, without units, and no pieces of arguments by their place.
 //!
-//! What comes from a component is converted with `From`. What goes to one is converted too, and everything that it has no
-//! place for becomes a loss.
+//! What comes from a component is converted with `From`. What goes to one is converted too, and everything that it has
+//! no place for becomes a loss.
 
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;

@@ -13,8 +13,8 @@ pub(super) const REMEMBERED: usize = 64;
 /// Keyed anew in each process, so that a client cannot construct collisions.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// One request that a component failed at. The same request sent again is the same failure: caller, function and the size of
-/// the exchange's input so far distinguish requests well enough, without keeping any of their content.
+/// One request that a component failed at. The same request sent again is the same failure: caller, function and the
+/// size of the exchange's input so far distinguish requests well enough, without keeping any of their content.
 #[derive(Debug, Clone, Copy)]
 pub struct RecentFailure {
     /// Time of the last failure.

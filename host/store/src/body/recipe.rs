@@ -73,7 +73,8 @@ fn hash(bytes: &[u8]) -> Hash {
     Sha256::digest(bytes).into()
 }
 
-/// A body's pieces between the cuts, none larger than [`MAX_PIECE`]. Cuts outside of the body or out of order are skipped.
+/// A body's pieces between the cuts, none larger than [`MAX_PIECE`]. Cuts outside of the body or out of order are
+/// skipped.
 fn pieces<'a>(bytes: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
     let mut found = Vec::new();
     let mut begin = 0;

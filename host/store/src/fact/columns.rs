@@ -8,7 +8,8 @@ use crate::error::StoreError;
 use crate::id::RequestId;
 use crate::sql::{Row, Value};
 
-/// What a column depends on. Where facts are kept in the form of [`crate::sqlite::layout`], columns of one kind make a table.
+/// What a column depends on. Where facts are kept in the form of [`crate::sqlite::layout`], columns of one kind make a
+/// table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DependsOn {
     /// The request alone.
@@ -92,8 +93,8 @@ pub(crate) fn definitions() -> String {
     COLUMNS.map(|(name, kind, _)| format!("{name} {kind}")).join(",")
 }
 
-/// Writes a fact as one of a process, with its number there, in the order of the columns. Each text is cut to its bound, without
-/// what no database takes.
+/// Writes a fact as one of a process, with its number there, in the order of the columns. Each text is cut to its
+/// bound, without what no database takes.
 pub(crate) fn write<T: AsRef<str>>(fact: &Fact<T>, process: i64, sequence: u64, row: &mut RowWriter) {
     let tokens = &fact.tokens;
     row.bytes(fact.id.as_bytes());

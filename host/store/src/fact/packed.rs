@@ -1,7 +1,8 @@
-//! Facts on their way to the store, each as its row in one piece of memory: a record with texts of its own takes more than
-//! twice as much, in twenty pieces that another thread frees.
+//! Facts on their way to the store, each as its row in one piece of memory: a record with texts of its own takes more
+//! than twice as much, in twenty pieces that another thread frees.
 //!
-//! The form is that of a row of PostgreSQL's `COPY` (binary): the number of columns, and for each its length and its bytes.
+//! The form is that of a row of PostgreSQL's `COPY` (binary): the number of columns, and for each its length and its
+//! bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

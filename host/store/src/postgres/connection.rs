@@ -63,8 +63,8 @@ impl Connection {
         Ok(open)
     }
 
-    /// Runs a transaction; rolls back if it fails. One that only reads ends before the statement that no caller waits for any
-    /// more, so that it does not keep the connection.
+    /// Runs a transaction; rolls back if it fails. One that only reads ends before the statement that no caller waits
+    /// for any more, so that it does not keep the connection.
     pub(super) fn transact<T>(
         &mut self,
         reads: bool,
@@ -85,7 +85,8 @@ impl Connection {
                 }
                 Err(error) => failed(error),
             };
-            // A connection may have ended while it was idle, as all do where the server is restarted. Nothing was done on it.
+            // A connection may have ended while it was idle, as all do where the server is restarted. Nothing was done
+            // on it.
             self.open = None;
             if !was_open || Instant::now() >= self.wanted_until {
                 shared.doubt_tables();
@@ -110,8 +111,8 @@ impl Connection {
         self.transact(false, |pg| partitions::drop_day(pg, day))
     }
 
-    /// Begins a new part of a day if its partitions have more bytes than these. Not while they are read: then the next look
-    /// will do.
+    /// Begins a new part of a day if its partitions have more bytes than these. Not while they are read: then the next
+    /// look will do.
     pub(super) fn bound_day(&mut self, day: Day, most: u64) -> Result<(), StoreError> {
         if !self.transact(true, |pg| Ok(partitions::size(pg, day)? > most))? {
             return Ok(());

@@ -1,4 +1,5 @@
-//! Erasures, with a transaction for each step: a call may take so long and no longer, and what it has removed stays removed.
+//! Erasures, with a transaction for each step: a call may take so long and no longer, and what it has removed stays
+//! removed.
 
 use super::connection::Pg;
 use super::sessions::Sessions;
@@ -54,7 +55,8 @@ fn step(pg: &mut Pg<'_, '_>, erasure: &mut Erasure, day: Day, part: Part, begun:
     erasure.step(pg, &mut |sql| written_since(sql, day, begun))
 }
 
-/// The ids and recipes of a day's bodies of this transaction and later ones. No other is written before the transaction ends.
+/// The ids and recipes of a day's bodies of this transaction and later ones. No other is written before the transaction
+/// ends.
 fn written_since(sql: &mut dyn Sql, day: Day, begun: i64) -> Result<Vec<Row>, StoreError> {
     let table = partitions::partition("bodies", day);
     sql.execute(&format!("lock table {table} in share row exclusive mode"), &[])?;

@@ -59,8 +59,8 @@ fn upgrade(transaction: &mut Transaction<'_>, schema: &str, from: i64) -> Result
     let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
     if from < schema::DAYS_SINCE {
         run(&schema::main_tables(schema::POSTGRES))?;
-        // Making the trigger waits for the writes that are under way and holds up those that follow, so that no sum is put
-        // into the days twice or never.
+        // Making the trigger waits for the writes that are under way and holds up those that follow, so that no sum is
+        // put into the days twice or never.
         run(schema::POSTGRES_TRIGGERS)?;
         run(schema::upgrade_main_from(from))?;
     }

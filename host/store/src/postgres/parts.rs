@@ -1,8 +1,8 @@
-//! The parts of a day. When today's partitions are full, they become the day's earlier part, in the place of the one that it has,
-//! and empty ones take their place. So a day is bounded without a deletion of rows, and its newest stay.
+//! The parts of a day. When today's partitions are full, they become the day's earlier part, in the place of the one
+//! that it has, and empty ones take their place. So a day is bounded without a deletion of rows, and its newest stay.
 //!
-//! Earlier parts are tables of the same names in a schema beside, under parents of the same names. What reads a day reads an
-//! earlier part by the same statements.
+//! Earlier parts are tables of the same names in a schema beside, under parents of the same names. What reads a day
+//! reads an earlier part by the same statements.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Connections on threads of their own. The client's calls wait for the network without an end; here, they are waited for
-//! up to a time, and a connection that does not come back is left to itself.
+//! Connections on threads of their own. The client's calls wait for the network without an end; here, they are waited
+//! for up to a time, and a connection that does not come back is left to itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};

@@ -1,7 +1,7 @@
 //! Facts that the log lacks, found by the numbers that processes give to their facts.
 //!
-//! A fact is of the day on which its request began, and has its number since the request ended. So requests that go on over
-//! midnight have their numbers among those of the next day, and what a neighbouring day has is not missing.
+//! A fact is of the day on which its request began, and has its number since the request ended. So requests that go on
+//! over midnight have their numbers among those of the next day, and what a neighbouring day has is not missing.
 //!
 //! How many facts a process has numbered is kept by the day, as `facts:DAY:PROCESS` among the counters: the last facts
 //! before a kill show by it, and those of a process of which nothing else is left.
@@ -21,7 +21,8 @@ use crate::sql::{Sql, Value};
 pub struct Gap {
     /// The process that numbered them.
     pub process: i64,
-    /// When the day's first request of this process began, in milliseconds since 1970; when the day began, if it has none.
+    /// When the day's first request of this process began, in milliseconds since 1970; when the day began, if it has
+    /// none.
     pub from_ms: u64,
     /// When its last one began; when the day ended, if it has none.
     pub to_ms: u64,
@@ -64,8 +65,8 @@ pub(crate) struct Run {
 /// When the first and the last of some requests began, in milliseconds since 1970.
 pub(crate) type Times = (u64, u64);
 
-/// The gaps of a day, by process. `counted` has what processes had numbered. `read` reads the runs of all parts of a day, and
-/// `times` the times of a process in each part of this day.
+/// The gaps of a day, by process. `counted` has what processes had numbered. `read` reads the runs of all parts of a
+/// day, and `times` the times of a process in each part of this day.
 pub(crate) fn gaps(
     day: Day,
     counted: &BTreeMap<i64, Counted>,
@@ -112,9 +113,9 @@ fn by_process(mut runs: Vec<Run>) -> BTreeMap<i64, Vec<Run>> {
     of
 }
 
-/// The numbers of a day, without the last one: from what was counted before to what was counted on it, and all that it has. The
-/// numbers of a process that counts begin with 0; of another one, nothing is known but what it has. Which day came before is told
-/// by the counts and not by the calendar: a clock may have been set back over it.
+/// The numbers of a day, without the last one: from what was counted before to what was counted on it, and all that it
+/// has. The numbers of a process that counts begin with 0; of another one, nothing is known but what it has. Which day
+/// came before is told by the counts and not by the calendar: a clock may have been set back over it.
 fn range_of(runs: &[Run], counted: Option<&Counted>) -> (u64, u64) {
     let lowest = runs.iter().map(|run| run.first).min();
     let end = runs.iter().map(|run| run.last.saturating_add(1)).max().unwrap_or(0);

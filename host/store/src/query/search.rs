@@ -1,8 +1,8 @@
 //! Searches within one day, in SQL that both databases understand.
 //!
-//! A day has no index but its order by id, which is that of time, and a partial one of failed requests: four indexes would
-//! cost more than the whole rest of a request. A key's hours are known from its sums, so that a search for a key reads
-//! only those.
+//! A day has no index but its order by id, which is that of time, and a partial one of failed requests: four indexes
+//! would cost more than the whole rest of a request. A key's hours are known from its sums, so that a search for a key
+//! reads only those.
 
 use super::{KeySum, Query};
 use crate::error::StoreError;

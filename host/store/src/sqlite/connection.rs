@@ -63,8 +63,8 @@ pub(super) fn open(path: &Path, purpose: Purpose, most_pages: Option<u32>) -> Re
     Ok(connection)
 }
 
-/// Makes the file if there is none, so that other users of the machine do not read what clients said: SQLite would let them. What it
-/// puts beside the file has the same rights. A file that cannot be made is reported when it is opened.
+/// Makes the file if there is none, so that other users of the machine do not read what clients said: SQLite would let
+/// them. What it puts beside the file has the same rights. A file that cannot be made is reported when it is opened.
 #[cfg(unix)]
 fn begin(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt as _;
@@ -91,8 +91,8 @@ pub(super) fn open_to_follow(path: &Path) -> Result<Connection, StoreError> {
     open_named(path, path, OpenFlags::empty())
 }
 
-/// Opens a file that could not be opened to be followed, as one that does not change; fails with that error if this is not
-/// possible either.
+/// Opens a file that could not be opened to be followed, as one that does not change; fails with that error if this is
+/// not possible either.
 pub(super) fn open_as_unchanging(path: &Path, error: StoreError) -> Result<Connection, StoreError> {
     let Some(name) = path.to_str().filter(|_| error.is_transient() && path.exists()) else { return Err(error) };
     let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
@@ -224,8 +224,8 @@ fn owned(row: &rusqlite::Row<'_>, columns: usize) -> Result<Row, StoreError> {
 }
 
 impl Lite<'_> {
-    /// Hands over all documents as they are now, in parts, until `take` refuses one. In the order in which they are stored: by
-    /// their revisions, each would be looked up.
+    /// Hands over all documents as they are now, in parts, until `take` refuses one. In the order in which they are
+    /// stored: by their revisions, each would be looked up.
     pub(super) fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
         let mut statement = self.0.prepare_cached("select kind,id,revision,body from documents").map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;

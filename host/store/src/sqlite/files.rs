@@ -71,8 +71,8 @@ impl Files {
         beside(&self.main, ".lock")
     }
 
-    /// The days that have a file, oldest first, with the bytes of their files. Those that were put aside count too, so that they end
-    /// with their day.
+    /// The days that have a file, oldest first, with the bytes of their files. Those that were put aside count too, so
+    /// that they end with their day.
     pub(super) fn days(&self) -> Result<Vec<DaySize>, StoreError> {
         let mut days = BTreeMap::<Day, u64>::new();
         for entry in fs::read_dir(&self.folder)? {
@@ -189,7 +189,8 @@ impl Identity {
     }
 }
 
-/// How long a lock is waited for: a process that ends may hold it for a moment longer, and so may a child that it forked.
+/// How long a lock is waited for: a process that ends may hold it for a moment longer, and so may a child that it
+/// forked.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Keeps other processes from writing into the same files. Ends with the value, and with the process.

@@ -1,6 +1,6 @@
-//! How the file of a day keeps facts. What repeats from request to request stands once: the names of who asks in `callers`, those
-//! of what is asked and of who answers in `routes`. A request's row has their numbers and what is its own, less than half of
-//! the whole. The view `facts` shows whole facts, so that searches need not know.
+//! How the file of a day keeps facts. What repeats from request to request stands once: the names of who asks in
+//! `callers`, those of what is asked and of who answers in `routes`. A request's row has their numbers and what is its
+//! own, less than half of the whole. The view `facts` shows whole facts, so that searches need not know.
 //!
 //! A file that an earlier version began has a table `facts` of whole rows, and goes on with it until its day ends.
 
@@ -185,8 +185,8 @@ impl Layout {
         Ok(rows)
     }
 
-    /// Inserts groups of rows, each with one statement: to begin and to end a statement costs a third of what its row does. A group
-    /// of which some rows are there already is inserted row by row.
+    /// Inserts groups of rows, each with one statement: to begin and to end a statement costs a third of what its row
+    /// does. A group of which some rows are there already is inserted row by row.
     fn insert_groups<'f>(
         &self,
         lite: &Lite<'_>,
@@ -273,8 +273,8 @@ fn insert_whole<'f>(statement: &mut Statement<'_>, facts: &[&'f PackedFact]) -> 
     Ok(new)
 }
 
-/// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's values are those
-/// of the fact before, and each that is bound is copied.
+/// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's values
+/// are those of the fact before, and each that is bound is copied.
 fn bind_changes(
     statement: &mut Statement<'_>,
     first: usize,

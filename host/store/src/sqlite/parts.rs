@@ -1,5 +1,6 @@
-//! The parts of a day. A day on which more is written than may be kept goes on in a new file when the first is full; when that
-//! one is full too, it takes the first one's place. So a day is bounded without a deletion of rows, and its newest stay.
+//! The parts of a day. A day on which more is written than may be kept goes on in a new file when the first is full;
+//! when that one is full too, it takes the first one's place. So a day is bounded without a deletion of rows, and its
+//! newest stay.
 
 use std::path::Path;
 
@@ -39,8 +40,9 @@ impl Sqlite {
         Ok(found)
     }
 
-    /// Puts a file aside that was found damaged when it was read, unless another one has its name by now: what is damaged of one day
-    /// keeps nobody from reading the others for longer than one call. Not where another process writes the files.
+    /// Puts a file aside that was found damaged when it was read, unless another one has its name by now: what is
+    /// damaged of one day keeps nobody from reading the others for longer than one call. Not where another process
+    /// writes the files.
     fn put_aside_if_still(&self, day: Day, path: &Path, found: Option<Identity>, reason: &str) {
         let mut days = locked(&self.days);
         if self.lock.is_none() || found.is_none() || Identity::of(path).ok() != found {
@@ -101,8 +103,8 @@ impl Sqlite {
     }
 }
 
-/// Puts a damaged file of a day aside, since no other facts should depend on what happened to those in it. While this is done, the days
-/// are locked.
+/// Puts a damaged file of a day aside, since no other facts should depend on what happened to those in it. While this
+/// is done, the days are locked.
 pub(super) fn put_aside(path: &Path, reason: &str) -> bool {
     match files::put_aside(path) {
         Ok(aside) => {
@@ -157,8 +159,8 @@ pub(super) fn erase(
     Ok(removed)
 }
 
-/// The last connection of a file moves its write-ahead log into it when it is closed. If that fails, the log stays, and is
-/// read by the next connection.
+/// The last connection of a file moves its write-ahead log into it when it is closed. If that fails, the log stays, and
+/// is read by the next connection.
 fn close(connection: Connection) {
     let _closed = connection.close();
 }

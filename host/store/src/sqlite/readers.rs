@@ -1,5 +1,5 @@
-//! The connections that read the main file. They are kept: opening one takes more than most questions do, and changes are
-//! asked for some times a second.
+//! The connections that read the main file. They are kept: opening one takes more than most questions do, and changes
+//! are asked for some times a second.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -54,8 +54,8 @@ impl Readers {
     }
 }
 
-/// Opens a file, and tells which one if the connection may be kept: one that reads it as unchanging would never show what others
-/// write.
+/// Opens a file, and tells which one if the connection may be kept: one that reads it as unchanging would never show
+/// what others write.
 fn open(path: &Path) -> Result<(Connection, Option<Identity>), StoreError> {
     // Before it is opened: the connection of one that is replaced in between is not used again.
     let identity = Identity::of(path).ok();

@@ -33,7 +33,8 @@ impl<S> Handover<S> {
         self.wake.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Lets the thread wait after a failure, but not beyond the deadline that the state may have. Returns whether to try again.
+    /// Lets the thread wait after a failure, but not beyond the deadline that the state may have. Returns whether to
+    /// try again.
     pub(super) fn pause(&self, wait: Duration, deadline: impl Fn(&S) -> Option<Instant>) -> bool {
         let until = Instant::now() + wait;
         let mut state = self.state();

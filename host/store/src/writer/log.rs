@@ -46,8 +46,8 @@ impl LastLook {
     }
 }
 
-/// Lowers this thread's priority a little, so that no request waits for its own log on a core that is fully used. The thread
-/// keeps a quarter of such a core, which is several times what it takes.
+/// Lowers this thread's priority a little, so that no request waits for its own log on a core that is fully used. The
+/// thread keeps a quarter of such a core, which is several times what it takes.
 fn give_way() {
     // Elsewhere the call would affect the whole program.
     #[cfg(target_os = "linux")]

@@ -212,7 +212,8 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
     }
 }
 
-/// Takes half of a flush, which is written after the rest of it: no work goes before it is there, or before its sums are.
+/// Takes half of a flush, which is written after the rest of it: no work goes before it is there, or before its sums
+/// are.
 fn half(flush: &mut MoneyFlush) -> MoneyFlush {
     let MoneyFlush { sums, work, .. } = flush;
     let WorkChanges { made, ended } = work;

@@ -9,10 +9,10 @@ const MAX_ROWS: usize = 256;
 /// A turn takes this part of what waits.
 const SHARE: usize = 8;
 
-/// The rows of a transaction. A database elsewhere gets as many as it may, since each transaction is a round trip and a write
-/// to its disk. A store whose work is done by the writer's own thread gets few, since requests wait for the rest of a turn on
-/// a core that is fully used. A turn comes about every scheduler's tick there, so turns grow with what waits, until they keep
-/// up.
+/// The rows of a transaction. A database elsewhere gets as many as it may, since each transaction is a round trip and a
+/// write to its disk. A store whose work is done by the writer's own thread gets few, since requests wait for the rest
+/// of a turn on a core that is fully used. A turn comes about every scheduler's tick there, so turns grow with what
+/// waits, until they keep up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turns {
     least: usize,

@@ -1,4 +1,5 @@
-//! A process that writes is killed at random moments: what was committed is there, whole batches only, and the store opens.
+//! A process that writes is killed at random moments: what was committed is there, whole batches only, and the store
+//! opens.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

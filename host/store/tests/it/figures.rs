@@ -1,5 +1,5 @@
-//! Figures: how fast facts are written and found. `WEIR_STORE_FIGURES=1000000` says with how many, and prints them; without
-//! it, a few show that the measuring works.
+//! Figures: how fast facts are written and found. `WEIR_STORE_FIGURES=1000000` says with how many, and prints them;
+//! without it, a few show that the measuring works.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

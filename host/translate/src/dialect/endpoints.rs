@@ -26,8 +26,8 @@ pub struct Endpoint {
     pub errors: Option<Arc<ErrorFormat>>,
     /// The header that its format names for a request's id.
     pub id_header: Option<HeaderName>,
-    /// The names of its format's headers of rate limits, of requests and of tokens, in the order of their templates; `None`
-    /// where a template makes no name of a header.
+    /// The names of its format's headers of rate limits, of requests and of tokens, in the order of their templates;
+    /// `None` where a template makes no name of a header.
     pub limit_headers: Vec<Option<[HeaderName; 2]>>,
     /// The face's position in [`Endpoints::all`].
     pub index: usize,

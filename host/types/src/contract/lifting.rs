@@ -5,8 +5,8 @@
 //! vectors. Everything else is as in the canonical ABI, and as wasmtime does it: places are checked for bounds and
 //! alignment, unknown cases are refused, and what is read counts against the limit on a call's output as before.
 //!
-//! `wasmtime::component::Lift` is an unsafe trait. Nothing here is: all bytes are read through slices with their bounds checked.
-//! A mistake would read wrong values, which the tests of all adapters would find.
+//! `wasmtime::component::Lift` is an unsafe trait. Nothing here is: all bytes are read through slices with their bounds
+//! checked. A mistake would read wrong values, which the tests of all adapters would find.
 
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{ComponentVariant, InterfaceType, LiftContext};

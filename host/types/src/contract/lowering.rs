@@ -1,14 +1,14 @@
 //! How values of the contract are written into a component's memory.
 //!
-//! The derive of wasmtime looks the memory up again for each field, and enters the component for the address of each empty
-//! list and text. Here a record's bytes are put together first and then copied at once, and what is empty gets an address
-//! without asking for memory, the one that bindings themselves return for no bytes. Everything else is as in the
-//! canonical ABI: each text and each list gets memory of its own from the component, in the same order.
+//! The derive of wasmtime looks the memory up again for each field, and enters the component for the address of each
+//! empty list and text. Here a record's bytes are put together first and then copied at once, and what is empty gets an
+//! address without asking for memory, the one that bindings themselves return for no bytes. Everything else is as in
+//! the canonical ABI: each text and each list gets memory of its own from the component, in the same order.
 //!
-//! `wasmtime::component::Lower` is an unsafe trait, and hidden from its documentation, since mistakes in its sizes could write
-//! beyond a buffer. None can here: sizes, alignments and the check of types are derived by wasmtime, and all bytes are
-//! written through slices with their bounds checked. A mistake would give a component wrong values, which the tests of all
-//! adapters would find.
+//! `wasmtime::component::Lower` is an unsafe trait, and hidden from its documentation, since mistakes in its sizes
+//! could write beyond a buffer. None can here: sizes, alignments and the check of types are derived by wasmtime, and
+//! all bytes are written through slices with their bounds checked. A mistake would give a component wrong values, which
+//! the tests of all adapters would find.
 
 use std::mem::MaybeUninit;
 
@@ -24,8 +24,8 @@ const EMPTY: usize = 2;
 
 /// A value that can be written into a component's memory.
 pub(super) trait Pack: ComponentType {
-    /// Writes the value's bytes, as many as [`ComponentType::SIZE32`] says, all zero before. Texts and lists get memory from
-    /// the component.
+    /// Writes the value's bytes, as many as [`ComponentType::SIZE32`] says, all zero before. Texts and lists get memory
+    /// from the component.
     fn pack<T>(&self, cx: &mut LowerContext<'_, T>, out: &mut [u8]) -> Result<()>;
 
     /// Writes several values one after the other.

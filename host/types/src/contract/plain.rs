@@ -100,20 +100,23 @@ impl Face {
         })
     }
 
-    /// The pointer at a list, and that within each of its elements, of a pointer at requests for later work in the body.
+    /// The pointer at a list, and that within each of its elements, of a pointer at requests for later work in the
+    /// body.
     pub fn in_list(pointer: &str) -> Option<(&str, &str)> {
         let (list, _) = pointer.split_once("/*/")?;
         Some((list, pointer.get(list.len() + 2..)?))
     }
 
-    /// The form's field with the file, and the pointer within each of its lines, of a pointer at the requests in a file.
+    /// The form's field with the file, and the pointer within each of its lines, of a pointer at the requests in a
+    /// file.
     pub fn in_line(pointer: &str) -> Option<(&str, &str)> {
         let (field, lines) = pointer.strip_prefix('/')?.split_once('/')?;
         let line = lines.strip_prefix('*').filter(|line| line.starts_with('/') && !field.is_empty())?;
         Some((field, line))
     }
 
-    /// Where answers have ids of objects that they make, each behind the member of requests without which they make none.
+    /// Where answers have ids of objects that they make, each behind the member of requests without which they make
+    /// none.
     pub fn made_ids(&self) -> impl Iterator<Item = (&str, &str)> {
         self.object_ids.iter().filter_map(|place| made_at(place))
     }

@@ -104,7 +104,8 @@ impl UpstreamBody {
         Poll::Ready(Ok(true))
     }
 
-    /// Looks at what was polled after this beginning of a body. Breaks with how the body ends, if it does so without content.
+    /// Looks at what was polled after this beginning of a body. Breaks with how the body ends, if it does so without
+    /// content.
     pub(super) fn begin(
         &mut self,
         mut start: Box<Start>,

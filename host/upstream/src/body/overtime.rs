@@ -8,8 +8,8 @@ use tokio::time::Sleep;
 
 use super::super::deadline::poll_sleep;
 
-/// How long a provider may take to end an answer that it has called complete. Most of them end it with the same write or the
-/// next one; waiting for that keeps the connection for other exchanges.
+/// How long a provider may take to end an answer that it has called complete. Most of them end it with the same write
+/// or the next one; waiting for that keeps the connection for other exchanges.
 const OVERTIME: Duration = Duration::from_millis(100);
 
 /// Whether an answer has been called complete, and how long it has gone on since.

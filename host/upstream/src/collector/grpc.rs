@@ -1,5 +1,5 @@
-//! One call of gRPC as an HTTP exchange: the message in a frame of its own, the status in the trailers. The exporter sees
-//! it as OTLP over HTTP, so that both ways have the same connections, roots and limits.
+//! One call of gRPC as an HTTP exchange: the message in a frame of its own, the status in the trailers. The exporter
+//! sees it as OTLP over HTTP, so that both ways have the same connections, roots and limits.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE};

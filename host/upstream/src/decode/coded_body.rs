@@ -1,5 +1,5 @@
-//! Undoes the coding of a body that is all there, by reading: no more comes out at once than is asked for, however much a few
-//! bytes stand for, and no more is read at once than others can wait for, however little many bytes stand for.
+//! Undoes the coding of a body that is all there, by reading: no more comes out at once than is asked for, however much
+//! a few bytes stand for, and no more is read at once than others can wait for, however little many bytes stand for.
 
 use std::collections::VecDeque;
 use std::fmt;

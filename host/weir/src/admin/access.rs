@@ -179,8 +179,8 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
     Ok(AdminCaller { is_local: true, ..AdminCaller::of_all("local", "this machine", Access::Write) })
 }
 
-/// What the request's session stands for, unless the request has a token of its own. A session that changes something shows
-/// that its page sends the request.
+/// What the request's session stands for, unless the request has a token of its own. A session that changes something
+/// shows that its page sends the request.
 fn session_of(operations: &Operations, request: &Request) -> Result<Option<Holder>, AdminDenied> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
@@ -215,8 +215,8 @@ pub(super) fn by_person_login(operations: &Operations, person: &Person) -> Resul
     by_person(operations, &config, person)
 }
 
-/// A person who logged in: with what the claims of the login gave, and with the grants of the store's user whose account it
-/// is. Both end when the login is configured no longer or otherwise, and with a user who is disabled.
+/// A person who logged in: with what the claims of the login gave, and with the grants of the store's user whose
+/// account it is. Both end when the login is configured no longer or otherwise, and with a user who is disabled.
 fn by_person(operations: &Operations, config: &Config, person: &Person) -> Result<AdminCaller, AdminDenied> {
     let Person { login, grants, basis } = person;
     let now = config.admin.login.as_ref().and_then(|configured| Basis::of(configured).ok());

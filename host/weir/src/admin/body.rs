@@ -1,5 +1,5 @@
-//! The bodies of requests to `/admin`. They count as those of clients do, and of one whose sender is not known, not more
-//! is read than a token takes.
+//! The bodies of requests to `/admin`. They count as those of clients do, and of one whose sender is not known, not
+//! more is read than a token takes.
 
 use std::pin::pin;
 
@@ -22,7 +22,8 @@ pub(super) const MAX_BODY_BYTES: usize = 2 << 20;
 /// The largest body of a request whose sender is not known.
 const MAX_UNIDENTIFIED_BYTES: usize = 8 << 10;
 
-/// Reads a request's body, within the timeout for bodies. A component that is uploaded is read where there is room for it.
+/// Reads a request's body, within the timeout for bodies. A component that is uploaded is read where there is room for
+/// it.
 pub(super) async fn take(State(operations): State<Operations>, request: Request, next: Next) -> Response {
     if plugins::is_upload(request.method(), request.uri().path()) {
         return next.run(request).await;

@@ -1,5 +1,5 @@
-//! `/admin/cache`, and the same as `/admin/v1/cache`: how much is kept for equal requests, its removal, and what is said of
-//! answers to questions that mean the same.
+//! `/admin/cache`, and the same as `/admin/v1/cache`: how much is kept for equal requests, its removal, and what is
+//! said of answers to questions that mean the same.
 
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};

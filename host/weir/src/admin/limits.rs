@@ -26,8 +26,8 @@ pub(super) fn routes() -> Vec<AdminRoute> {
     vec![AdminRoute::new("/v1/limits", &["get"], get(list))]
 }
 
-/// Limits that the caller may see: those of its teams and their keys, or all. Pages go by scope, resource and name; with
-/// `sort=used` there is one page, of those that are nearest. There may be very many, so no worker walks them.
+/// Limits that the caller may see: those of its teams and their keys, or all. Pages go by scope, resource and name;
+/// with `sort=used` there is one page, of those that are nearest. There may be very many, so no worker walks them.
 async fn list(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
     let caller = request.extensions().get::<AdminCaller>().cloned().ok_or_else(Problem::forbidden)?;
     let (wanted, mut page) = read(request.uri().query())?;

@@ -1,5 +1,5 @@
-//! `/admin/v1/requests`, `usage` and `audit`: what the store keeps, to be read, and to be erased by user. `docs/request-log.md`
-//! describes them.
+//! `/admin/v1/requests`, `usage` and `audit`: what the store keeps, to be read, and to be erased by user.
+//! `docs/request-log.md` describes them.
 
 pub(super) mod asked;
 mod audit;
@@ -58,7 +58,8 @@ async fn read<T: Send + 'static>(
     Ok(result.map_err(|_| Problem::internal())??)
 }
 
-/// Waits until the store has the requests that ended before, and their contents; false if it does not take them for so long.
+/// Waits until the store has the requests that ended before, and their contents; false if it does not take them for so
+/// long.
 async fn written(operations: &Operations) -> Result<bool, Problem> {
     let store = store(operations)?;
     let written = tokio::task::spawn_blocking(move || store.flush(WRITTEN_WITHIN)).await;

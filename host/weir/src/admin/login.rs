@@ -1,5 +1,5 @@
-//! `/admin/login`: a browser's way to the identity provider and back. It ends at the dashboard, whatever happens: no address
-//! that a request names is ever gone to.
+//! `/admin/login`: a browser's way to the identity provider and back. It ends at the dashboard, whatever happens: no
+//! address that a request names is ever gone to.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

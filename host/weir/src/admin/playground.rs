@@ -64,7 +64,8 @@ fn client_request(request: Request) -> Result<Request, SendError> {
 
 fn client_headers(from: &HeaderMap) -> Result<HeaderMap, SendError> {
     let mut headers = HeaderMap::new();
-    // The gateway takes requests without a key only from this machine itself, which is where the operator is then taken to be.
+    // The gateway takes requests without a key only from this machine itself, which is where the operator is then taken
+    // to be.
     headers.insert(header::HOST, HeaderValue::from_static("localhost"));
     if let Some(kind) = from.get(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, kind.clone());

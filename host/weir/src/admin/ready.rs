@@ -29,9 +29,9 @@ struct ProviderStatus {
     breaker: Option<Position>,
 }
 
-/// Ready unless draining, or every provider has a target that cannot be served, or no client can be served because the keys
-/// of the store are still unread, or most nodes have other adapters and that is not allowed. Resting providers degrade the
-/// status, but are no reason to send requests to another Weir, because its providers are the same.
+/// Ready unless draining, or every provider has a target that cannot be served, or no client can be served because the
+/// keys of the store are still unread, or most nodes have other adapters and that is not allowed. Resting providers
+/// degrade the status, but are no reason to send requests to another Weir, because its providers are the same.
 pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();

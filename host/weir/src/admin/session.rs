@@ -143,7 +143,8 @@ pub(super) fn cookie_named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&
     pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
-/// Whether no page sends a request, or one of this very server. HTTP/2 has the server's name in place of the header `host`.
+/// Whether no page sends a request, or one of this very server. HTTP/2 has the server's name in place of the header
+/// `host`.
 fn is_own_page(uri: &Uri, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let is_own = |origin: &str| {

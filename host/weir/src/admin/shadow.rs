@@ -1,5 +1,5 @@
-//! `/admin/v1/adapters/{name}/shadow` and `/admin/v1/shadow-runs`: logged requests replayed through another version of an
-//! adapter, beside the one that serves. No provider is asked: its recorded answers are read.
+//! `/admin/v1/adapters/{name}/shadow` and `/admin/v1/shadow-runs`: logged requests replayed through another version of
+//! an adapter, beside the one that serves. No provider is asked: its recorded answers are read.
 
 mod report;
 mod run;

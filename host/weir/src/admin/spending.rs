@@ -35,8 +35,8 @@ pub(super) fn routes() -> Vec<AdminRoute> {
     ]
 }
 
-/// Budgets with their windows, and what is spent, reserved and left in them: pages by name, or with `sort=used` the one page
-/// of those that are used up most. There may be many, so no worker walks them.
+/// Budgets with their windows, and what is spent, reserved and left in them: pages by name, or with `sort=used` the one
+/// page of those that are used up most. There may be many, so no worker walks them.
 async fn list_budgets(
     State(operations): State<Operations>,
     Extension(caller): Extension<AdminCaller>,
@@ -126,7 +126,8 @@ impl VisibleBudgets {
         kind.unwrap_or(STORED)
     }
 
-    /// Where a budget that has no document of its own is changed: the line of the file, if the caller may read everything.
+    /// Where a budget that has no document of its own is changed: the line of the file, if the caller may read
+    /// everything.
     pub(super) fn place(&self, name: &str) -> Option<String> {
         match self.origin(name) {
             STORED => None,
@@ -151,8 +152,8 @@ async fn list_prices(State(operations): State<Operations>, request: Request) -> 
     Ok(prices_in_force(&operations).into_response())
 }
 
-/// The prices of each target of each model, for requests that are no batch and of a short context, with the place in the price
-/// list that each comes from.
+/// The prices of each target of each model, for requests that are no batch and of a short context, with the place in
+/// the price list that each comes from.
 fn prices_in_force(operations: &Operations) -> Json<Value> {
     let serving = operations.gateway.serving();
     let mut seen = BTreeSet::new();

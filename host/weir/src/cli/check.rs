@@ -17,7 +17,8 @@ pub(super) struct Check {
     /// The configuration (TOML).
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// Takes secrets and urls that are not there (`env:NAME`, `file:PATH`) for warnings: for machines that have none, as in CI.
+    /// Takes secrets and urls that are not there (`env:NAME`, `file:PATH`) for warnings: for machines that have none,
+    /// as in CI.
     #[arg(long)]
     without_secrets: bool,
 }

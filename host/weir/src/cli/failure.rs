@@ -21,7 +21,8 @@ use weir_sandbox::engine::EngineError;
 pub(super) enum Failure {
     /// What was asked for cannot be done, or has failed. The exit code is 1.
     Failed(Box<dyn Error>),
-    /// The command line has a mistake, or names a file that cannot be read, so that nothing was begun. The exit code is 2.
+    /// The command line has a mistake, or names a file that cannot be read, so that nothing was begun. The exit code is
+    /// 2.
     Usage(Box<dyn Error>),
     /// The configuration has mistakes. The exit code is 2.
     Configuration(Box<Problems>),

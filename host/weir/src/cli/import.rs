@@ -25,7 +25,8 @@ pub(super) enum Command {
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Takes keys, teams, organisations, users and their budgets out of LiteLLM's PostgreSQL database, into a running Weir.
+    /// Takes keys, teams, organisations, users and their budgets out of LiteLLM's PostgreSQL database, into a running
+    /// Weir.
     ///
     /// Clients go on with the keys that they have. Nothing in that database is changed. Documents that Weir has already
     /// stay as they are, so that the command can be repeated.

@@ -82,8 +82,8 @@ pub(super) struct Export {
     /// The file to write; standard output by default.
     #[arg(short, long, alias = "output", value_name = "FILE")]
     out: Option<PathBuf>,
-    /// `json`: a line for each request. `otlp`: lines of OpenTelemetry's `LogsData`, each with many requests. `parquet`: a
-    /// Parquet file.
+    /// `json`: a line for each request. `otlp`: lines of OpenTelemetry's `LogsData`, each with many requests.
+    /// `parquet`: a Parquet file.
     #[arg(long, value_enum, default_value_t = ExportFormat::Json)]
     format: ExportFormat,
     #[command(flatten)]

@@ -13,7 +13,8 @@ pub(super) fn print(text: &str) {
     drop(writeln!(out, "{}", inert(text.trim_end())).and_then(|()| out.flush()));
 }
 
-/// A text in which the characters that control a terminal are spelled out, as JSON does: clients and providers wrote parts of it.
+/// A text in which the characters that control a terminal are spelled out, as JSON does: clients and providers wrote
+/// parts of it.
 pub(super) fn inert(text: &str) -> Cow<'_, str> {
     let controls = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if !text.contains(controls) {

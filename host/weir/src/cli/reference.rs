@@ -1,4 +1,5 @@
-//! Tests that `docs/commands.md` has every command, as `--help` describes it, and makes the page from the same definitions.
+//! Tests that `docs/commands.md` has every command, as `--help` describes it, and makes the page from the same
+//! definitions.
 
 use std::fs;
 use std::path::Path;

@@ -12,14 +12,15 @@ use weir_upstream::{AdminClient, AdminError};
 /// Which Weir is asked.
 #[derive(Debug, Args)]
 pub(super) struct Running {
-    /// The address of the admin endpoints, such as `https://weir.internal:9090`. By default the one in the configuration.
+    /// The address of the admin endpoints, such as `https://weir.internal:9090`. By default the one in the
+    /// configuration.
     #[arg(long = "admin", value_name = "URL")]
     url: Option<String>,
     /// The configuration, for the address and the admin token.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// The admin token, in place of the one in the configuration. Other users of the machine can read command lines: set
-    /// `WEIR_ADMIN_TOKEN` instead.
+    /// The admin token, in place of the one in the configuration. Other users of the machine can read command lines:
+    /// set `WEIR_ADMIN_TOKEN` instead.
     #[arg(long = "admin-token", value_name = "TOKEN", env = "WEIR_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
@@ -65,8 +66,8 @@ impl CommandError for NoClient {
 pub(super) struct CallError(#[from] pub(super) AdminError);
 
 impl CommandError for CallError {
-    /// Weir refuses what the command was given, before it begins. Other refusals with status 422 are about what is there, such
-    /// as a team to belong to.
+    /// Weir refuses what the command was given, before it begins. Other refusals with status 422 are about what is
+    /// there, such as a team to belong to.
     fn is_of_usage(&self) -> bool {
         let AdminError::Status { status, code, .. } = &self.0 else { return false };
         match status.as_u16() {

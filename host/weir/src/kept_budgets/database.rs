@@ -1,5 +1,5 @@
-//! The counts of budgets in the store's database, where all nodes count together: this one adds what it has counted since,
-//! and takes in what the others have.
+//! The counts of budgets in the store's database, where all nodes count together: this one adds what it has counted
+//! since, and takes in what the others have.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -71,7 +71,8 @@ impl BudgetDatabase {
         }
     }
 
-    /// Adds what was counted since the last time, and takes in what other nodes have counted; returns how many changes were sent.
+    /// Adds what was counted since the last time, and takes in what other nodes have counted; returns how many changes
+    /// were sent.
     pub(super) fn flush(&mut self, budgets: &Budgets) -> Result<usize, StoreError> {
         self.follow(budgets);
         let exchange = match self.begun.take() {
@@ -209,8 +210,8 @@ impl BudgetDatabase {
         corrections
     }
 
-    /// Forgets windows that ended long ago, unless this process still has their counts: a clock that was ahead finds them again,
-    /// and all that is in them would be added once more.
+    /// Forgets windows that ended long ago, unless this process still has their counts: a clock that was ahead finds
+    /// them again, and all that is in them would be added once more.
     fn forget(&mut self, budgets: &Budgets) {
         let after = Timestamp::now().as_second() - KEPT_FOR;
         let counted: HashMap<BudgetWindow, CountsId> = self.counted(&budgets.rows().rows);

@@ -1,8 +1,8 @@
-//! Keeps the state of budgets in a file, so that a restart continues them. What requests had only reserved when the program
-//! was killed counts as spent.
+//! Keeps the state of budgets in a file, so that a restart continues them. What requests had only reserved when the
+//! program was killed counts as spent.
 //!
-//! Processes with the same file, such as two of which one takes the other's place, count together: each adds what it has
-//! counted since to the sums of the file, in turns, and learns there what the others have counted.
+//! Processes with the same file, such as two of which one takes the other's place, count together: each adds what it
+//! has counted since to the sums of the file, in turns, and learns there what the others have counted.
 
 use std::fs::{self, File};
 use std::io;
@@ -150,8 +150,8 @@ impl BudgetFile {
         Ok(Some(rows))
     }
 
-    /// Adds what the gateway has counted to the file, and to the gateway's counts what other processes have added; returns how
-    /// many rows the file has. `is_first` makes sure that the file can be written if there are budgets.
+    /// Adds what the gateway has counted to the file, and to the gateway's counts what other processes have added;
+    /// returns how many rows the file has. `is_first` makes sure that the file can be written if there are budgets.
     pub(super) fn flush(&mut self, gateway: &Gateway, is_first: bool) -> Result<usize, BudgetFileError> {
         let budgets = gateway.budgets();
         let changes = budgets.changes();

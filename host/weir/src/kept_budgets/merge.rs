@@ -41,8 +41,8 @@ impl Agreed {
         self.sums.len() + self.others.rows.len()
     }
 
-    /// Adds what changed on both sides since. `kept` is the file's content; without it, no other process has written there. A row
-    /// that the file has no more is written anew.
+    /// Adds what changed on both sides since. `kept` is the file's content; without it, no other process has written
+    /// there. A row that the file has no more is written anew.
     pub(super) fn merge(&self, own: StoredRows, kept: Option<StoredRows>, now: i64) -> Merged {
         let is_read = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.others.clone());

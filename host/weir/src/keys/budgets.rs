@@ -18,8 +18,9 @@ pub(super) fn check(document: &Document) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// Checks that new budgets of a document count no further than budgets can, and pass requests on to models that exist. Those that
-/// stood there before are taken as they are: a model that was removed since must not keep a key from being disabled.
+/// Checks that new budgets of a document count no further than budgets can, and pass requests on to models that exist.
+/// Those that stood there before are taken as they are: a model that was removed since must not keep a key from being
+/// disabled.
 ///
 /// # Errors
 ///
@@ -52,8 +53,8 @@ fn invalid(problem: String) -> Invalid {
     Invalid { field: "budgets".to_owned(), problem }
 }
 
-/// The budgets of a document. Those that cannot be read are logged, and stay as they are known from before: [`check`] lets none
-/// be written here, but a node of a newer version may.
+/// The budgets of a document. Those that cannot be read are logged, and stay as they are known from before: [`check`]
+/// lets none be written here, but a node of a newer version may.
 pub(super) fn of(document: &Document, before: &[Budget]) -> Vec<Budget> {
     let made = made(document);
     let read = |(name, scope, one): (String, Scope, Written)| match budget(&name, scope, made, &one) {

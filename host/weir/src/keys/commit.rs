@@ -19,8 +19,8 @@ pub struct Outcome {
     pub issued: Option<KeyText>,
 }
 
-/// Writes what a command changes, with its audit event, and returns the documents as they are stored; `None` if the store's
-/// answer was lost, and they were found there.
+/// Writes what a command changes, with its audit event, and returns the documents as they are stored; `None` if the
+/// store's answer was lost, and they were found there.
 pub(super) fn commit(
     store: &dyn Store,
     state: &State,
@@ -74,8 +74,8 @@ fn changes(writes: Vec<Write>, guard: Option<u64>) -> serde_json::Result<Vec<Cha
     Ok(changes)
 }
 
-/// The revision of the first of some changes, if they were made after this version although their answer was lost. Without
-/// it, there would be a key whose text is lost.
+/// The revision of the first of some changes, if they were made after this version although their answer was lost.
+/// Without it, there would be a key whose text is lost.
 fn made_revision(store: &dyn Store, changes: &[Change], version: u64) -> Option<u64> {
     let mut revisions = changes.iter().map(|change| {
         let found = store.document(&change.kind, &change.id).ok().flatten()?;

@@ -1,5 +1,5 @@
-//! An entry of the audit log that this node has seen. A store that lacks it, or has another in its place, was put back to an
-//! older state: also if it has gone on since, so that its versions show nothing.
+//! An entry of the audit log that this node has seen. A store that lacks it, or has another in its place, was put back
+//! to an older state: also if it has gone on since, so that its versions show nothing.
 
 use std::fmt::Write as _;
 

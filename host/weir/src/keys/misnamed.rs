@@ -1,5 +1,5 @@
-//! Rows of the store that no document is stored by, since their kind or their id was damaged: nothing reads them, and nothing else
-//! removes them.
+//! Rows of the store that no document is stored by, since their kind or their id was damaged: nothing reads them, and
+//! nothing else removes them.
 
 use weir_identity::change::{Action, Actor, AuditEvent};
 use weir_identity::document::TeamId;
@@ -25,8 +25,8 @@ impl Registry {
         Ok(found)
     }
 
-    /// Removes the row with this mark, and records that in the audit log: all nodes forget what they know by it, as far as that
-    /// can still be read. Returns whether there is one.
+    /// Removes the row with this mark, and records that in the audit log: all nodes forget what they know by it, as far
+    /// as that can still be read. Returns whether there is one.
     pub(crate) fn remove_misnamed(&self, mark: &str, actor: Actor) -> Result<bool, StoreError> {
         let Some(row) = self.misnamed()?.into_iter().find(|row| row.mark() == mark) else { return Ok(false) };
         let (kind, id) = (row.document.kind.clone(), row.document.id.clone());
@@ -40,8 +40,8 @@ impl Registry {
     }
 }
 
-/// The deletions of what nodes may know by a row, unless it is there by another row as well. They have read the row before it was
-/// damaged, under the name that its document has, or as it is.
+/// The deletions of what nodes may know by a row, unless it is there by another row as well. They have read the row
+/// before it was damaged, under the name that its document has, or as it is.
 fn deletions(row: &StoredRow) -> Vec<Change> {
     let weir_store::Document { kind, id, .. } = &row.document;
     let own_kind = Kind::parse(kind).filter(|_| row.is_named());

@@ -7,8 +7,8 @@ use std::thread::{self, available_parallelism};
 use weir_identity::document::DocumentError;
 use weir_identity::{Document, Kind};
 
-/// The kind and id of the document that every change writes too, so that of two nodes which change something at the same
-/// time one finds out, and decides again by what the other wrote.
+/// The kind and id of the document that every change writes too, so that of two nodes which change something at the
+/// same time one finds out, and decides again by what the other wrote.
 pub(super) const GUARD: (&str, &str) = ("guard", "directory");
 
 /// Up to so many documents, threads would take longer than they save.

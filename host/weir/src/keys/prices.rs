@@ -10,7 +10,8 @@ const NAME: &str = "store";
 /// The most prices of the store. Each change reads them all, and patterns among them cost each look-up a comparison.
 const MAX_PRICES: usize = 2_000;
 
-/// A file of all prices; `None` without any. Those that cannot be read are logged and left out: [`check`] lets none be written.
+/// A file of all prices; `None` without any. Those that cannot be read are logged and left out: [`check`] lets none be
+/// written.
 pub(super) fn file(prices: &BTreeMap<String, PriceRule>) -> Option<PriceFile> {
     if prices.is_empty() {
         return None;

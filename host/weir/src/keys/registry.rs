@@ -52,8 +52,8 @@ pub type Listed = (Vec<(Document, Revision)>, Option<String>);
 /// Takes over the prices of the store, whenever they change; `None` if there are none.
 pub type TakePrices = Box<dyn Fn(Option<PriceFile>) + Send + Sync>;
 
-/// Reads all documents of a store and publishes them to the gateway, and the prices to `take_prices`. If that fails or takes
-/// long, it goes on while requests are served: those with keys of the store are answered with 503 until then.
+/// Reads all documents of a store and publishes them to the gateway, and the prices to `take_prices`. If that fails or
+/// takes long, it goes on while requests are served: those with keys of the store are answered with 503 until then.
 pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>, take_prices: TakePrices) -> Arc<Registry> {
     gateway.stored_keys().wait_for_store();
     let (mark, entry) = VersionMark::read(store.version_mark());
@@ -223,8 +223,8 @@ impl Registry {
         }
     }
 
-    /// Takes over all documents. The next ones are read while these are parsed and taken over: a start with a million keys
-    /// waits for the slower of the two.
+    /// Takes over all documents. The next ones are read while these are parsed and taken over: a start with a million
+    /// keys waits for the slower of the two.
     fn load_all(&self, state: &mut State) -> Result<(), StoreError> {
         let store = &*self.store;
         std::thread::scope(|scope| {
@@ -278,7 +278,8 @@ impl Registry {
         }
     }
 
-    /// Warns if the store has lost all its keys. To serve without a key would be the worst answer to a file that was emptied.
+    /// Warns if the store has lost all its keys. To serve without a key would be the worst answer to a file that was
+    /// emptied.
     fn warn_of_lost_keys(&self, state: &State) {
         if state.has_lost_keys() {
             warnings::lost_keys(self.mark().0.path());
@@ -300,8 +301,8 @@ impl std::fmt::Debug for Registry {
     }
 }
 
-/// Refuses a budget that has the name of one of the configuration, and prices that cannot be read or that the operator's
-/// price file sets: those stay as the file has them.
+/// Refuses a budget that has the name of one of the configuration, and prices that cannot be read or that the
+/// operator's price file sets: those stay as the file has them.
 fn not_in_a_file(document: &Document, serving: &Serving, state: &State) -> Result<(), ChangeError> {
     let place = match document {
         Document::Budget(budget) => serving.config.place_of_budget(budget.id.as_str()),

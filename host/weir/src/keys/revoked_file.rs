@@ -1,5 +1,5 @@
-//! The keys that this node has known as disabled or deleted, in a file beside the store or the configuration: they stay refused
-//! if a node starts with a store that was put back to when they were valid.
+//! The keys that this node has known as disabled or deleted, in a file beside the store or the configuration: they stay
+//! refused if a node starts with a store that was put back to when they were valid.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What is stored, for a command: ids and names from the directory, which holds every change so far, and whole documents
-//! from the store.
+//! What is stored, for a command: ids and names from the directory, which holds every change so far, and whole
+//! documents from the store.
 
 use std::cell::RefCell;
 

@@ -1,5 +1,5 @@
-//! What this node knows of the store's documents: the directory in the making, the version that it has reached, and what
-//! stays refused if the store is put back to an older state.
+//! What this node knows of the store's documents: the directory in the making, the version that it has reached, and
+//! what stays refused if the store is put back to an older state.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! The newest version of the store's documents that this node has known, an entry of the audit log, and whether there were
-//! keys, in a file beside the store or the configuration. A store that is behind it at the next start was put back to an older
-//! state: keys that were revoked since are valid again, and where it is empty, requests would need no key.
+//! The newest version of the store's documents that this node has known, an entry of the audit log, and whether there
+//! were keys, in a file beside the store or the configuration. A store that is behind it at the next start was put back
+//! to an older state: keys that were revoked since are valid again, and where it is empty, requests would need no key.
 
 use std::fmt::Display;
 use std::io::ErrorKind;
@@ -49,8 +49,8 @@ impl VersionMark {
         (Self { path: path.map(Path::to_owned), written: 0, is_keyed: true }, None)
     }
 
-    /// Takes note of the version that the store has now, and of whether it has or had keys. Returns the newer version that
-    /// this node knew before, once.
+    /// Takes note of the version that the store has now, and of whether it has or had keys. Returns the newer version
+    /// that this node knew before, once.
     pub(super) fn note(&mut self, version: u64, entry: Option<&KnownEntry>, is_keyed: bool) -> Option<u64> {
         if version == self.written && is_keyed == self.is_keyed {
             return None;
@@ -99,8 +99,8 @@ pub(super) fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// Whether a file cannot be written at all, as in a container whose folders are read-only: that is usual, and not tried with
-/// every change. A disk that is full may have room again.
+/// Whether a file cannot be written at all, as in a container whose folders are read-only: that is usual, and not tried
+/// with every change. A disk that is full may have room again.
 pub(super) fn is_lasting(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }

@@ -25,8 +25,8 @@ const PAGES: usize = 20;
 const RECORD_AGAIN: Duration = Duration::from_secs(30);
 
 impl Reload {
-    /// Records in the audit log of this store what is taken and refused from now on, and with which configuration the process
-    /// began. The start does not wait for that; if the store cannot be used now, it is recorded later.
+    /// Records in the audit log of this store what is taken and refused from now on, and with which configuration the
+    /// process began. The start does not wait for that; if the store cannot be used now, it is recorded later.
     pub(crate) fn record_in(self: &Arc<Self>, store: &OpenStore) {
         // The first one stays, which is that of the process.
         _ = self.audit.set(ReloadAudit::new(store, self.current()));

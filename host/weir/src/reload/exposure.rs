@@ -1,5 +1,5 @@
-//! Configurations that a reload refuses because they would let strangers in. A file that is being written, or that a full
-//! disk has emptied, is a sound configuration as far as it goes: one without clients and without a token.
+//! Configurations that a reload refuses because they would let strangers in. A file that is being written, or that a
+//! full disk has emptied, is a sound configuration as far as it goes: one without clients and without a token.
 
 use weir_config::Config;
 
@@ -22,8 +22,8 @@ pub enum Exposure {
     NoAdminToken,
 }
 
-/// Finds out whether a configuration would let in whom the present one keeps out. `is_keyed` says that keys of the store are
-/// needed in any case.
+/// Finds out whether a configuration would let in whom the present one keeps out. `is_keyed` says that keys of the
+/// store are needed in any case.
 pub(super) fn of(current: &Config, next: &Config, is_keyed: bool) -> Result<(), Exposure> {
     if next.is_blank() && !current.is_blank() {
         return Err(Exposure::Empty);

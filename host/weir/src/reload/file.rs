@@ -1,5 +1,5 @@
-//! Follows the configuration file, and the files that its secrets are in: those of the configuration in force, and those
-//! that a refused one named, of which one may have been missing.
+//! Follows the configuration file, and the files that its secrets are in: those of the configuration in force, and
+//! those that a refused one named, of which one may have been missing.
 //!
 //! They are checked every second: events get lost or do not exist on many file systems, and links of a mounted
 //! `ConfigMap` or Secret change elsewhere. A change means different contents, not a different time, which stay for a
@@ -18,21 +18,23 @@ use weir_config::{Config, SecretFile};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Shows without reading whether a regular file may have changed: its path with links resolved, its time and its length.
+/// Shows without reading whether a regular file may have changed: its path with links resolved, its time and its
+/// length.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
-/// A digest of each file's contents; none for a file that cannot be read. The configuration file is the first, then come
-/// the secrets of the configuration in force, then those of a refused one.
+/// A digest of each file's contents; none for a file that cannot be read. The configuration file is the first, then
+/// come the secrets of the configuration in force, then those of a refused one.
 type Contents = Vec<Option<[u8; 32]>>;
 
-/// Reloads whenever the contents of the configuration file or of a secret's file change, until `stop` is set. Does nothing
-/// without a configuration file.
+/// Reloads whenever the contents of the configuration file or of a secret's file change, until `stop` is set. Does
+/// nothing without a configuration file.
 pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     let mut config = Arc::clone(&reload.current().config);
     let Some(path) = config.path.clone() else { return };
     // The stamps of the last look, and of the last look whose contents were read.
     let (mut last, mut seen) = (None, None);
-    // Whether there has been a file, and whether its loss is reported. A pipe that the start has read is no file, and not lost.
+    // Whether there has been a file, and whether its loss is reported. A pipe that the start has read is no file, and
+    // not lost.
     let (mut was_there, mut is_reported) = (false, false);
     // What was found last, so that contents which were refused are not tried again and again.
     let mut tried = Contents::new();
@@ -80,8 +82,8 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// The configuration file, and the files of secrets. They are looked at on threads that may wait, since their file system may
-/// be one that hangs.
+/// The configuration file, and the files of secrets. They are looked at on threads that may wait, since their file
+/// system may be one that hangs.
 #[derive(Debug)]
 struct Files {
     path: PathBuf,
@@ -95,8 +97,8 @@ impl Files {
         Arc::new(Self { path: path.to_owned(), secrets })
     }
 
-    /// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file that can be
-    /// read.
+    /// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file that
+    /// can be read.
     async fn stamps(self: &Arc<Self>) -> Option<Vec<Option<Stamp>>> {
         let files = Arc::clone(self);
         let look = move || {

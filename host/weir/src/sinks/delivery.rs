@@ -152,8 +152,8 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// What a status means. A redirect is refused: it would lead past the check of addresses. A credential or an address that
-/// the other side does not know may be put right there, while the batch is tried again.
+/// What a status means. A redirect is refused: it would lead past the check of addresses. A credential or an address
+/// that the other side does not know may be put right there, while the batch is tried again.
 fn failure(status: StatusCode) -> Failure {
     let text = format!("it answered with the status {}", status.as_u16());
     let is_passing = status.is_server_error() || matches!(status.as_u16(), 401 | 403 | 404 | 408 | 425 | 429);

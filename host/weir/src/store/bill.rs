@@ -42,8 +42,8 @@ pub struct Part {
     pub counts: Facts,
 }
 
-/// What a stored request is charged for: its attempts before the last one, if they are charged apart, and then the last one.
-/// Parts without any count are left out.
+/// What a stored request is charged for: its attempts before the last one, if they are charged apart, and then the last
+/// one. Parts without any count are left out.
 pub fn parts(fact: &Fact) -> Result<Vec<Part>, BillError> {
     let others = charged::of_fact(fact);
     let counts = Facts { tokens: tokens(&charged::rest(&fact.tokens, &others)), ..all_counts(fact)? };
@@ -163,8 +163,8 @@ fn counts_of(fact: &Fact, usage: &Usage) -> Result<Facts, BillError> {
     Ok(Facts { tokens, pieces, ..all_counts(fact)? })
 }
 
-/// The tokens of input and output that a stored request was billed for, if the provider bills by other counts than it reports
-/// as usage.
+/// The tokens of input and output that a stored request was billed for, if the provider bills by other counts than it
+/// reports as usage.
 pub(crate) fn billed_tokens(fact: &Fact) -> Option<[u64; 2]> {
     let units: BTreeMap<String, f64> = serde_json::from_str(&fact.units).ok()?;
     let count = |unit: Unit| units.get(unit.name()).map_or(0, |count| *count as u64);

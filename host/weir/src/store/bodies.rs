@@ -1,5 +1,5 @@
-//! Contents of requests on their way to the store: cleaned of secrets on a thread of their own, made parts of a recording,
-//! and given to the store's writer. What waits here takes from the bounded memory of captured exchanges.
+//! Contents of requests on their way to the store: cleaned of secrets on a thread of their own, made parts of a
+//! recording, and given to the store's writer. What waits here takes from the bounded memory of captured exchanges.
 
 mod cuts;
 mod messages;

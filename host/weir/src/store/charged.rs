@@ -8,8 +8,8 @@ use weir_ledger::Nano;
 use weir_store::{Fact, TokenCounts};
 use weir_types::contract::about::Operation;
 
-/// The attempts beside the one that a fact names of which each stands by itself, as it was charged for: a price may depend on the
-/// context, or be one for the request. Further ones are added to one of the same model, or to the last.
+/// The attempts beside the one that a fact names of which each stands by itself, as it was charged for: a price may
+/// depend on the context, or be one for the request. Further ones are added to one of the same model, or to the last.
 const MAX_LISTED_ATTEMPTS: usize = 16;
 
 /// What an attempt was charged for.
@@ -98,8 +98,8 @@ pub(crate) fn of_fact<T: AsRef<str>>(fact: &Fact<T>) -> Vec<Charged> {
     attempts.into_iter().filter_map(|attempt| attempt.charged).collect()
 }
 
-/// Whether the counts are the sums of a batch's requests, to none of which a threshold of context applies. Of the answers to one
-/// request, only a chat's says that it was served as one of a batch.
+/// Whether the counts are the sums of a batch's requests, to none of which a threshold of context applies. Of the
+/// answers to one request, only a chat's says that it was served as one of a batch.
 pub(crate) fn is_of_many<T: AsRef<str>>(fact: &Fact<T>) -> bool {
     fact.batch && fact.operation.as_ref() != Operation::Chat.name()
 }

@@ -108,8 +108,8 @@ fn error(finished: &FinishedRequest) -> (&str, &str) {
     (kind, finished.error.as_ref().map_or("", |error| &error.message))
 }
 
-/// The attempts as JSON; an empty text for one that went well. What another attempt than the last one was charged for stands
-/// apart, with its own counts.
+/// The attempts as JSON; an empty text for one that went well. What another attempt than the last one was charged for
+/// stands apart, with its own counts.
 fn attempts(finished: &FinishedRequest) -> String {
     let parts = &finished.used.parts;
     if finished.steps.is_empty() && parts.is_empty() {

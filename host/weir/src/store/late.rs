@@ -1,5 +1,5 @@
-//! A store that could not be opened at the start, and is opened when it can be. Until then its documents are read beside the
-//! process that has it: keys that were made there count here, and so does that there are none.
+//! A store that could not be opened at the start, and is opened when it can be. Until then its documents are read
+//! beside the process that has it: keys that were made there count here, and so does that there are none.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock};
@@ -41,8 +41,8 @@ impl LateStore {
         }
     }
 
-    /// The store for reading documents. Once it can be read, only the writing thread tries to open it: each attempt waits
-    /// for the other process, and changes of keys would be followed too slowly.
+    /// The store for reading documents. Once it can be read, only the writing thread tries to open it: each attempt
+    /// waits for the other process, and changes of keys would be followed too slowly.
     fn reader(&self) -> Result<&dyn Store, StoreError> {
         if let Some(open) = self.store.get().or(self.reader.get()) {
             return Ok(&**open);

@@ -1,5 +1,5 @@
-//! Facts as log records of OpenTelemetry, in the JSON of its protocol (OTLP): a line is one `LogsData`, as collectors read
-//! them from files and from HTTP.
+//! Facts as log records of OpenTelemetry, in the JSON of its protocol (OTLP): a line is one `LogsData`, as collectors
+//! read them from files and from HTTP.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! Facts as an Apache Parquet file, which is made while it is sent: facts are collected to groups of rows of a bounded size, and
-//! a group leaves as soon as it is full.
+//! Facts as an Apache Parquet file, which is made while it is sent: facts are collected to groups of rows of a bounded
+//! size, and a group leaves as soon as it is full.
 
 mod columns;
 
@@ -15,8 +15,8 @@ use parquet::schema::parser::parse_message_type;
 use self::columns::LINES;
 use weir_store::Fact;
 
-/// Bytes of facts in memory of which a group of rows is made: forty thousand facts or so, if their texts are short. The file's
-/// end names each group, and is made in memory; so groups are not much smaller.
+/// Bytes of facts in memory of which a group of rows is made: forty thousand facts or so, if their texts are short. The
+/// file's end names each group, and is made in memory; so groups are not much smaller.
 const GROUP_BYTES: usize = 32 << 20;
 
 /// A file that grows by groups of rows.

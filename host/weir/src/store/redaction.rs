@@ -15,8 +15,8 @@ use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::observe::log::clean::{TextCleaner, may_hold_key};
 use weir_gateway::serving::Serving;
 
-/// The built-in rules alone. They take memory that most programs never need, and are compiled when they are, once for all that
-/// wait for them. `None` if that failed, by a defect of this program.
+/// The built-in rules alone. They take memory that most programs never need, and are compiled when they are, once for
+/// all that wait for them. `None` if that failed, by a defect of this program.
 static BUILT_IN: OnceLock<Option<Rules>> = OnceLock::new();
 
 /// The fewest bytes of a secret that is looked for as it is: shorter ones stand in words.
@@ -48,7 +48,8 @@ impl fmt::Debug for Configured {
 }
 
 impl Redaction {
-    /// The rules of a configuration. Those of the operator's own are read now, so that a mistake in them is one of the start.
+    /// The rules of a configuration. Those of the operator's own are read now, so that a mistake in them is one of the
+    /// start.
     pub(crate) fn of(settings: &StoreSettings) -> Result<Self, RulesError> {
         let files: Vec<PathBuf> = settings.redaction_rules.iter().cloned().collect();
         let own = if files.is_empty() { None } else { Some(Rules::read(&files)?) };
@@ -159,8 +160,8 @@ impl CleanedLog {
         self.inner.record(finished);
     }
 
-    /// Records a request once the rules are compiled. Beyond [`MOST_WAITING`], it is recorded now, without what would have to
-    /// be cleaned.
+    /// Records a request once the rules are compiled. Beyond [`MOST_WAITING`], it is recorded now, without what would
+    /// have to be cleaned.
     fn record_later(&self, finished: FinishedRequest) {
         let mut waiting = self.waiting();
         if waiting.requests.len() >= MOST_WAITING {

@@ -31,7 +31,8 @@ pub(crate) struct Recorded {
     pub(crate) is_known: bool,
     /// Whether only the sums of use have it.
     pub(crate) is_unlogged: bool,
-    /// Whether it counts at its model although no provider answered: the client left, and the model is none that it invented.
+    /// Whether it counts at its model although no provider answered: the client left, and the model is none that it
+    /// invented.
     names_model: bool,
     /// The work that it books.
     booked: Option<WorkKey>,

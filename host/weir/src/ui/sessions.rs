@@ -1,5 +1,6 @@
-//! Browsers' sessions: a cookie stands for the token that a person typed in once, or for the person who logged in at the
-//! identity provider. Both are checked again with each request, so that a session ends with its token or its rights.
+//! Browsers' sessions: a cookie stands for the token that a person typed in once, or for the person who logged in at
+//! the identity provider. Both are checked again with each request, so that a session ends with its token or its
+//! rights.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -56,8 +56,8 @@ impl<'a> Parameters<'a> {
         self.all.iter().filter(|(known, _)| names.contains(&known.as_str())).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// Whether a parameter is given encoded or in pieces (`name*`, `name*0`: RFC 2231), which some parsers put together and
-    /// others leave out.
+    /// Whether a parameter is given encoded or in pieces (`name*`, `name*0`: RFC 2231), which some parsers put together
+    /// and others leave out.
     pub(super) fn is_split(&self, name: &str) -> bool {
         self.all.iter().any(|(known, _)| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('*')))
     }

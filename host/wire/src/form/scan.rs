@@ -8,7 +8,8 @@ use super::{Field, FormError, Head, MAX_HEAD, MAX_PARTS, MAX_TEXT};
 const BLANK: &[u8] = b"\r\n\r\n";
 const LINE: &[u8] = b"\r\n";
 
-/// The scan of one form, which is given its pieces in their order. It keeps as much of them as one head, or one short text, has.
+/// The scan of one form, which is given its pieces in their order. It keeps as much of them as one head, or one short
+/// text, has.
 #[derive(Debug)]
 pub struct FieldScan {
     delimiter: Vec<u8>,

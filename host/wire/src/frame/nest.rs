@@ -59,7 +59,8 @@ impl StringEnd {
 /// The length of most strings, in bytes. A search in two words costs less than a call.
 const NEAR: usize = 16;
 
-/// Offset of the first quote, if it is among the first bytes and no backslash is before it. `BYTES` is a multiple of eight.
+/// Offset of the first quote, if it is among the first bytes and no backslash is before it. `BYTES` is a multiple of
+/// eight.
 #[inline]
 pub(crate) fn near_quote<const BYTES: usize>(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.get(..BYTES)?.as_chunks::<8>();

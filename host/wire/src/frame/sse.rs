@@ -2,8 +2,9 @@
 //!
 //! - An event that lacks its blank line at the regular end of a stream is emitted, where a browser would drop it:
 //!   providers leave out the last blank line, and the last event is the one that completes the answer.
-//! - JSON without a field's name is a frame: lines outside of any event, the first of which begins with a bracket, up to a
-//!   blank line or the regular end. A browser would ignore them, but servers that fail within a stream send the error so.
+//! - JSON without a field's name is a frame: lines outside of any event, the first of which begins with a bracket, up
+//!   to a blank line or the regular end. A browser would ignore them, but servers that fail within a stream send the
+//!   error so.
 //! - `id:` and `retry:` are ignored, because there are no reconnections here.
 //!
 //! As the standard demands, an event without any `data` line is dropped together with its name, and one with an empty

@@ -83,8 +83,8 @@ impl Test {
         }
     }
 
-    /// Whether it holds of this value. A number too long to be read passes every test of numbers: what is not known to be
-    /// allowed is not.
+    /// Whether it holds of this value. A number too long to be read passes every test of numbers: what is not known to
+    /// be allowed is not.
     fn holds_of(&self, value: &Scalar) -> bool {
         let number = |holds: &dyn Fn(f64) -> bool| match value {
             Scalar::Long => true,

@@ -86,7 +86,8 @@ impl Utf8 {
             }
         }
         let rest = chunk.get(start..).unwrap_or_default();
-        // A request of some hundred kilobytes is checked in a fraction of the time that the standard library's check takes.
+        // A request of some hundred kilobytes is checked in a fraction of the time that the standard library's check
+        // takes.
         let Err(error) = simdutf8::compat::from_utf8(rest) else { return Ok(()) };
         if error.error_len().is_some() {
             return Err(start + error.valid_up_to());

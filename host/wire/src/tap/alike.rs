@@ -1,10 +1,11 @@
-//! Recognises the frames of a stream that equal an earlier one but for the inside of a few strings and the digits of a few
-//! numbers. Most frames are such: the earlier one had no value that matters, so this one has none either, and its content
-//! lies in the same places.
+//! Recognises the frames of a stream that equal an earlier one but for the inside of a few strings and the digits of a
+//! few numbers. Most frames are such: the earlier one had no value that matters, so this one has none either, and its
+//! content lies in the same places.
 //!
-//! That the filter would find nothing follows from the bytes alone. It looks for quoted names before a colon. No such name
-//! lies inside a string, which holds no quote but escaped ones; none ends with a string, behind which no colon follows; no
-//! name has a colon or a comma, so none reaches over a number; and everywhere else the frame equals the earlier one.
+//! That the filter would find nothing follows from the bytes alone. It looks for quoted names before a colon. No such
+//! name lies inside a string, which holds no quote but escaped ones; none ends with a string, behind which no colon
+//! follows; no name has a colon or a comma, so none reaches over a number; and everywhere else the frame equals the
+//! earlier one.
 
 use std::ops::Range;
 
@@ -91,8 +92,8 @@ impl Alike {
         is_equal
     }
 
-    /// The length of the data at the start of these bytes that equal the earlier frame but for its gaps, if no line ends in
-    /// them.
+    /// The length of the data at the start of these bytes that equal the earlier frame but for its gaps, if no line
+    /// ends in them.
     #[inline]
     pub(super) fn length_at(&mut self, bytes: &[u8]) -> Option<usize> {
         if !self.is_one_line || self.frame.is_empty() {
@@ -144,8 +145,8 @@ impl Alike {
     }
 }
 
-/// The bytes after this beginning, if they have it. Compared in place and in blocks, since the comparison of some C libraries
-/// goes byte by byte.
+/// The bytes after this beginning, if they have it. Compared in place and in blocks, since the comparison of some C
+/// libraries goes byte by byte.
 #[inline]
 fn after<'d>(data: &'d [u8], beginning: &[u8]) -> Option<&'d [u8]> {
     let (front, rest) = data.split_at_checked(beginning.len())?;
@@ -160,8 +161,8 @@ fn after<'d>(data: &'d [u8], beginning: &[u8]) -> Option<&'d [u8]> {
 }
 
 impl AlikeContent {
-    /// Adds the content of a frame that equals the earlier one but for its gaps. Returns false if it does not, or has no
-    /// content there.
+    /// Adds the content of a frame that equals the earlier one but for its gaps. Returns false if it does not, or has
+    /// no content there.
     #[inline]
     pub(super) fn weigh(&mut self, data: &[u8], content: &mut Content) -> bool {
         let (mut more, mut any) = (self.rest, self.rest != Content::default());

@@ -105,8 +105,8 @@ impl FrameCheck {
         checked
     }
 
-    /// The length of the data at the start of these bytes, if they equal an earlier frame of which nothing holds and in which
-    /// no member is null, but for what does not matter. No line ends in them.
+    /// The length of the data at the start of these bytes, if they equal an earlier frame of which nothing holds and in
+    /// which no member is null, but for what does not matter. No line ends in them.
     #[inline]
     pub fn passing_length(&mut self, bytes: &[u8]) -> Option<usize> {
         let reads_values = !matches!(self.check.0.test, Test::Event(_) | Test::Data(_));

@@ -1,5 +1,6 @@
-//! Reads what many answers used that come together, one JSON value a line, such as the results of a batch. Each line is an
-//! answer by itself, with its own model; what they used is summed by what prices depend on. No line is kept, however long.
+//! Reads what many answers used that come together, one JSON value a line, such as the results of a batch. Each line is
+//! an answer by itself, with its own model; what they used is summed by what prices depend on. No line is kept, however
+//! long.
 
 use memchr::memchr;
 

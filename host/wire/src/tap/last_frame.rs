@@ -13,8 +13,8 @@ use weir_types::contract::about::FrameTest;
 pub(super) struct LastFrame(Vec<CompiledCheck>);
 
 impl LastFrame {
-    /// By the tests for frames after which an answer is complete. One that leads into a list tells of its element, such as one
-    /// of several candidates: then no frame is known to be the last.
+    /// By the tests for frames after which an answer is complete. One that leads into a list tells of its element, such
+    /// as one of several candidates: then no frame is known to be the last.
     pub(super) fn new(end: &[FrameTest]) -> Result<Self, TapError> {
         if end.iter().any(leads_into_list) {
             return Ok(Self(Vec::new()));

@@ -128,7 +128,8 @@ impl ListTap {
 #[derive(Debug)]
 struct Cutter {
     path: Vec<String>,
-    /// How many objects and lists are open, and how many of the path's members lead to the innermost of them that is on it.
+    /// How many objects and lists are open, and how many of the path's members lead to the innermost of them that is on
+    /// it.
     depth: usize,
     matched: usize,
     place: Place,

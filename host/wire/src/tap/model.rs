@@ -1,5 +1,6 @@
-//! Which of several models that an answer names counts. The first pointer of a tap names the one that the answer begins with; a
-//! model at a later pointer takes its place, and that of earlier ones there, as where another model goes on with a stream.
+//! Which of several models that an answer names counts. The first pointer of a tap names the one that the answer begins
+//! with; a model at a later pointer takes its place, and that of earlier ones there, as where another model goes on
+//! with a stream.
 
 use crate::peek::Scalar;
 

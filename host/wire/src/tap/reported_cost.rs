@@ -1,5 +1,5 @@
-//! What an answer says that it cost, at a place that the operator names: the place is no part of a format, since any server
-//! that has it may report a cost.
+//! What an answer says that it cost, at a place that the operator names: the place is no part of a format, since any
+//! server that has it may report a cost.
 
 use memchr::memmem::Finder;
 
@@ -18,7 +18,8 @@ pub struct CostPlace {
     pointers: Pointers,
     /// The last name of the pointer as JSON has it.
     name: Finder<'static>,
-    /// Where it stands in what an adapter keeps of a usage: the key, and the pointer within an object that has the value.
+    /// Where it stands in what an adapter keeps of a usage: the key, and the pointer within an object that has the
+    /// value.
     kept: Option<(String, Pointers)>,
 }
 

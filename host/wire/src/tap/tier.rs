@@ -7,8 +7,8 @@ use crate::peek::Scalar;
 pub(super) struct TierPlace(Option<usize>);
 
 impl TierPlace {
-    /// Takes the tier at the pointer with this number. A later one at the same pointer replaces it; one at another pointer
-    /// does if that comes first, or if the known one is only the usual tier.
+    /// Takes the tier at the pointer with this number. A later one at the same pointer replaces it; one at another
+    /// pointer does if that comes first, or if the known one is only the usual tier.
     pub(super) fn take(&mut self, known: &mut Option<String>, pointer: usize, value: &Scalar) {
         let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
         let counts = match (self.0, known.as_deref()) {

@@ -5,11 +5,12 @@
 //! report totals that are smaller than their parts: the parts are then cut, so that together they are no more than the
 //! total. A bucket that no figure names stays unknown.
 //!
-//! If a bucket is divided as a figure is (audio of the prompt, audio of its cached part), the figure includes the part of
-//! its own kind alone. A figure that includes its own bucket is the total of the bucket's other places.
+//! If a bucket is divided as a figure is (audio of the prompt, audio of its cached part), the figure includes the part
+//! of its own kind alone. A figure that includes its own bucket is the total of the bucket's other places.
 //!
-//! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole: its figures
-//! replace earlier ones, also greater ones. What the answer's beginning reported may be in the list as one of the parts.
+//! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole:
+//! its figures replace earlier ones, also greater ones. What the answer's beginning reported may be in the list as one
+//! of the parts.
 
 use super::TapError;
 use crate::peek::{Found, Hit, Scalar, TestError, Wanted};
@@ -40,8 +41,8 @@ struct Place {
 #[derive(Debug)]
 struct Included {
     bucket: Bucket,
-    /// The places of the bucket whose figures count beside the same value as this one. Empty if there are none: the figure then
-    /// includes the whole bucket.
+    /// The places of the bucket whose figures count beside the same value as this one. Empty if there are none: the
+    /// figure then includes the whole bucket.
     alike: Vec<usize>,
 }
 
@@ -232,8 +233,8 @@ impl NeighbourCondition {
         Ok(Self { object: wanted.add(object), neighbour: wanted.add(&format!("{object}{}", condition.pointer)), value })
     }
 
-    /// Whether it holds for this figure. Objects of one pointer do not nest, so a value belongs to the last one that began
-    /// before it.
+    /// Whether it holds for this figure. Objects of one pointer do not nest, so a value belongs to the last one that
+    /// began before it.
     pub(super) fn holds(&self, figure: &Hit, found: &Found) -> bool {
         let starts = || found.live(self.object).map(|object| object.range.start);
         let object_of = |hit: &Hit| starts().filter(|start| *start < hit.range.start).max();

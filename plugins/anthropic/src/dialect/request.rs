@@ -119,8 +119,8 @@ fn messages(system: Option<Either<'_, Block<'_>>>, turns: Vec<wire::Message<'_>>
     Ok(messages)
 }
 
-/// Takes the system's text for the service's own accounts out of a conversation. It is no part of what is asked, and changes with
-/// each request, so that no other provider would find in its cache what comes after it.
+/// Takes the system's text for the service's own accounts out of a conversation. It is no part of what is asked, and
+/// changes with each request, so that no other provider would find in its cache what comes after it.
 fn account(messages: &mut Vec<Message>) -> Option<Extension> {
     let first = messages.first_mut().filter(|message| message.role == Role::System)?;
     let is_account = |part: &Part| match part {

@@ -1,7 +1,7 @@
 //! Batches of messages, which are relayed and never translated.
 //!
-//! Source: "Message Batches" in Anthropic's API reference. A batch tells nothing of what it used; each line of its results
-//! does, with a model of its own. There is no face for deleting one, which would lose that.
+//! Source: "Message Batches" in Anthropic's API reference. A batch tells nothing of what it used; each line of its
+//! results does, with a model of its own. There is no face for deleting one, which would lose that.
 
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Face, Format, FrameTest, ModelPlace, Operation, Tap, features, strings,

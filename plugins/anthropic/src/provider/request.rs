@@ -52,8 +52,8 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
     Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, losses))
 }
 
-/// The request with as many breakpoints for the cache as the service takes. A client of this format is responsible for its
-/// own.
+/// The request with as many breakpoints for the cache as the service takes. A client of this format is responsible for
+/// its own.
 fn bounded<'r>(request: Cow<'r, ChatRequest>, losses: &mut Losses) -> Cow<'r, ChatRequest> {
     let is_own = extension(&request.extensions, FORMAT, OWN_BREAKPOINTS).is_some();
     if is_own { request } else { breakpoints::bounded(request, losses) }

@@ -18,8 +18,8 @@ const EXCEPTIONS: [&str; 6] = [
 
 /// The member of a stream's last event with the service's own counts.
 const METRICS: &str = "/amazon-bedrock-invocationMetrics";
-/// Where the vendors' answers have counts, whole or in events: Claude, Nova, Titan, Llama, and those that write as OpenAI
-/// does.
+/// Where the vendors' answers have counts, whole or in events: Claude, Nova, Titan, Llama, and those that write as
+/// OpenAI does.
 const INPUT: [&str; 7] = [
     "/usage/input_tokens",
     "/message/usage/input_tokens",

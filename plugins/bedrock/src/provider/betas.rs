@@ -1,8 +1,8 @@
-//! Features on trial that clients of Claude's own API ask for in a header. In Converse they are a list among the additional
-//! members, and the service refuses a request that names one which it does not know: "invalid beta flag".
+//! Features on trial that clients of Claude's own API ask for in a header. In Converse they are a list among the
+//! additional members, and the service refuses a request that names one which it does not know: "invalid beta flag".
 //!
-//! Sources: the service's user guide, "Request and Response" of Claude's Messages (`anthropic_beta`), and Anthropic's guides
-//! to thinking and effort, which say what of it other platforms take.
+//! Sources: the service's user guide, "Request and Response" of Claude's Messages (`anthropic_beta`), and Anthropic's
+//! guides to thinking and effort, which say what of it other platforms take.
 
 use weir_sdk::claude::Family;
 use weir_sdk::json::{Str, array, parse};
@@ -30,8 +30,8 @@ enum Fate {
     Lost,
 }
 
-/// Adds the features that the client or the configuration turns on. Only those of the client's are sent that the service
-/// knows for the model; returns whether [`INTERLEAVED`] is one of them.
+/// Adds the features that the client or the configuration turns on. Only those of the client's are sent that the
+/// service knows for the model; returns whether [`INTERLEAVED`] is one of them.
 pub(super) fn add(
     ctx: &Context,
     request: &ChatRequest,
@@ -71,8 +71,8 @@ pub(super) fn is_header(own: &Extension) -> bool {
     own.format == MESSAGES && own.key == HEADER
 }
 
-/// What becomes of a feature that a client asks for. Those that need members which Converse lacks are lost, even where the
-/// service knows them.
+/// What becomes of a feature that a client asks for. Those that need members which Converse lacks are lost, even where
+/// the service knows them.
 fn fate(name: &str, model: Model) -> Fate {
     let Some((family, version)) = model.claude_version() else { return Fate::Lost };
     let large = matches!(family, Family::Opus | Family::Sonnet);

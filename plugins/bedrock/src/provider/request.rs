@@ -53,8 +53,8 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(RenderedRequest { framing, ..prompt.finished(path, body, losses) })
 }
 
-/// The request with as many cache points as the model takes, and with the one that Anthropic sets itself. A client of this
-/// format is responsible for its own.
+/// The request with as many cache points as the model takes, and with the one that Anthropic sets itself. A client of
+/// this format is responsible for its own.
 fn marked<'r>(ctx: &Context, request: Cow<'r, ChatRequest>, losses: &mut Losses) -> Cow<'r, ChatRequest> {
     if is_noted(&request.extensions, OWN_REQUEST) || !Model::of_target(ctx, &request.model).caches {
         return request;
@@ -67,8 +67,8 @@ fn target<'a>(ctx: &'a Context, request: &'a ChatRequest) -> &'a str {
     if ctx.model.is_empty() { &request.model } else { &ctx.model }
 }
 
-/// Renders a request for a token count, which contains little more than the prompt. The service counts for a model only,
-/// not for the profiles by which it is invoked.
+/// Renders a request for a token count, which contains little more than the prompt. The service counts for a model
+/// only, not for the profiles by which it is invoked.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut losses = Losses::default();
     let request = &*marked(ctx, Cow::Borrowed(request), &mut losses);

@@ -154,8 +154,8 @@ pub(super) fn choice(
     Choice { additional, ..Choice::default() }
 }
 
-/// The choice of calls that is nearest to the client's among those that the model takes, and whether the model must then
-/// call a tool.
+/// The choice of calls that is nearest to the client's among those that the model takes, and whether the model must
+/// then call a tool.
 fn nearest(choice: &ToolChoice, takes: Choices, names: &mut Names, losses: &mut Losses) -> (Option<String>, bool) {
     if let (ToolChoice::Named(name), Choices::Named) = (choice, takes) {
         let mut json = String::new();

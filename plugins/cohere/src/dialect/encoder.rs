@@ -277,8 +277,8 @@ impl ChatEncoder {
         self.frames.push(frames::end(kind, index));
     }
 
-    /// Writes log probabilities that came after the end of their text: with a content that has no words, since they have
-    /// no other place in a stream.
+    /// Writes log probabilities that came after the end of their text: with a content that has no words, since they
+    /// have no other place in a stream.
     fn late_logprobs(&mut self) {
         let late = std::mem::take(&mut self.logprobs);
         if !late.is_empty() {

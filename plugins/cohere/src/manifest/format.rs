@@ -83,8 +83,9 @@ fn content(member: &str) -> FrameTest {
     FrameTest::Present(format!("/delta/message/{member}"))
 }
 
-/// The tap of embeddings. Of them the billed tokens are the usage, and no units beside it: images have tokens of their own
-/// there (`image_tokens` of `ApiMetaBilledUnits`), at a price of their own, and older models bill them by the piece.
+/// The tap of embeddings. Of them the billed tokens are the usage, and no units beside it: images have tokens of their
+/// own there (`image_tokens` of `ApiMetaBilledUnits`), at a price of their own, and older models bill them by the
+/// piece.
 fn embeddings_tap() -> Tap {
     let place = |bucket, member: &str| UsagePlace::new(bucket, vec![format!("/meta/billed_units/{member}")]);
     Tap {

@@ -19,8 +19,8 @@ pub(super) fn all() -> Vec<Acceptance> {
     ]
 }
 
-/// An acceptance. The client decides with `alt` whether a stream is framed as SSE, so that this value passes and no framing is
-/// fixed. Other encodings, masks of fields and callbacks do not: the answer has to tell what it used.
+/// An acceptance. The client decides with `alt` whether a stream is framed as SSE, so that this value passes and no
+/// framing is fixed. Other encodings, masks of fields and callbacks do not: the answer has to tell what it used.
 fn post(format: &str, operation: Operation, method: &str) -> Acceptance {
     Acceptance {
         query_forwarded: strings(["alt=sse", "$alt=sse", "prettyPrint"]),

@@ -1,9 +1,9 @@
 //! Batches of chats and of embeddings, which are relayed and never translated.
 //!
-//! Source: "Batch API" in the reference of Google's Gemini API. A batch is an operation (`batches/ID`), whose model stands in the
-//! path of the request that makes it. A finished one has its results in it, each with its own usage, or names a file that has
-//! them as lines. There is no face for deleting one, which would lose that. Masks of fields are not passed on, nor other
-//! encodings: the answer has to tell what is booked.
+//! Source: "Batch API" in the reference of Google's Gemini API. A batch is an operation (`batches/ID`), whose model
+//! stands in the path of the request that makes it. A finished one has its results in it, each with its own usage, or
+//! names a file that has them as lines. There is no face for deleting one, which would lose that. Masks of fields are
+//! not passed on, nor other encodings: the answer has to tell what is booked.
 
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Bucket, Condition, Face, FixedQuery, Format, FrameTest, Merge, ModelPlace,

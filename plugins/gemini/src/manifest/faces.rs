@@ -1,5 +1,5 @@
-//! The endpoints for clients: the methods of a model, below each version of the API. A relayed request goes to the version in
-//! the provider's url, whichever the client has.
+//! The endpoints for clients: the methods of a model, below each version of the API. A relayed request goes to the
+//! version in the provider's url, whichever the client has.
 
 use weir_sdk::manifest::{
     AnswerFraming, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,

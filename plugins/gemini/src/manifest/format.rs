@@ -40,8 +40,8 @@ pub(super) fn errors() -> ErrorFormat {
     ErrorFormat::new(ERROR, spelling)
 }
 
-/// The tap. Counts grow from frame to frame, and the last one is final. Of output the largest holds, should a later one be
-/// smaller; prompts are not counted to their end at first, and may be a few tokens fewer then.
+/// The tap. Counts grow from frame to frame, and the last one is final. Of output the largest holds, should a later one
+/// be smaller; prompts are not counted to their end at first, and may be a few tokens fewer then.
 fn tap() -> Tap {
     let present = |pointer: &str| FrameTest::Present(pointer.into());
     let mut usage = usage::places("candidates", Merge::Last);

@@ -1,7 +1,7 @@
 //! Live sessions: JSON messages over a WebSocket. The first one, `setup`, names the model.
 //!
-//! Source: `BidiGenerateContent` of the service's API description. A turn of the model ends with `turnComplete`, also one that
-//! was interrupted; the usage comes with it.
+//! Source: `BidiGenerateContent` of the service's API description. A turn of the model ends with `turnComplete`, also
+//! one that was interrupted; the usage comes with it.
 
 use weir_sdk::manifest::{
     Acceptance, BodyKind, ErrorFormat, Face, Feature, Format, FrameTest, Merge, ModelPlace, ModelPointer, Operation,

@@ -4,9 +4,9 @@ use weir_sdk::manifest::{Bucket, Merge, PointerEquals, UsagePlace};
 
 use crate::usage::MODALITIES;
 
-/// The places of usage whose output stands in members that begin with `output`: `candidates` in answers, `response` in the
-/// messages of sessions. The prompt's count includes cached tokens, as the counts of its kinds do those that are of their kind;
-/// tokens from the service's own tools have a separate count.
+/// The places of usage whose output stands in members that begin with `output`: `candidates` in answers, `response` in
+/// the messages of sessions. The prompt's count includes cached tokens, as the counts of its kinds do those that are of
+/// their kind; tokens from the service's own tools have a separate count.
 pub(super) fn places(output: &str, merge: Merge) -> Vec<UsagePlace> {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
         merge,

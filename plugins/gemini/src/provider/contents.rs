@@ -46,7 +46,8 @@ pub(super) fn write<'a>(
     let conversation = writer.turns.finish();
     let mut conversation = conversation.with_a_turn(Turns::new("parts", "model"), &request.messages, writer.losses);
     if conversation.turns == "[]" {
-        // An empty text is a part in the sense of the format, so the service may judge it; a turn without parts is none.
+        // An empty text is a part in the sense of the format, so the service may judge it; a turn without parts is
+        // none.
         if request.messages.iter().any(is_user_words) {
             let mut turns = Turns::new("parts", "model");
             turns.add(silence());

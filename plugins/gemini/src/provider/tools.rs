@@ -88,7 +88,8 @@ pub(super) fn are_declared(request: &ChatRequest) -> bool {
     request.tools.iter().any(|tool| matches!(tool, Tool::Function(_)))
 }
 
-/// Decides on calls. Without functions the service refuses every choice, and only a required call is lost. The service's validated mode allows only some functions without requiring a call.
+/// Decides on calls. Without functions the service refuses every choice, and only a required call is lost. The
+/// service's validated mode allows only some functions without requiring a call.
 pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Losses) -> Option<Choice> {
     let all = |mode| Some(Choice { mode, allowed: Vec::new() });
     let wanted = request.tool_choice.as_ref()?;

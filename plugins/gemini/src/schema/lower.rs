@@ -29,8 +29,9 @@ const SPENT: [&str; 6] = ["$defs", "definitions", "$id", "$comment", "$anchor", 
 /// Values of `format` that every service takes.
 const FORMATS: [&str; 6] = ["date-time", "float", "double", "int32", "int64", "enum"];
 
-/// Renders a JSON Schema for the older place; `place` names it in losses. If it came from such a place, it gets keywords
-/// back that not all services take: numbers to choose from, quoted again, further formats, and additional properties.
+/// Renders a JSON Schema for the older place; `place` names it in losses. If it came from such a place, it gets
+/// keywords back that not all services take: numbers to choose from, quoted again, further formats, and additional
+/// properties.
 pub(crate) fn lower(json: &str, place: &str, origin: Origin, losses: &mut Losses) -> Result<String, Error> {
     let root: &RawValue =
         parse(json).map_err(|error| Error::invalid(format!("{place}: {error}")).at(place.to_owned()))?;

@@ -63,8 +63,8 @@ fn tap() -> Tap {
     }
 }
 
-/// The tap of answers without content of their own: the digits of vectors, and what is said of models, are no output to be
-/// weighed. `/api/embeddings` tells no count.
+/// The tap of answers without content of their own: the digits of vectors, and what is said of models, are no output to
+/// be weighed. `/api/embeddings` tells no count.
 fn embeddings_tap() -> Tap {
     Tap {
         usage: vec![UsagePlace::new(Bucket::Input, strings(["/prompt_eval_count"]))],

@@ -191,7 +191,8 @@ impl ChatEncoder {
         if is_plain && !self.head.is_empty() {
             let end = self.ending();
             let fixed = BEFORE_KEY.len() + BEFORE_TEXT.len() + AFTER_TEXT.len() + end.len();
-            // Exactly, unless a character is escaped: what crosses to the host is cut to its length, which would copy it.
+            // Exactly, unless a character is escaped: what crosses to the host is cut to its length, which would copy
+            // it.
             let mut chunk = String::with_capacity(self.head.len() + key.len() + text.len() + 2 + fixed);
             chunk.push_str(&self.head);
             chunk.push_str(BEFORE_KEY);

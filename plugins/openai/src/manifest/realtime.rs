@@ -1,8 +1,8 @@
 //! Realtime sessions: JSON messages over a WebSocket.
 //!
-//! Source: the events of OpenAI's Realtime API. Each response ends with `response.done`, which has its usage. Transcripts of
-//! the input are billed beside the responses, in the same measure; their usage is added to that of the response that is
-//! open, or stands alone.
+//! Source: the events of OpenAI's Realtime API. Each response ends with `response.done`, which has its usage.
+//! Transcripts of the input are billed beside the responses, in the same measure; their usage is added to that of the
+//! response that is open, or stands alone.
 
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{

@@ -36,8 +36,8 @@ const ECHOED: [&str; 15] = [
 /// What a request asks for in `include` to get log probabilities.
 const LOGPROBS: &str = "\"message.output_text.logprobs\"";
 
-/// What answers of other formats have as well: thinking comes in a form that can be sent back, and log probabilities are
-/// asked for in that format's own words.
+/// What answers of other formats have as well: thinking comes in a form that can be sent back, and log probabilities
+/// are asked for in that format's own words.
 const INCLUDED: [&str; 2] = ["\"reasoning.encrypted_content\"", LOGPROBS];
 
 /// Reads a request.
@@ -98,9 +98,9 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     Ok(ParsedChat { request, losses: Vec::new(), memo })
 }
 
-/// The members that ask for nothing which another format's answer lacks, as a note for this format: to leave them out there
-/// is no loss. No other provider is asked to store an answer. That this one is not stays known by the member's name, without a
-/// value.
+/// The members that ask for nothing which another format's answer lacks, as a note for this format: to leave them out
+/// there is no loss. No other provider is asked to store an answer. That this one is not stays known by the member's
+/// name, without a value.
 fn usual(wire: &mut Rest<'_>) -> Vec<Extension> {
     let is_usual = |key: &str, value: &RawValue| match key {
         "background" | "store" => value.get() == "false",

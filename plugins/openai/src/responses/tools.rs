@@ -1,9 +1,9 @@
 //! Reads a request's tools: those of its member `tools`, and those that items of its input bring.
 //!
-//! `additional_tools` makes tools available from its place on, and a `tool_search_output` of the client's own search has
-//! the tools that were found (`AdditionalToolsItemParam` and `ToolSearchOutputItemParam` of the specification). Codex
-//! sends all of its tools so. Other formats have one list, so the tools of items join it, with a note: a provider of this
-//! format gets the items as they are, and no tool twice.
+//! `additional_tools` makes tools available from its place on, and a `tool_search_output` of the client's own search
+//! has the tools that were found (`AdditionalToolsItemParam` and `ToolSearchOutputItemParam` of the specification).
+//! Codex sends all of its tools so. Other formats have one list, so the tools of items join it, with a note: a provider
+//! of this format gets the items as they are, and no tool twice.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::custom;

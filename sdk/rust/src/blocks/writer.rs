@@ -50,8 +50,8 @@ pub trait BlockFrames: Debug + Default {
         Self::signature(index, signature, purpose)
     }
 
-    /// Writes a block that only carries a signature to the client and back, without its stop. `id` is that of the call or
-    /// the thinking that the signature belongs to.
+    /// Writes a block that only carries a signature to the client and back, without its stop. `id` is that of the call
+    /// or the thinking that the signature belongs to.
     fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>);
 
     /// Writes a block of this format that arrived whole, without its stop. Returns whether the format's streams have a

@@ -29,8 +29,8 @@ pub fn are_too_many(request: &ChatRequest) -> bool {
     count(request) > MOST
 }
 
-/// Leaves the latest breakpoints, and reports the others. Each is about the whole prompt before it, so the latest save most;
-/// OpenAI's models, which take any number, write the latest four as well.
+/// Leaves the latest breakpoints, and reports the others. Each is about the whole prompt before it, so the latest save
+/// most; OpenAI's models, which take any number, write the latest four as well.
 pub fn bound(request: &mut ChatRequest, losses: &mut Losses) {
     let count = count(request);
     if count > MOST {
@@ -38,7 +38,8 @@ pub fn bound(request: &mut ChatRequest, losses: &mut Losses) {
     }
 }
 
-/// The request with a breakpoint at the end of its prompt, if its client has the service set one, for services that do not.
+/// The request with a breakpoint at the end of its prompt, if its client has the service set one, for services that do
+/// not.
 pub fn automatic(request: Cow<'_, ChatRequest>) -> Cow<'_, ChatRequest> {
     let Some(hint) = extension(&request.extensions, MESSAGES, AUTOMATIC).and_then(hint) else { return request };
     let mut request = request.into_owned();

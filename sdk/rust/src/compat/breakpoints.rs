@@ -1,5 +1,5 @@
-//! OpenAI's own breakpoints for the prompt's cache: a member of parts. It stands beside the cache hint that it is read as, so
-//! that it comes back as it was; other formats write the hint.
+//! OpenAI's own breakpoints for the prompt's cache: a member of parts. It stands beside the cache hint that it is read
+//! as, so that it comes back as it was; other formats write the hint.
 
 use super::content::BREAKPOINT;
 use super::responses::FORMAT as RESPONSES;

@@ -1,9 +1,9 @@
 //! Tools that take free text.
 //!
-//! Chat has their members in an object, `{"type":"custom","custom":{…}}`, and a grammar's likewise; in Responses both are
-//! flat. Other formats have functions only. So a client's tool for free text becomes a function with one argument, the
-//! text, and a note: a provider of this family restores the tool, and calls from any other provider are read back by the
-//! dialect.
+//! Chat has their members in an object, `{"type":"custom","custom":{…}}`, and a grammar's likewise; in Responses both
+//! are flat. Other formats have functions only. So a client's tool for free text becomes a function with one argument,
+//! the text, and a note: a provider of this family restores the tool, and calls from any other provider are read back
+//! by the dialect.
 
 use crate::compat::responses::FORMAT as RESPONSES;
 use crate::compat::wire::FORMAT as CHAT;
@@ -29,7 +29,8 @@ pub fn lowered(format: &str, mut custom: Rest<'_>) -> Option<FunctionTool> {
     Some(FunctionTool { name, description, parameters, strict: None, cache: None, extensions })
 }
 
-/// The function's schema. Where the text has a grammar, the argument is described by it: other formats hold no model to one.
+/// The function's schema. Where the text has a grammar, the argument is described by it: other formats hold no model to
+/// one.
 fn schema(shape: Option<&str>) -> String {
     let grammar = shape.and_then(|json| {
         let mut shape = Rest::parse(json).ok()?;

@@ -23,8 +23,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     LEVELS.iter().map(|(name, _)| *name)
 }
 
-/// The provider's level for a request: the nearest to the one that it names or, if it is to be `derived`, to the one that
-/// its budget or the end of thinking stands for. `None` if it asks for none, or for one that has no place.
+/// The provider's level for a request: the nearest to the one that it names or, if it is to be `derived`, to the one
+/// that its budget or the end of thinking stands for. `None` if it asks for none, or for one that has no place.
 pub fn level<'a>(
     quirks: &Quirks,
     reasoning: &'a ReasoningRequest,

@@ -223,8 +223,9 @@ fn is_missing_model(message: &str) -> bool {
 }
 
 /// Whether a message in lower case says that this one request is larger than all that the account may send in a minute:
-/// "Request too large for `m` on tokens per minute (TPM): Limit 12000, Requested 14137". Its code is that of a rate limit,
-/// but waiting does not help, and smaller requests are taken: the target does not take this one, and another may.
+/// "Request too large for `m` on tokens per minute (TPM): Limit 12000, Requested 14137". Its code is that of a rate
+/// limit, but waiting does not help, and smaller requests are taken: the target does not take this one, and another
+/// may.
 fn exceeds_rate(message: &str) -> bool {
     has(message, "request too large for ") && has(message, "requested ")
 }
@@ -302,7 +303,8 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "capacity_exceeded" => ErrorKind::Overloaded,
         "request_too_large" => ErrorKind::TooLarge,
         "timeout" | "timeout_error" | "deadline_exceeded" | "vector_store_timeout" => ErrorKind::Timeout,
-        // Words of images are of a response that failed with status 200 (`ResponseErrorCode`); others begin with `invalid`.
+        // Words of images are of a response that failed with status 200 (`ResponseErrorCode`); others begin with
+        // `invalid`.
         "unsupported_parameter"
         | "unsupported_value"
         | "image_too_large"

@@ -16,8 +16,8 @@ pub(crate) fn outranked(reason: FinishReason, called: bool) -> FinishReason {
     if called && natural { FinishReason::ToolCalls } else { reason }
 }
 
-/// Corrects a natural end to the limit's if a call breaks off within its arguments: it must not be carried out, whatever
-/// the word says (C-11). Routers say `tool_calls` where the limit has cut the call.
+/// Corrects a natural end to the limit's if a call breaks off within its arguments: it must not be carried out,
+/// whatever the word says (C-11). Routers say `tool_calls` where the limit has cut the call.
 pub(crate) fn cut(reason: FinishReason, breaks_off: bool) -> FinishReason {
     let natural = matches!(
         reason,

@@ -1,5 +1,5 @@
-//! What OpenAI's models take whichever service has them, by their names: [the format](chosen_format) in which they answer,
-//! thinking and sampling, answers in JSON.
+//! What OpenAI's models take whichever service has them, by their names: [the format](chosen_format) in which they
+//! answer, thinking and sampling, answers in JSON.
 
 pub mod chosen_format;
 mod json_mode;
@@ -73,8 +73,8 @@ pub fn fit_strict(request: &mut ChatRequest, losses: &mut Losses) {
     }
 }
 
-/// The same for a service that has other makers' models too, and names that say nothing: only what is known to be OpenAI's is
-/// prepared.
+/// The same for a service that has other makers' models too, and names that say nothing: only what is known to be
+/// OpenAI's is prepared.
 pub fn prepare_known(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     let model = model(ctx, request);
     let is_known = thinking::knows(&model) || version(&model).is_some();
@@ -90,7 +90,8 @@ fn model<'a>(ctx: &'a Context, request: &'a ChatRequest) -> Cow<'a, str> {
     }
 }
 
-/// The major and minor version of a model since the fifth generation, if its name has one. Those for chats only have others.
+/// The major and minor version of a model since the fifth generation, if its name has one. Those for chats only have
+/// others.
 fn version(model: &str) -> Option<(u32, u32)> {
     let name = model.strip_prefix("gpt-")?.split('-').next()?;
     let (major, minor) = name.split_once('.').unwrap_or((name, "0"));

@@ -90,8 +90,8 @@ pub fn of_tokens(tokens: &[&RawValue]) -> String {
     out
 }
 
-/// The list of tokens of each of the texts that make up an answer, from chat's shape: as many as make up the text, and what is
-/// left with the last. Each has all of the members that Responses' clients require.
+/// The list of tokens of each of the texts that make up an answer, from chat's shape: as many as make up the text, and
+/// what is left with the last. Each has all of the members that Responses' clients require.
 pub fn of_texts(raw: &str, texts: &[&str]) -> Vec<String> {
     let content = Rest::parse(raw).ok().and_then(|mut chat| chat.list("content")).unwrap_or_default();
     let mut rest = &content[..];

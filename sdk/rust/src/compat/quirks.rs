@@ -35,7 +35,8 @@ pub struct Quirks {
     pub settings: &'static str,
     /// How the key is sent; the first is the default.
     pub auth: &'static [Scheme],
-    /// Paths relative to the url, with placeholders as in an acceptance; an empty one: the provider lacks the operation.
+    /// Paths relative to the url, with placeholders as in an acceptance; an empty one: the provider lacks the
+    /// operation.
     pub paths: Paths,
     /// Alternative paths, each used if the target sets an option; the first match counts.
     pub variants: &'static [Variant],
@@ -65,8 +66,8 @@ pub struct Quirks {
     pub text_lists: bool,
     /// Whether a message may name its speaker.
     pub speaker_names: bool,
-    /// Members of messages, their parts and their calls that the provider takes beside those that all providers take; `None`
-    /// if it takes any.
+    /// Members of messages, their parts and their calls that the provider takes beside those that all providers take;
+    /// `None` if it takes any.
     pub message_members: Option<&'static [&'static str]>,
     /// Whether `prefix` marks a last assistant message that the answer shall continue.
     pub prefix: bool,
@@ -78,7 +79,8 @@ pub struct Quirks {
     pub usage_in: &'static str,
     /// The pointer to the seconds of a recording in the answer that has its text.
     pub audio_seconds: &'static str,
-    /// The member of the usage whose word sets the price, as that of a service tier does elsewhere: the size of a search.
+    /// The member of the usage whose word sets the price, as that of a service tier does elsewhere: the size of a
+    /// search.
     pub priced_by: &'static str,
     /// The buckets that are counted beside `prompt_tokens` and `completion_tokens`, not within them.
     pub apart: &'static [Bucket],

@@ -183,8 +183,8 @@ pub fn image_member(signature: &Signature) -> Option<Extension> {
     Some(Extension { format: (*format).to_owned(), key: (*member).to_owned(), json })
 }
 
-/// Moves the signature of an image that a client has sent back, or a server of this format has sent, from `extra_content`
-/// to the place where its issuer looks for it.
+/// Moves the signature of an image that a client has sent back, or a server of this format has sent, from
+/// `extra_content` to the place where its issuer looks for it.
 pub fn sign_image(image: &mut MediaPart) {
     for own in image.extensions.iter_mut().filter(|own| own.key == EXTRA) {
         if let Some(signed) = read_extra(&own.json).and_then(|signature| image_member(&signature)) {

@@ -1,5 +1,5 @@
-//! Operations of OpenAI's API that compatible providers take in the same form, and that are relayed and never translated:
-//! images, audio and moderations.
+//! Operations of OpenAI's API that compatible providers take in the same form, and that are relayed and never
+//! translated: images, audio and moderations.
 //!
 //! Source: the paths and answers of OpenAI's API description.
 
@@ -90,8 +90,8 @@ fn tap(seconds: &str) -> Tap {
     }
 }
 
-/// Where answers with images tell it. What they put out is images, as `ImagesUsage` says of each event with one; only some whole
-/// answers tell text apart (`ImageGenOutputTokensDetails`).
+/// Where answers with images tell it. What they put out is images, as `ImagesUsage` says of each event with one; only
+/// some whole answers tell text apart (`ImageGenOutputTokensDetails`).
 fn images_tap() -> Tap {
     Tap {
         usage: vec![
@@ -108,7 +108,8 @@ fn images_tap() -> Tap {
     }
 }
 
-/// Where speech tells it: in the last event of a stream with events (`SpeechAudioDoneEvent`). All of its output is audio.
+/// Where speech tells it: in the last event of a stream with events (`SpeechAudioDoneEvent`). All of its output is
+/// audio.
 fn speech_tap() -> Tap {
     Tap {
         usage: vec![

@@ -33,8 +33,8 @@ pub fn issuer(value: &str) -> &'static str {
 /// and no summary of it. At the end of the part, a note says the same.
 pub const THINKING_TEXT: &str = "thinking=content";
 
-/// The kind of the event that notes, for rendering this format again, that the piece of thinking that follows separates two parts of
-/// a summary.
+/// The kind of the event that notes, for rendering this format again, that the piece of thinking that follows separates
+/// two parts of a summary.
 pub const THINKING_PART: &str = "thinking=part";
 
 /// The key of the note on a text without words, which is there for the members of its item alone.

@@ -1,5 +1,6 @@
-//! Members of requests that Chat shares with Responses, or with legacy completions, and the unified model lacks. Each format keeps them as its own
-//! extensions; they become the other format's before that format is written, so that they are not lost.
+//! Members of requests that Chat shares with Responses, or with legacy completions, and the unified model lacks. Each
+//! format keeps them as its own extensions; they become the other format's before that format is written, so that they
+//! are not lost.
 
 use super::completions::FORMAT as COMPLETIONS;
 use super::end_user::SAFETY;

@@ -17,8 +17,8 @@ pub fn is_spoken(text: &TextPart) -> bool {
     noted(&text.extensions, SPOKEN).is_some()
 }
 
-/// The event that notes that the next text of this candidate is a transcript: the beginning of a part says no more than that it
-/// is a text.
+/// The event that notes that the next text of this candidate is a transcript: the beginning of a part says no more than
+/// that it is a text.
 pub fn announced(candidate: u32) -> Opaque {
     Opaque { format: FORMAT.to_owned(), kind: format!("{SPOKEN}={candidate}"), json: "null".to_owned() }
 }

@@ -10,7 +10,8 @@ use crate::types::{Extension, Unit, Usage};
 const INPUT: &str = "prompt_tokens_details";
 const OUTPUT: &str = "completion_tokens_details";
 
-/// Parses a provider's usage, with the word that sets the price in place of a service tier; `None` if every figure is null.
+/// Parses a provider's usage, with the word that sets the price in place of a service tier; `None` if every figure is
+/// null.
 pub fn priced(wire: wire::Usage<'_>, quirks: &Quirks) -> Option<Usage> {
     let usage = parse(wire, quirks.apart.contains(&Bucket::Reasoning))?;
     let word = extension(&usage.extensions, FORMAT, quirks.priced_by).and_then(|json| json::parse(json).ok());
@@ -22,7 +23,8 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     parse(wire, false)
 }
 
-/// Parses usage. `thinks_apart`: a figure of thinking that is beside the sums, not in their details, is in none of them.
+/// Parses usage. `thinks_apart`: a figure of thinking that is beside the sums, not in their details, is in none of
+/// them.
 fn parse(mut wire: wire::Usage<'_>, thinks_apart: bool) -> Option<Usage> {
     // Mistral's second spelling counts where the first is missing.
     let singular = wire.rest.value("prompt_token_details").and_then(|raw| json::parse(raw.get()).ok());

@@ -1,5 +1,5 @@
-//! Text documents whose bytes are in base64, or in their address (`data:`): translations and providers put their text into
-//! the prompt.
+//! Text documents whose bytes are in base64, or in their address (`data:`): translations and providers put their text
+//! into the prompt.
 
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};

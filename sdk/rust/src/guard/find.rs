@@ -29,8 +29,8 @@ pub trait Finder {
     /// Finds everything in a text, in order and without overlaps.
     fn find(&self, text: &str) -> Vec<Found>;
 
-    /// Finds what begins behind the first character of a text. That one was judged before, and only tells whether a word
-    /// begins behind it. A finder whose findings may overlap should not even look for those that begin with it.
+    /// Finds what begins behind the first character of a text. That one was judged before, and only tells whether a
+    /// word begins behind it. A finder whose findings may overlap should not even look for those that begin with it.
     fn find_behind_first(&self, text: &str) -> Vec<Found> {
         let from = second(text);
         self.find(text).into_iter().filter(|one| one.range.start >= from).collect()

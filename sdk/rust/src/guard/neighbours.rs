@@ -1,5 +1,5 @@
-//! What is found over the ends of texts that follow each other: a provider, or the translation to its format, may put them
-//! together.
+//! What is found over the ends of texts that follow each other: a provider, or the translation to its format, may put
+//! them together.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -42,7 +42,8 @@ pub(super) enum Share {
     GoesOn,
 }
 
-/// The findings that begin in one text and end in another: their parts in each text, by its number in the walk over all.
+/// The findings that begin in one text and end in another: their parts in each text, by its number in the walk over
+/// all.
 #[derive(Debug, Default)]
 pub(super) struct OverEnds(BTreeMap<usize, Vec<FoundPart>>);
 

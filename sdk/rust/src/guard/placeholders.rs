@@ -1,5 +1,5 @@
-//! Placeholders that stand for masked values during one exchange, so that an answer can have the values again. They are known
-//! from the memo of that exchange alone: what stands in another one's texts means nothing.
+//! Placeholders that stand for masked values during one exchange, so that an answer can have the values again. They are
+//! known from the memo of that exchange alone: what stands in another one's texts means nothing.
 
 use serde::{Deserialize, Serialize};
 

@@ -14,8 +14,8 @@ use crate::types::{ChatEvent, Citation, Extension, PartDelta, PartKind, PartStar
 use joined::{JoinedTexts, Kind};
 use seen::Seen;
 
-/// The most characters that are needed to recognise something, as a reader counts them: what a guard that refuses asks the
-/// host to hold back, and what a guard that masks holds back itself.
+/// The most characters that are needed to recognise something, as a reader counts them: what a guard that refuses asks
+/// the host to hold back, and what a guard that masks holds back itself.
 pub const REACH: usize = 128;
 /// The most bytes that one finding may have before it is masked in pieces, and that those characters may have.
 const MAX_FINDING_BYTES: usize = 8 * 1024;

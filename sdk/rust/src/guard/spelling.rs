@@ -1,12 +1,12 @@
-//! Other spellings of a text: characters that look like those of ASCII, and the escapes of JSON. What is found in the plain
-//! spelling is named by its place in the text as it came.
+//! Other spellings of a text: characters that look like those of ASCII, and the escapes of JSON. What is found in the
+//! plain spelling is named by its place in the text as it came.
 
 use std::ops::RangeInclusive;
 
 use super::Found;
 
-/// Finds in a text as a reader sees it: characters that look like letters, digits, spaces or hyphens of ASCII count as those,
-/// and invisible ones do not count.
+/// Finds in a text as a reader sees it: characters that look like letters, digits, spaces or hyphens of ASCII count as
+/// those, and invisible ones do not count.
 pub fn as_it_looks(text: &str, find: impl Fn(&str) -> Vec<Found>) -> Vec<Found> {
     if is_plain(text) {
         return find(text);
@@ -59,8 +59,8 @@ pub fn outside_escape(text: &str, at: usize) -> usize {
     at
 }
 
-/// Where the last `count` characters of a text begin, as its reader counts them: invisible ones do not count, and an escape of
-/// JSON is one.
+/// Where the last `count` characters of a text begin, as its reader counts them: invisible ones do not count, and an
+/// escape of JSON is one.
 pub fn last_shown(text: &str, is_json: bool, count: usize) -> usize {
     let has_escapes = is_json && text.contains('\\');
     if is_plain(text) && !has_escapes {
@@ -179,7 +179,8 @@ impl Plain {
     }
 }
 
-/// What a string of JSON means, which is given with its quotes. Half of a character is shown as the replacement for one.
+/// What a string of JSON means, which is given with its quotes. Half of a character is shown as the replacement for
+/// one.
 pub(super) fn of_json(token: &str) -> String {
     if let Ok(text) = serde_json::from_str(token) {
         return text;
@@ -243,8 +244,9 @@ enum Looks {
 
 /// Letters of other scripts, each before the one of ASCII that it looks like.
 const LETTERS: &str = "АAВBЕEЅSІIЈJКKМMНHОOРPСCТTХXаaсcеeоoрpхxуyѕsіiјjһhԁdԛqԝwΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXοoνv";
-/// Characters that are shown as nothing, beside those of general punctuation (Unicode's `Default_Ignorable_Code_Point`), and
-/// those that control devices or mark annotations: whoever reads over them sees what stands around them as one word.
+/// Characters that are shown as nothing, beside those of general punctuation (Unicode's
+/// `Default_Ignorable_Code_Point`), and those that control devices or mark annotations: whoever reads over them sees
+/// what stands around them as one word.
 const IGNORED: [RangeInclusive<u32>; 18] = [
     0x0..=0x8,
     0xb..=0xc,

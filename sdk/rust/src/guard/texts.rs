@@ -1,6 +1,6 @@
-//! A walk over every text of a request: messages of all roles, thinking, arguments and results of tools, refusals, names
-//! and addresses of files, descriptions of tools, schemas, labels, and whatever a format calls by a name of its own.
-//! Texts within JSON are visited as a reader of that JSON sees them, without escapes, member names included.
+//! A walk over every text of a request: messages of all roles, thinking, arguments and results of tools, refusals,
+//! names and addresses of files, descriptions of tools, schemas, labels, and whatever a format calls by a name of its
+//! own. Texts within JSON are visited as a reader of that JSON sees them, without escapes, member names included.
 
 mod json;
 mod runs;
@@ -44,7 +44,8 @@ impl<'t> Text<'t> {
         self.value
     }
 
-    /// Whether a signature or an issuer vouches for the text, or its format gives it a meaning: such a text reaches its provider as it is or not at all.
+    /// Whether a signature or an issuer vouches for the text, or its format gives it a meaning: such a text reaches its
+    /// provider as it is or not at all.
     pub fn is_fixed(&self) -> bool {
         self.is_fixed
     }

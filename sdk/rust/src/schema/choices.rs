@@ -1,5 +1,5 @@
-//! Answers that are one of several texts: Gemini's type `text/x.enum`, whose schema lists them. Other formats have schemas of
-//! JSON only, in which the text would come in quotation marks, so that the model is asked in words.
+//! Answers that are one of several texts: Gemini's type `text/x.enum`, whose schema lists them. Other formats have
+//! schemas of JSON only, in which the text would come in quotation marks, so that the model is asked in words.
 
 use std::borrow::Cow;
 

@@ -5,9 +5,10 @@ use crate::json::{RawValue, Rest, Str, list, parse, text};
 /// Schemas nested deeper than this are not looked into.
 const DEPTH_LIMIT: usize = 64;
 
-/// Whether no object of a schema may lack a member, or have one that the schema does not name. OpenAI demands that of those that
-/// its models follow strictly: "'additionalProperties' is required to be supplied and to be false", "'required' is required to be
-/// supplied and to be an array including every key in properties". One that cannot be read counts as full.
+/// Whether no object of a schema may lack a member, or have one that the schema does not name. OpenAI demands that of
+/// those that its models follow strictly: "'additionalProperties' is required to be supplied and to be false",
+/// "'required' is required to be supplied and to be an array including every key in properties". One that cannot be
+/// read counts as full.
 pub fn is_full(schema: &str) -> bool {
     is_full_at(schema, 0)
 }

@@ -33,8 +33,8 @@ pub fn remove_if(members: &mut Map<String, Value>, key: &str, value: &Value) {
     }
 }
 
-/// Fails if two values of the recording with this id differ, except at the places that exceptions name: each is a recording's
-/// id, the beginning of a pointer, and why it may differ.
+/// Fails if two values of the recording with this id differ, except at the places that exceptions name: each is a
+/// recording's id, the beginning of a pointer, and why it may differ.
 #[track_caller]
 pub fn assert_alike(left: &Value, right: &Value, id: &str, exceptions: &[(&str, &str, &str)]) {
     let mut found = differences(left, right);

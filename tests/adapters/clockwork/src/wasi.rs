@@ -1,5 +1,5 @@
-//! The adapter's imports: a part of WASI 0.2, as components of other languages have them. The version differs from that of
-//! the linker's WASI, because this is a smaller part of it.
+//! The adapter's imports: a part of WASI 0.2, as components of other languages have them. The version differs from that
+//! of the linker's WASI, because this is a smaller part of it.
 #![allow(
     missing_docs,
     unsafe_code,

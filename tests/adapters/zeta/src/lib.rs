@@ -52,8 +52,8 @@ fn version() -> &'static str {
 static FAULT: &str = "zeta-fault-none----";
 
 /// Whether the adapter has this bug: `border` (a piece of a call is lost if it comes first in a read), `memory` (tokens
-/// are counted over all exchanges of an instance), `asked` (the answer depends on the request that the instance made last),
-/// `parallel` (of several calls only the first is parsed).
+/// are counted over all exchanges of an instance), `asked` (the answer depends on the request that the instance made
+/// last), `parallel` (of several calls only the first is parsed).
 fn is_wrong(fault: &str) -> bool {
     std::hint::black_box(FAULT).strip_prefix("zeta-fault-").is_some_and(|set| set.starts_with(fault))
 }

@@ -1,5 +1,5 @@
-//! Prices that the list does not name under a condition, although it names others there: half the price of input and output
-//! for a batch, say, and nothing for cached input. Without them, the price without the condition would hold.
+//! Prices that the list does not name under a condition, although it names others there: half the price of input and
+//! output for a batch, say, and nothing for cached input. Without them, the price without the condition would hold.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,9 @@ use super::{Rates, TOKENS};
 /// The measures of what a request sends; the other ones are of what the model makes.
 const SENT: [&str; 6] = ["input", "input_audio", "input_image", "cache_read", "cache_write", "cache_write_hour"];
 
-/// Adds the price of each token that an offer does not name, but another one names that holds whenever it does: it stands to
-/// that one's price as the price of plain text does, of the same side (input or output) or else of the other side.
+/// Adds the price of each token that an offer does not name, but another one names that holds whenever it does: it
+/// stands to that one's price as the price of plain text does, of the same side (input or output) or else of the other
+/// side.
 pub(super) fn derive_missing(offers: &mut BTreeMap<When, Rates>) {
     let mut order: Vec<When> = offers.keys().cloned().collect();
     order.sort_by_key(When::conditions);
@@ -38,8 +39,8 @@ fn missing(when: &When, offers: &BTreeMap<When, Rates>) -> Rates {
     named.filter_map(|measure| Some((measure, price(&measure)?))).collect()
 }
 
-/// The ratio in which the price of plain text on a measure's side stands to that of a wider offer, or the one of the other side;
-/// `None` if the offers name neither in common.
+/// The ratio in which the price of plain text on a measure's side stands to that of a wider offer, or the one of the
+/// other side; `None` if the offers name neither in common.
 fn ratio(measure: &str, rates: &Rates, wider: &Rates) -> Option<Ratio> {
     let sides = if SENT.contains(&measure) { ["input", "output"] } else { ["output", "input"] };
     sides.iter().find_map(|text| Ratio::of(*rates.get(text)?, *wider.get(text)?))

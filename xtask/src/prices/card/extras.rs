@@ -13,8 +13,8 @@ const USUAL_SIZE: &str = "medium";
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Offers {
-    /// Adds the prices of searches: one, or one for each size. Where a request has one fee for all its searches, they are
-    /// prices of the request. The size stands where other answers name a tier.
+    /// Adds the prices of searches: one, or one for each size. Where a request has one fee for all its searches, they
+    /// are prices of the request. The size stands where other answers name a tier.
     pub(super) fn add_searches(&mut self, members: &Members, searches: &Searches) -> Result<()> {
         let Some(text) = members.get("search_context_cost_per_query") else { return Ok(()) };
         let sizes: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =

@@ -213,7 +213,8 @@ impl Debts {
         named
     }
 
-    /// What it takes to read those whose results may have an id that is not known yet, and that were not read since then.
+    /// What it takes to read those whose results may have an id that is not known yet, and that were not read since
+    /// then.
     pub(super) fn without_results(&self, since: Instant, is_wanted: impl Fn(&Unread) -> bool) -> Vec<Unread> {
         let all = self.by_tenant.values().flat_map(HashMap::values);
         let left = all.filter(|entry| entry.results.is_none() && entry.swept.is_none_or(|swept| swept < since));

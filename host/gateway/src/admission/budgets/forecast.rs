@@ -26,9 +26,9 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
     }
 }
 
-/// The cost of so many tokens at the dearest target, and the dearest model of those that the request names; `None` if one of the
-/// targets has no price. A further model without a price counts as the target's own, as it does once it has answered. An
-/// operation whose use cannot be foreseen costs nothing before it is booked, if the model has any price.
+/// The cost of so many tokens at the dearest target, and the dearest model of those that the request names; `None` if
+/// one of the targets has no price. A further model without a price counts as the target's own, as it does once it has
+/// answered. An operation whose use cannot be foreseen costs nothing before it is booked, if the model has any price.
 pub(super) fn cost(
     targets: &[&Target],
     demand: &Demand<'_>,
@@ -58,8 +58,8 @@ pub(super) fn cost(
     costs.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-/// What the work may use at most that a request begins, at the dearest target and its price of a batch. Where a request sets no
-/// limit of output, that is its model's, or `usual` if that is less.
+/// What the work may use at most that a request begins, at the dearest target and its price of a batch. Where a request
+/// sets no limit of output, that is its model's, or `usual` if that is less.
 pub(super) fn of_work(
     targets: &[&Target],
     demand: &Demand<'_>,

@@ -7,7 +7,8 @@ use weir_ledger::{Budget, Limit};
 const MOST_STORED: usize = 100;
 
 impl Budgets {
-    /// Updates the gauges: those of the configuration's budgets, and those of the store's of which the largest part is used.
+    /// Updates the gauges: those of the configuration's budgets, and those of the store's of which the largest part is
+    /// used.
     pub(in crate::admission) fn note(&self) {
         self.used.reset();
         self.limit.reset();

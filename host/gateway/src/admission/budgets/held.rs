@@ -33,8 +33,9 @@ pub struct HeldBudget {
     left_to: Option<Arc<AbandonedBudgets>>,
 }
 
-/// What was reserved for attempts that ended before their providers answered, since another one's answer came first. The
-/// request books it as what any unanswered attempt costs; what it does not take over stays booked as it was reserved.
+/// What was reserved for attempts that ended before their providers answered, since another one's answer came first.
+/// The request books it as what any unanswered attempt costs; what it does not take over stays booked as it was
+/// reserved.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedBudgets(Mutex<Vec<HeldBudget>>);
 

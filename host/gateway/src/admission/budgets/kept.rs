@@ -48,8 +48,8 @@ impl Budgets {
         self.set.load().give_back(rows);
     }
 
-    /// Takes in what other processes that keep the same rows have counted. Returns which counts have it now, for each, where
-    /// its budget is known.
+    /// Takes in what other processes that keep the same rows have counted. Returns which counts have it now, for each,
+    /// where its budget is known.
     pub fn correct(&self, corrections: &[Correction]) -> Vec<Option<CountsId>> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let by_window: HashMap<(&str, i64), i64> =

@@ -4,8 +4,8 @@ use super::{Budgets, Status};
 use weir_ledger::{Budget, BudgetPage};
 
 impl Budgets {
-    /// The first budgets by name, after a name, of those that are asked for: with what other nodes have used, as far as this
-    /// one knows.
+    /// The first budgets by name, after a name, of those that are asked for: with what other nodes have used, as far as
+    /// this one knows.
     pub fn page(&self, after: Option<&str>, limit: usize, is_asked: impl Fn(&Budget) -> bool) -> BudgetPage {
         self.set.load().page(after, limit, is_asked, self.now())
     }

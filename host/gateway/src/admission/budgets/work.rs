@@ -21,7 +21,8 @@ pub(crate) struct WorkPart {
 }
 
 impl WorkPart {
-    /// Whether what a model used is of this part. Answers name a model's version besides; what may be of any part is of each.
+    /// Whether what a model used is of this part. Answers name a model's version besides; what may be of any part is of
+    /// each.
     pub(super) fn has(&self, model: Option<&str>) -> bool {
         let is_it = |name: &str| model.is_some_and(|model| model.starts_with(name));
         let named = self.models.iter().enumerate().filter(|(_, name)| is_it(name));

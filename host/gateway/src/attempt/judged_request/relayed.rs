@@ -12,8 +12,8 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_wire::form::{self, Part};
 
-/// The texts of a form as a JSON object: the values of its fields, and the names of its files. A field that occurs several
-/// times is a list.
+/// The texts of a form as a JSON object: the values of its fields, and the names of its files. A field that occurs
+/// several times is a list.
 ///
 /// # Errors
 ///

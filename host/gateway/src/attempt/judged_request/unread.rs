@@ -23,7 +23,8 @@ pub(super) async fn passes(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bo
         return false;
     }
     let body = whole(asked.pieces());
-    // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word shows.
+    // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word
+    // shows.
     if !is_document(&body) || numbered::may_be_in(&body) {
         return false;
     }

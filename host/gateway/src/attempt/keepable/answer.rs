@@ -163,8 +163,8 @@ fn is_end(reason: FinishReason) -> bool {
     matches!(reason, FinishReason::Complete | FinishReason::StopSequence | FinishReason::ToolCalls)
 }
 
-/// Whether other formats' clients may have an answer: it holds no value that only its issuer can read, and nothing that a
-/// stream has no event for.
+/// Whether other formats' clients may have an answer: it holds no value that only its issuer can read, and nothing that
+/// a stream has no event for.
 fn is_portable(chat: &ChatResponse) -> bool {
     let is_common = |part: &Part| match part {
         Part::Text(text) => text.signature.is_none() && text.citations.is_empty(),

@@ -1,5 +1,5 @@
-//! Requests that name something stored at a provider instead of saying it: what stands there may change, and with it the
-//! answer.
+//! Requests that name something stored at a provider instead of saying it: what stands there may change, and with it
+//! the answer.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

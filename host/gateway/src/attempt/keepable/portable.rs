@@ -17,8 +17,8 @@ impl Portable {
         Self { format: format.to_owned(), answer }
     }
 
-    /// The answer for a client of this format. One of another format than the first client's does not get what describes
-    /// the first exchange, and has no place for it either.
+    /// The answer for a client of this format. One of another format than the first client's does not get what
+    /// describes the first exchange, and has no place for it either.
     pub(crate) fn into_answer(self, format: &str) -> ChatResponse {
         let Self { format: own, mut answer } = self;
         if own != format {
@@ -32,8 +32,8 @@ impl Portable {
     }
 }
 
-/// Whether a member beside the content describes the exchange: a single value, such as the fingerprint of a backend. Lists
-/// and objects may hold content, such as pages that were found.
+/// Whether a member beside the content describes the exchange: a single value, such as the fingerprint of a backend.
+/// Lists and objects may hold content, such as pages that were found.
 fn is_about_the_exchange(member: &Extension) -> bool {
     !member.json.trim_start().starts_with(['[', '{'])
 }

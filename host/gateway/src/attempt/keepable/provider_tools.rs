@@ -1,4 +1,5 @@
-//! Members of a request by which a provider runs tools of its own, such as a search, beside those that stand among its tools.
+//! Members of a request by which a provider runs tools of its own, such as a search, beside those that stand among its
+//! tools.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! The guards of a stream: what they let through goes on, in the provider's own bytes or as the dialect's encoder writes it.
+//! The guards of a stream: what they let through goes on, in the provider's own bytes or as the dialect's encoder
+//! writes it.
 
 use super::super::outflow::Outflow;
 use super::{Original, Pipeline};
@@ -66,8 +67,8 @@ impl Pipeline {
         self.send(original.unsent(), out)
     }
 
-    /// Takes note of events that have gone on without the encoder. It is shown them, many at once, as long as it may have
-    /// to write the rest.
+    /// Takes note of events that have gone on without the encoder. It is shown them, many at once, as long as it may
+    /// have to write the rest.
     fn keep_up(&mut self, mut events: Vec<ChatEvent>) -> Result<(), Fault> {
         self.observe(&mut events);
         let Some(original) = &mut self.original else { return Ok(()) };

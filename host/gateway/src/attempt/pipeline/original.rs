@@ -38,8 +38,8 @@ pub(in crate::attempt) struct Original {
     unwritten_bytes: usize,
     /// The texts that guards have seen; none if they only watch, and what they do not see goes on too.
     known: Option<ModelTexts>,
-    /// Whether any text has been let through: before that, nothing goes on, since a guard that changes texts shows it at
-    /// the first one.
+    /// Whether any text has been let through: before that, nothing goes on, since a guard that changes texts shows it
+    /// at the first one.
     has_text: bool,
     /// Whether the provider has ended the answer: the rest waits for the last verdicts.
     is_ending: bool,
@@ -47,8 +47,8 @@ pub(in crate::attempt) struct Original {
 }
 
 impl Original {
-    /// The bytes of the answer to this request, from their beginning. What is sent only because usage was asked for is withheld.
-    /// `is_watched` says that guards only watch.
+    /// The bytes of the answer to this request, from their beginning. What is sent only because usage was asked for is
+    /// withheld. `is_watched` says that guards only watch.
     pub(in crate::attempt) fn new(request: &[Bytes], withhold: Option<Withhold>, is_watched: bool) -> Self {
         Self {
             withhold,

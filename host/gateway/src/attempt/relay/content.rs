@@ -1,5 +1,5 @@
-//! Looks for content in an answer before its head goes out: an answer to a model's call without any is none, and another target
-//! may have one.
+//! Looks for content in an answer before its head goes out: an answer to a model's call without any is none, and
+//! another target may have one.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -40,7 +40,8 @@ pub(super) async fn find(
     }
 }
 
-/// Waits for content. If none has come by then, some may come later, and blank lines keep the client's connection open till then.
+/// Waits for content. If none has come by then, some may come later, and blank lines keep the client's connection open
+/// till then.
 async fn wait(body: &mut UpstreamBody, until: Instant) -> Result<bool, UpstreamError> {
     let found = timeout_at(until, poll_fn(|cx| body.poll_content(cx))).await;
     found.unwrap_or_else(|_| {

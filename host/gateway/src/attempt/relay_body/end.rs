@@ -47,8 +47,8 @@ impl Relayed {
         self.stop(Side::Upstream, &broken("it has no content"))
     }
 
-    /// Ends the stream with the format's error frame, if possible, and then cuts the connection, so that no client takes
-    /// the answer for complete.
+    /// Ends the stream with the format's error frame, if possible, and then cuts the connection, so that no client
+    /// takes the answer for complete.
     pub(super) fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
         let ends = self.ends.as_ref().filter(|ends| ends.is_plain);
         let frame = ends.and_then(|ends| ends.failure_frame(self.meter.as_deref(), error));
@@ -92,8 +92,8 @@ impl Relayed {
 }
 
 impl Drop for Relayed {
-    /// The client left: accounts for what has been consumed so far. All of it, if nothing was left to read: an answer without
-    /// content is not asked for its end.
+    /// The client left: accounts for what has been consumed so far. All of it, if nothing was left to read: an answer
+    /// without content is not asked for its end.
     fn drop(&mut self) {
         let is_broken = self.needs_content || self.failed.is_some() || self.over.is_some();
         let is_read = self.gathered.is_empty() && !is_broken;

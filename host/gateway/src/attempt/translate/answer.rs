@@ -238,7 +238,8 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// The pipeline of a streamed answer. With `original`, the provider's own bytes go on if guards let all of them through.
+    /// The pipeline of a streamed answer. With `original`, the provider's own bytes go on if guards let all of them
+    /// through.
     pub(super) fn pipeline(
         mut self,
         framing: Framing,

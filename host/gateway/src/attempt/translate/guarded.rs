@@ -24,8 +24,8 @@ pub(super) async fn answer_guards(
 }
 
 impl Run<'_> {
-    /// Leases the guards that judge the answer. Those of a whole answer that say what they look for are leased when it has come,
-    /// if it has something of that.
+    /// Leases the guards that judge the answer. Those of a whole answer that say what they look for are leased when it
+    /// has come, if it has something of that.
     pub(super) async fn prepare_guards(&mut self, streams: bool) -> Result<(), Fault> {
         if !streams && let Some(judged) = self.context.judged {
             self.screens = judged.answer_screens(&self.asked.caller.tenant).await;
@@ -36,8 +36,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Leases the guards that were to wait for a whole answer, since the answer is a stream, or has something of what they look
-    /// for.
+    /// Leases the guards that were to wait for a whole answer, since the answer is a stream, or has something of what
+    /// they look for.
     pub(super) async fn lease_screened(&mut self) -> Result<(), Fault> {
         if self.screens.take().is_some() {
             self.guards = Box::pin(answer_guards(self.context, self.asked)).await?;

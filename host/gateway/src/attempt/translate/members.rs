@@ -1,6 +1,6 @@
-//! The members of a rendered request. A dialect knows which members of a request it has read; the extensions of a program's
-//! request in the unified model may have any name, at any place, and must not take the place of what the provider's adapter
-//! wrote: the model's name, say, or a message's role.
+//! The members of a rendered request. A dialect knows which members of a request it has read; the extensions of a
+//! program's request in the unified model may have any name, at any place, and must not take the place of what the
+//! provider's adapter wrote: the model's name, say, or a message's role.
 
 use std::collections::HashSet;
 
@@ -26,8 +26,8 @@ fn of_another_field(name: &str) -> Fault {
     Fault::invalid(message).at("extensions")
 }
 
-/// Refuses a program's request if an extension has the name of another member of its object in the rendered body. What a
-/// model or a tool wrote, such as arguments, may repeat its own names.
+/// Refuses a program's request if an extension has the name of another member of its object in the rendered body. What
+/// a model or a tool wrote, such as arguments, may repeat its own names.
 pub(super) fn check(request: &Request, body: &Body, is_program: bool) -> Result<(), Fault> {
     let json = match body {
         Body::Text(text) => text.as_bytes(),
@@ -62,7 +62,8 @@ pub(super) fn check(request: &Request, body: &Body, is_program: bool) -> Result<
     }
 }
 
-/// The names of all extensions of a request, in small letters: some readers take names that differ in case only for equal.
+/// The names of all extensions of a request, in small letters: some readers take names that differ in case only for
+/// equal.
 #[derive(Default)]
 struct Names(HashSet<String>);
 

@@ -23,7 +23,8 @@ use weir_types::stage;
 use weir_upstream::{UpstreamBody, UpstreamResponse};
 use weir_wire::screen::{Screen, is_document};
 
-/// Sends the client's bytes, and passes on the answer's, unless a guard may find something in them: then the guards judge it.
+/// Sends the client's bytes, and passes on the answer's, unless a guard may find something in them: then the guards
+/// judge it.
 pub(super) async fn relay(
     context: RequestContext<'_>,
     asked: &InboundRequest,

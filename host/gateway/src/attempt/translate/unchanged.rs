@@ -1,5 +1,5 @@
-//! A relayed request whose answer guards judge: it is sent as the client wrote it, and the answer is read beside its bytes.
-//! If the guards let everything through, the bytes go on; if not, the client gets what they made of it.
+//! A relayed request whose answer guards judge: it is sent as the client wrote it, and the answer is read beside its
+//! bytes. If the guards let everything through, the bytes go on; if not, the client gets what they made of it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -78,8 +78,8 @@ pub(in super::super) async fn relay_judged(
 }
 
 impl<'a> Run<'a> {
-    /// Leases the adapters and guards that an answer is read and judged with. `None` if those that judge answers are gone, and
-    /// their failures let answers pass.
+    /// Leases the adapters and guards that an answer is read and judged with. `None` if those that judge answers are
+    /// gone, and their failures let answers pass.
     pub(super) async fn to_judge(
         context: RequestContext<'a>,
         asked: &'a InboundRequest,

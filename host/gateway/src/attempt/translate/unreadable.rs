@@ -1,5 +1,5 @@
-//! Answers that the provider's adapter cannot read. The provider charges for an answer whether Weir can read it or not, and
-//! not for an error that it sends with the status of an answer, as some do.
+//! Answers that the provider's adapter cannot read. The provider charges for an answer whether Weir can read it or not,
+//! and not for an error that it sends with the status of an answer, as some do.
 
 use weir_types::contract::types::{Body, ErrorKind, HttpResponse};
 use weir_types::fault::{Fault, Side};
@@ -12,8 +12,8 @@ pub(super) fn is_unreadable(fault: &Fault, http: &HttpResponse) -> bool {
     is_answer && !(fault.side == Side::Upstream && is_of_provider(fault, bytes_of(&http.body)))
 }
 
-/// Whether an error is the provider's own: of a kind, or with a status or code, that adapters read in answers only, or in
-/// words that the answer has. What adapters say of an answer that they cannot read has none of these.
+/// Whether an error is the provider's own: of a kind, or with a status or code, that adapters read in answers only, or
+/// in words that the answer has. What adapters say of an answer that they cannot read has none of these.
 pub(in crate::attempt) fn is_of_provider(fault: &Fault, body: &[u8]) -> bool {
     let error = &fault.error;
     error.kind != ErrorKind::Upstream || error.status.is_some() || error.code.is_some() || quotes(body, &error.message)
@@ -27,8 +27,8 @@ fn quotes(body: &[u8], words: &str) -> bool {
     !longest.is_empty() && memchr::memmem::find(body, longest.as_bytes()).is_some()
 }
 
-/// The estimated output tokens of an answer that cannot be read. It counts as `most` at most, since its bytes need not be
-/// content.
+/// The estimated output tokens of an answer that cannot be read. It counts as `most` at most, since its bytes need not
+/// be content.
 pub(super) fn output(body: &Body, most: u64) -> u32 {
     let mut content = Content::default();
     content.json(bytes_of(body));

@@ -17,8 +17,9 @@ pub(in crate::attempt) struct First {
     pub(super) ended: bool,
 }
 
-/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status. The
-/// provider charges for one that fails since it cannot be read, as for a whole answer, unless nothing of it has come.
+/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status.
+/// The provider charges for one that fails since it cannot be read, as for a whole answer, unless nothing of it has
+/// come.
 pub(in crate::attempt) async fn prime(
     upstream: &mut Decoded,
     pipeline: &mut Pipeline,

@@ -1,4 +1,5 @@
-//! Reads the pieces of a stream as they come or, where guards hold text back, those that follow each other closely together.
+//! Reads the pieces of a stream as they come or, where guards hold text back, those that follow each other closely
+//! together.
 
 use bytes::Bytes;
 use http_body::Frame;

@@ -28,7 +28,8 @@ pub(crate) struct FileScan {
 pub(crate) struct FileReader<'a> {
     pub(crate) owners: &'a Arc<Owners>,
     pub(crate) tenant: &'a Arc<str>,
-    /// Whether the client is restricted: then the file has to name models and objects so that all servers read the same.
+    /// Whether the client is restricted: then the file has to name models and objects so that all servers read the
+    /// same.
     pub(crate) is_bound: bool,
 }
 
@@ -170,8 +171,8 @@ impl Lines {
     }
 }
 
-/// Whether a byte behind these two is, or ends, a character at which some readers split lines: control characters and the
-/// separators of lines beyond ASCII.
+/// Whether a byte behind these two is, or ends, a character at which some readers split lines: control characters and
+/// the separators of lines beyond ASCII.
 fn ends_line_elsewhere(before: [u8; 2], byte: u8) -> bool {
     match byte {
         0x0b | 0x0c | 0x1c..=0x1e => true,

@@ -79,8 +79,8 @@ impl PeekPlan {
 }
 
 impl RequestPeek {
-    /// Refuses a body that names several models, where it is sent on as it is: the provider may read another name than the
-    /// one that counts here.
+    /// Refuses a body that names several models, where it is sent on as it is: the provider may read another name than
+    /// the one that counts here.
     pub(crate) fn refuse_second_model(&self) -> Result<(), Fault> {
         let mut names = self.model_places.iter().map(|spot| &spot.name);
         let first = names.next();

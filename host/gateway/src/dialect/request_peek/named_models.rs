@@ -1,5 +1,6 @@
-//! The models that a request names beside its own: some of them may answer instead, tools consult others. Whether its provider
-//! heeds them is nothing that an adapter can declare, so that the rights of a client hold for these names wherever they are sent.
+//! The models that a request names beside its own: some of them may answer instead, tools consult others. Whether its
+//! provider heeds them is nothing that an adapter can declare, so that the rights of a client hold for these names
+//! wherever they are sent.
 
 use std::sync::LazyLock;
 
@@ -30,8 +31,8 @@ enum Holds {
     NameOrObject,
     /// A model's name if it is a text: a schema of arguments may have a member of such a name.
     NameIfText,
-    /// A model's name in one of the requests of work that is done later: each may be for another model, and none replaces the
-    /// request's own.
+    /// A model's name in one of the requests of work that is done later: each may be for another model, and none
+    /// replaces the request's own.
     NameInWork,
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct ObjectIds {
     /// The id in the path.
     pub(crate) of_path: Option<String>,
     in_body: Vec<String>,
-    /// Whether there may be others: a place has more values than are read, of whatever type, or the body cannot be read.
+    /// Whether there may be others: a place has more values than are read, of whatever type, or the body cannot be
+    /// read.
     pub(crate) may_miss_some: bool,
 }
 
@@ -74,7 +75,8 @@ impl ObjectIds {
         !self.may_miss_some && self.all().next().is_none()
     }
 
-    /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
+    /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not
+    /// recorded.
     pub(crate) fn is_kept(&self, id: &str) -> bool {
         is_word(id) || self.of_path.as_deref() == Some(id)
     }

@@ -1,5 +1,5 @@
-//! The body of a request to a provider's own endpoint: read as far as rights, prices or a signature depend on it, and sent
-//! while it arrives otherwise.
+//! The body of a request to a provider's own endpoint: read as far as rights, prices or a signature depend on it, and
+//! sent while it arrives otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -38,8 +38,8 @@ const GLANCE: usize = 64 << 10;
 pub(super) struct PassedBody {
     pub(super) body: Chunks,
     pub(super) peek: Option<RequestPeek>,
-    /// The names of the models whose guards it is for, if it was read. Empty if it may be for any, or if guards do not differ by
-    /// model.
+    /// The names of the models whose guards it is for, if it was read. Empty if it may be for any, or if guards do not
+    /// differ by model.
     pub(super) guarded_models: Option<Vec<String>>,
     /// The models that it names besides its own, where there are budgets, as far as it was read.
     pub(super) further_models: Vec<String>,
@@ -92,8 +92,8 @@ struct BegunForm {
 }
 
 impl Gateway {
-    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it. Any other is sent while it
-    /// arrives.
+    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it. Any other is sent
+    /// while it arrives.
     pub(super) async fn take(
         &self,
         serving: &Serving,
@@ -151,7 +151,8 @@ impl Gateway {
         Ok(PassedBody { arrived: Some(arrived), len, sent, requests, ..passed })
     }
 
-    /// Reads a whole body. `read` is the endpoint by which it is peeked at, if it is JSON or a form that an adapter describes.
+    /// Reads a whole body. `read` is the endpoint by which it is peeked at, if it is JSON or a form that an adapter
+    /// describes.
     async fn take_whole(
         &self,
         serving: &Serving,
@@ -193,8 +194,8 @@ impl Gateway {
         Ok(PassedBody { guarded_models, further_models, work: begun, sent, requests, ..passed })
     }
 
-    /// What is looked for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file that lists
-    /// requests; `None` if it is nothing.
+    /// What is looked for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file
+    /// that lists requests; `None` if it is nothing.
     fn watch(
         &self,
         serving: &Serving,
@@ -252,8 +253,8 @@ impl Gateway {
         Ok((peek, named))
     }
 
-    /// Reads a form until its model has come, at which the rest is sent while it arrives. Where rights depend on the model, a
-    /// form passes only if its model comes within what may be held in memory.
+    /// Reads a form until its model has come, at which the rest is sent while it arrives. Where rights depend on the
+    /// model, a form passes only if its model comes within what may be held in memory.
     async fn begin_form(
         &self,
         serving: &Serving,

@@ -1,5 +1,5 @@
-//! What other servers might read in a request that Weir reads as well: a request that two could read differently would lead
-//! around rights and prices.
+//! What other servers might read in a request that Weir reads as well: a request that two could read differently would
+//! lead around rights and prices.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -32,7 +32,8 @@ const MODEL_HEADERS: [HeaderName; 4] = [
 ];
 const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 
-/// Checks that a caller may use every model that a request names, and that it names one where the provider would choose.
+/// Checks that a caller may use every model that a request names, and that it names one where the provider would
+/// choose.
 pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &RequestPeek) -> Result<(), Fault> {
     let named = peek.model.iter().chain(peek.model_places.iter().map(|spot| &spot.name));
     if let Some(model) = named.into_iter().find(|model| !caller.may_name(model)) {

@@ -1,5 +1,5 @@
-//! What a request to a provider's own endpoint is, before anything of it is sent: its passage, what it uses, and the request
-//! that leaves.
+//! What a request to a provider's own endpoint is, before anything of it is sent: its passage, what it uses, and the
+//! request that leaves.
 
 use std::sync::Arc;
 
@@ -85,8 +85,8 @@ pub(super) fn guarded_names<'a>(own: [Option<&'a str>; 2], read: Option<&'a [Str
     }
 }
 
-/// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the provider choose:
-/// what that charges is as unknown as that of an undeclared endpoint.
+/// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the
+/// provider choose: what that charges is as unknown as that of an undeclared endpoint.
 pub(super) fn uses(
     method: &Method,
     known: Option<KnownEndpoint<'_>>,
@@ -113,7 +113,8 @@ pub(super) fn unmetered(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Optio
     UnmeteredRequest::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
 }
 
-/// What a request asks of limits and budgets. `earlier` are the tokens of what its provider stores and reads again for it.
+/// What a request asks of limits and budgets. `earlier` are the tokens of what its provider stores and reads again for
+/// it.
 pub(super) fn demand<'a>(
     permitted: &'a PermittedPass<'_>,
     peek: Option<&'a RequestPeek>,

@@ -1,4 +1,5 @@
-//! The rights of a client to the objects that a request in the unified model names, which stand in values of known names.
+//! The rights of a client to the objects that a request in the unified model names, which stand in values of known
+//! names.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

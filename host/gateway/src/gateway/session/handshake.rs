@@ -35,8 +35,8 @@ pub(super) struct PendingUpgrade {
 }
 
 impl ClientHandshake {
-    /// The headers that grant the session. A program in a browser gives up if none of the subprotocols that it offered is
-    /// chosen.
+    /// The headers that grant the session. A program in a browser gives up if none of the subprotocols that it offered
+    /// is chosen.
     pub(super) fn grant(&self, chosen: Option<&str>) -> HeaderMap {
         handshake::grant(&self.asked, chosen.or(self.protocols.first().map(String::as_str)))
     }

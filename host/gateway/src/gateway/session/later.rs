@@ -19,8 +19,9 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::Fault;
 
 impl PendingSession {
-    /// Waits for the first message, opens the session for the model that it names, and passes the session's messages on.
-    /// A client that is refused has its stream back when the refusal reaches it, though its connection may last a little longer.
+    /// Waits for the first message, opens the session for the model that it names, and passes the session's messages
+    /// on. A client that is refused has its stream back when the refusal reaches it, though its connection may last a
+    /// little longer.
     pub(super) async fn later(
         self,
         permit: AdmissionPermit,

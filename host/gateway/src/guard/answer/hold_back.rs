@@ -95,7 +95,8 @@ impl HoldBack {
         self.waiting.drain(..).map(|waiting| waiting.event).chain(events).collect()
     }
 
-    /// Ends the wait where nothing follows any more: returns the events of which enough is known, without the other texts.
+    /// Ends the wait where nothing follows any more: returns the events of which enough is known, without the other
+    /// texts.
     fn decided(&mut self) -> Vec<ChatEvent> {
         let waiting = std::mem::take(&mut self.waiting);
         let decided = waiting.into_iter().filter(|waiting| self.may_go(waiting)).map(|waiting| waiting.event).collect();

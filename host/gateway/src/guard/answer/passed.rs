@@ -16,7 +16,8 @@ pub(super) struct ClientSideState {
 }
 
 impl ClientSideState {
-    /// Keeps the answer's head, which even a refused answer has, without members of one format: they may be what is refused.
+    /// Keeps the answer's head, which even a refused answer has, without members of one format: they may be what is
+    /// refused.
     pub(super) fn remember_start(&mut self, events: &[ChatEvent]) {
         if !self.has_started && self.start.is_none() {
             self.start = events.iter().find_map(|event| match event {

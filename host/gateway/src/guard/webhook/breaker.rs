@@ -1,6 +1,6 @@
-//! When a service is not called for a while. Only failures count that are the service's own: what a single caller can bring
-//! about, such as a text that takes too long to judge, must not take the guard from the way of its next requests, nor
-//! from those of others.
+//! When a service is not called for a while. Only failures count that are the service's own: what a single caller can
+//! bring about, such as a text that takes too long to judge, must not take the guard from the way of its next requests,
+//! nor from those of others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Removes secrets and personal data from the texts of errors before a line of the log shows them: a provider's error may
-//! quote what a client sent.
+//! Removes secrets and personal data from the texts of errors before a line of the log shows them: a provider's error
+//! may quote what a client sent.
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// Removes secrets and personal data from texts.
 pub trait TextCleaner: fmt::Debug + Send + Sync {
-    /// The text without them; `None` if that is not known yet. It is called on a request's path, so it must not wait for
-    /// anything.
+    /// The text without them; `None` if that is not known yet. It is called on a request's path, so it must not wait
+    /// for anything.
     fn clean(&self, text: &str) -> Option<String>;
 }
 
@@ -54,8 +54,8 @@ pub fn may_hold_key(text: &str) -> bool {
     text.contains("sk-")
 }
 
-/// A text without its last word, if it may have been cut: half a key is one that no rule recognises. A key, a token or an
-/// address is of ASCII, without a space or a quotation mark.
+/// A text without its last word, if it may have been cut: half a key is one that no rule recognises. A key, a token or
+/// an address is of ASCII, without a space or a quotation mark.
 pub(crate) fn whole_words(text: &str) -> &str {
     let rest = text.strip_suffix("...").unwrap_or(text).trim_end_matches(LEFT_OUT);
     if rest.len() == text.len() && text.len() < LONG {

@@ -33,8 +33,8 @@ impl SeriesBound {
         Self { most, refused, hasher: RandomState::new(), kept: Mutex::default() }
     }
 
-    /// The labels of a series of this metric, which takes so many lines of the page. If there is no room for it, the labels
-    /// at the positions `open` are `other`.
+    /// The labels of a series of this metric, which takes so many lines of the page. If there is no room for it, the
+    /// labels at the positions `open` are `other`.
     pub(super) fn fit<'a, const N: usize>(
         &self,
         metric: &str,

@@ -1,4 +1,5 @@
-//! The fields that translations leave out or change. Their names may come from requests, so that their number is bounded.
+//! The fields that translations leave out or change. Their names may come from requests, so that their number is
+//! bounded.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};

@@ -1,8 +1,8 @@
 //! Histograms with classic buckets and, by choice, native ones.
 //!
-//! What is observed is counted in one of two shards. A reader makes the other shard the one that is counted in, waits for
-//! those that still count in the first, and has a picture in which count, sum and all buckets agree. So observing is a few
-//! additions of atomics, and only readers wait.
+//! What is observed is counted in one of two shards. A reader makes the other shard the one that is counted in, waits
+//! for those that still count in the first, and has a picture in which count, sum and all buckets agree. So observing
+//! is a few additions of atomics, and only readers wait.
 
 mod exponential;
 

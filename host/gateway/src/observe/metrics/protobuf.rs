@@ -12,8 +12,8 @@ use super::histogram::{ExponentialBuckets, Picture, ZERO};
 /// The gap of empty buckets that is written as such: a new span takes more room.
 const GAP: i32 = 2;
 
-/// Writes the families. `histograms` has the series of a family of histograms, by its name; `exemplars` those of a series,
-/// by the family's name and its labels.
+/// Writes the families. `histograms` has the series of a family of histograms, by its name; `exemplars` those of a
+/// series, by the family's name and its labels.
 pub(super) fn write<E: AsRef<Exemplars>>(
     families: &[proto::MetricFamily],
     histograms: impl Fn(&str) -> Vec<(Vec<proto::LabelPair>, Picture)>,

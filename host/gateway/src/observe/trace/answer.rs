@@ -1,5 +1,5 @@
-//! What a provider's answer says of itself, for the span of the attempt that got it. It is known where an adapter reads the
-//! answer; a relayed one is not read for it.
+//! What a provider's answer says of itself, for the span of the attempt that got it. It is known where an adapter reads
+//! the answer; a relayed one is not read for it.
 
 use opentelemetry::{Array, StringValue, Value};
 

@@ -1,5 +1,5 @@
-//! The attributes of spans, and how each version of OpenTelemetry's conventions for generative AI names it. Attributes of other
-//! conventions, and Weir's own, have one name.
+//! The attributes of spans, and how each version of OpenTelemetry's conventions for generative AI names it. Attributes
+//! of other conventions, and Weir's own, have one name.
 
 use weir_config::Conventions;
 

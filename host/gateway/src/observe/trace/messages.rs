@@ -1,5 +1,6 @@
 //! The messages of a chat as OpenTelemetry's conventions for generative AI write them (`gen-ai-input-messages.json`,
-//! `gen-ai-output-messages.json`): JSON within a bound of bytes. What does not fit is left out, the oldest messages first.
+//! `gen-ai-output-messages.json`): JSON within a bound of bytes. What does not fit is left out, the oldest messages
+//! first.
 
 use serde_json::{Value, json};
 use weir_types::contract::types::{

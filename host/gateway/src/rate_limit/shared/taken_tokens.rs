@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::rate_limit::{LimitStore as _, Memory, Resource, Take};
 
-/// What was taken from buckets of this node while shares of others are waited for. If the wait is given up, it goes back, but
-/// for the request itself: as where a reservation is dropped.
+/// What was taken from buckets of this node while shares of others are waited for. If the wait is given up, it goes
+/// back, but for the request itself: as where a reservation is dropped.
 #[derive(Debug)]
 pub(super) struct TakenTokens<'a> {
     memory: &'a Memory,

@@ -29,8 +29,8 @@ impl Confirmation {
 }
 
 impl Relay {
-    /// Sends the message that configures the session, and waits until the provider has confirmed it. What it adds to the
-    /// next response must have room in the budgets, and what it names must be the caller's to name.
+    /// Sends the message that configures the session, and waits until the provider has confirmed it. What it adds to
+    /// the next response must have room in the budgets, and what it names must be the caller's to name.
     pub(super) async fn configure(&self, message: String) -> Result<(), Ending> {
         let SessionContext { tap, names, .. } = &self.context;
         let message = Bytes::from(message);
@@ -46,8 +46,8 @@ impl Relay {
         confirmed.await.map_err(|_| Ending::Silent(Side::Server))
     }
 
-    /// Reads a message of the provider's while the configuration is to be confirmed. A session whose configuration is refused
-    /// ends, since the client must not have one without it.
+    /// Reads a message of the provider's while the configuration is to be confirmed. A session whose configuration is
+    /// refused ends, since the client must not have one without it.
     pub(super) fn confirm(&self, message: &[u8]) -> Result<(), Ending> {
         let Confirmation { is_awaited, arrived } = &self.confirmation;
         if !is_awaited.load(Ordering::Relaxed) {

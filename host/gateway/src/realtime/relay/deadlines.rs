@@ -15,8 +15,8 @@ use weir_types::fault::Fault;
 const MARGIN: Duration = Duration::from_secs(3);
 
 impl Relay {
-    /// Waits until no message has passed for too long, or the session has lasted too long. It waits for nothing else, since
-    /// a side that reads slowly must not prolong the session.
+    /// Waits until no message has passed for too long, or the session has lasted too long. It waits for nothing else,
+    /// since a side that reads slowly must not prolong the session.
     pub(super) async fn expire(&self) -> Ending {
         let Realtime { idle_timeout, max_duration, .. } = self.context.settings;
         let end = self.clock.begun() + max_duration;
@@ -60,8 +60,8 @@ impl Relay {
         }
     }
 
-    /// Waits until the gateway stops, tells the client so, and waits until no response is open, or the time to drain is nearly
-    /// over.
+    /// Waits until the gateway stops, tells the client so, and waits until no response is open, or the time to drain is
+    /// nearly over.
     pub(super) async fn leave(&self, leaving: &mut Leaving) -> Ending {
         leaving.wait().await;
         let until = Instant::now() + self.context.drain.saturating_sub(MARGIN);

@@ -79,7 +79,8 @@ impl AccessFields {
         }
     }
 
-    /// Allows only what these models and those so far have in common: a name that a pattern of the other list fits stays.
+    /// Allows only what these models and those so far have in common: a name that a pattern of the other list fits
+    /// stays.
     pub(super) fn narrow(&mut self, other: &[String]) {
         let own = self.listed_models();
         let common = match &own {

@@ -113,8 +113,8 @@ impl Converter {
         name
     }
 
-    /// The operations that the allowed routes are. Without a list, all; routes that have no counterpart are left out, so
-    /// that a key may never do more than before.
+    /// The operations that the allowed routes are. Without a list, all; routes that have no counterpart are left out,
+    /// so that a key may never do more than before.
     fn operations(&mut self, key: &str, routes: &Json) -> Option<Vec<&'static str>> {
         let routes: Vec<&str> = routes.as_array()?.iter().filter_map(Json::as_str).collect();
         if routes.is_empty() || routes.iter().any(|route| operation(route) == Some("all")) {

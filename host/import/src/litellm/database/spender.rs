@@ -1,5 +1,5 @@
-//! Users, members of teams, projects and tags, which have no budgets of their own here: what they may spend is counted by a tag of
-//! their keys, and a budget of the configuration for that. What they may use, their keys may.
+//! Users, members of teams, projects and tags, which have no budgets of their own here: what they may spend is counted
+//! by a tag of their keys, and a budget of the configuration for that. What they may use, their keys may.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

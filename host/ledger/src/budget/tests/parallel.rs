@@ -72,8 +72,8 @@ proptest! {
                 prop_assert!(settled + reserved <= 10 * NANOS + excess);
             }
         }
-        // A refusal finds more than nine dollars booked or reserved, and none of these requests takes more than one and a
-        // half.
+        // A refusal finds more than nine dollars booked or reserved, and none of these requests takes more than one and
+        // a half.
         prop_assert!(granted >= 7);
         prop_assert_eq!(all(&set), vec![(spent, 0); 3]);
         prop_assert_eq!(set.dropped(), 0);

@@ -15,8 +15,8 @@ const MAX_PATH_BYTES: usize = 120;
 const SURPLUS: usize = 3;
 
 impl Endpoints {
-    /// The path at which the adapter of a face lists the models: of several, the one that is most like the path that the client
-    /// called, and of these the first that the adapter declares.
+    /// The path at which the adapter of a face lists the models: of several, the one that is most like the path that
+    /// the client called, and of these the first that the adapter declares.
     pub fn list_of_models(&self, adapter: &str, called: &str) -> Option<&str> {
         let lists = self.with_method(&Method::GET).filter(|(path, endpoint)| {
             *endpoint.adapter == *adapter && endpoint.face.operation == Operation::Models && !path.contains('{')

@@ -1,5 +1,5 @@
-//! `/admin/v1/budgets`: a budget of the store is made, changed, deleted; any budget is shown. Those of the configuration, and
-//! those that stand at keys, teams and organisations, are changed where they stand.
+//! `/admin/v1/budgets`: a budget of the store is made, changed, deleted; any budget is shown. Those of the
+//! configuration, and those that stand at keys, teams and organisations, are changed where they stand.
 
 use axum::Json;
 use axum::extract::{Path, Request, State};

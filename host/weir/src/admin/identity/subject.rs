@@ -1,5 +1,5 @@
-//! Whether that exists whose use a budget counts. What does not may come later, so the budget is made, and its answer warns, as a
-//! start warns of names in the configuration that nothing has.
+//! Whether that exists whose use a budget counts. What does not may come later, so the budget is made, and its answer
+//! warns, as a start warns of names in the configuration that nothing has.
 
 use weir_config::Config;
 use weir_gateway::serving::Serving;

@@ -13,8 +13,8 @@ use weir_store::ErasureSubject;
 
 const NOT_WRITTEN: &str = "requests that ended before are not written yet: try again when the store can be written";
 
-/// Removes the facts and bodies of the requests of a user, or of a key. Sums of use stay, since they name no request. The audit
-/// log says who had it done before it is: what is erased stays so if the rest cannot be.
+/// Removes the facts and bodies of the requests of a user, or of a key. Sums of use stay, since they name no request.
+/// The audit log says who had it done before it is: what is erased stays so if the rest cannot be.
 pub(super) async fn erase(
     State(operations): State<Operations>,
     Extension(caller): Extension<AdminCaller>,

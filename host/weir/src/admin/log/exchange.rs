@@ -1,5 +1,5 @@
-//! `GET /admin/v1/requests/{id}/exchange`: the content of a request, as far as it is kept, in the form of recordings; and
-//! `/fixture`: the exchange with the provider as one recording, which `weir plugin test` accepts.
+//! `GET /admin/v1/requests/{id}/exchange`: the content of a request, as far as it is kept, in the form of recordings;
+//! and `/fixture`: the exchange with the provider as one recording, which `weir plugin test` accepts.
 
 use axum::Extension;
 use axum::extract::{Path, State};

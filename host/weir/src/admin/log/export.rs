@@ -1,5 +1,5 @@
-//! `GET /admin/v1/requests/export`: all requests that meet a search, as JSON lines of Weir's own or of OpenTelemetry, or as a
-//! Parquet file.
+//! `GET /admin/v1/requests/export`: all requests that meet a search, as JSON lines of Weir's own or of OpenTelemetry,
+//! or as a Parquet file.
 
 use std::sync::Arc;
 

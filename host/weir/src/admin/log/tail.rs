@@ -61,9 +61,9 @@ impl Share {
         has_room
     }
 
-    /// Begins the next second. Returns how many were not sent in the last one: those beyond the share, and those that found
-    /// no room in the log, of which now `dropped` are known. What these would have been is not known; they are counted for
-    /// every search.
+    /// Begins the next second. Returns how many were not sent in the last one: those beyond the share, and those that
+    /// found no room in the log, of which now `dropped` are known. What these would have been is not known; they are
+    /// counted for every search.
     fn begin(&mut self, dropped: u64) -> Option<u64> {
         self.sent = 0;
         let lost = dropped.saturating_sub(std::mem::replace(&mut self.dropped, dropped));
@@ -90,8 +90,8 @@ pub(super) async fn follow(State(operations): State<Operations>, request: Reques
 }
 
 impl Tail {
-    /// The next event: a request, or how many were missed because this reader is too slow. Whether the reader may still have
-    /// it is asked for what is sent only: all others of a busy gateway cost a comparison.
+    /// The next event: a request, or how many were missed because this reader is too slow. Whether the reader may still
+    /// have it is asked for what is sent only: all others of a busy gateway cost a comparison.
     async fn next(&mut self) -> Option<Event> {
         let event = loop {
             let fact = tokio::select! {

@@ -135,8 +135,8 @@ fn title<'a>(directory: &'a Directory, by: GroupedBy, name: &str) -> Option<&'a 
     directory.key(id).map(|key| &*key.name)
 }
 
-/// Whether a caller may read the sums of a subject. A grant for a team is for the sums of this team; those of one of its
-/// keys may have begun while the key was another team's.
+/// Whether a caller may read the sums of a subject. A grant for a team is for the sums of this team; those of one of
+/// its keys may have begun while the key was another team's.
 fn may_read(caller: &AdminCaller, key: Option<&str>, team: Option<&str>) -> bool {
     let own = if key.is_none() { team.and_then(|team| TeamId::parse(team).ok()) } else { None };
     caller.may(Access::Read, own.as_ref())

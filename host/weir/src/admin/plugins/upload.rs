@@ -56,8 +56,8 @@ pub(in crate::admin) fn is_upload(method: &Method, path: &str) -> bool {
         && (*method == Method::PUT || *method == Method::POST && path.ends_with("/shadow"))
 }
 
-/// A version that does not serve, to be compared with the one that does: the component of a request, checked as an upload
-/// is, or a version that is kept.
+/// A version that does not serve, to be compared with the one that does: the component of a request, checked as an
+/// upload is, or a version that is kept.
 pub(in crate::admin) async fn candidate(
     operations: &Operations,
     name: &str,
@@ -92,8 +92,8 @@ fn bad_name() -> Problem {
     Problem::bad("bad_name", message)
 }
 
-/// Checks the component as a file of the folder is checked, puts it there in one step, and answers when it serves or is on
-/// trial.
+/// Checks the component as a file of the folder is checked, puts it there in one step, and answers when it serves or is
+/// on trial.
 pub(super) async fn put(
     State(operations): State<Operations>,
     Extension(caller): Extension<AdminCaller>,
@@ -169,8 +169,9 @@ async fn read(operations: &Operations, request: Request) -> Result<Vec<u8>, Prob
     Ok(bytes.into())
 }
 
-/// Checks the component before it is in the folder. Without fixtures beside its place, those that the component itself holds
-/// prove it; a hidden copy of its own, which the folder's scans do not see, shows meanwhile that it is being checked.
+/// Checks the component before it is in the folder. Without fixtures beside its place, those that the component itself
+/// holds prove it; a hidden copy of its own, which the folder's scans do not see, shows meanwhile that it is being
+/// checked.
 fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, Problem> {
     let place = rehearsal.dir().join(format!("{name}.wasm"));
     for path in [&place, &place.with_extension("wasm.sig")] {

@@ -65,7 +65,8 @@ enum LeftOut {
 }
 
 impl Run {
-    /// A run that has not begun, and what it is carried out with: the requests of a search, as they would be served now.
+    /// A run that has not begun, and what it is carried out with: the requests of a search, as they would be served
+    /// now.
     pub(super) fn new(
         serving: Arc<Serving>,
         after: Arc<Adapter>,

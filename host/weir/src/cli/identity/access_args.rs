@@ -14,8 +14,8 @@ pub(super) struct AccessArgs {
     /// A model that may be used: an alias, or a pattern with `*`. May be repeated. By default all models.
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// An operation that may be used, such as `chat` or `files-*`. May be repeated. By default as for `[[clients]]`: all, or
-    /// with `--model` those that name a model.
+    /// An operation that may be used, such as `chat` or `files-*`. May be repeated. By default as for `[[clients]]`:
+    /// all, or with `--model` those that name a model.
     #[arg(long = "operation", value_name = "OPERATION")]
     operations: Vec<String>,
     /// The maximum number of requests that may begin in a minute.

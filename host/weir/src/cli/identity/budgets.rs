@@ -25,7 +25,8 @@ pub(in crate::cli) enum Command {
     Show(Named),
     /// Makes a budget.
     Create(Box<Create>),
-    /// Changes the fields of a budget that are given. What was used stays counted while unit, window and time zone stay the same.
+    /// Changes the fields of a budget that are given. What was used stays counted while unit, window and time zone stay
+    /// the same.
     Set(Box<Set>),
     /// Deletes a budget.
     Delete(Named),

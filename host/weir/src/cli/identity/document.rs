@@ -1,4 +1,5 @@
-//! What the commands on budgets, prices and teams share: a document is made, shown, changed, deleted, or listed as rows.
+//! What the commands on budgets, prices and teams share: a document is made, shown, changed, deleted, or listed as
+//! rows.
 
 use clap::Args;
 use http::Method;

@@ -22,7 +22,8 @@ use weir_identity::KeyId;
 pub(in crate::cli) enum Command {
     /// Makes a key and prints its text, which nothing shows again.
     ///
-    /// Standard output has the text and nothing else, so that a script can take it: `KEY=$(weir keys create build --team red)`.
+    /// Standard output has the text and nothing else, so that a script can take it:
+    /// `KEY=$(weir keys create build --team red)`.
     Create(Box<Create>),
     /// Lists keys: id, name, team, status, expiry.
     List(List),
@@ -30,8 +31,9 @@ pub(in crate::cli) enum Command {
     Show(One),
     /// Changes the fields of a key that are given; the others stay.
     ///
-    /// A list (models, operations, tags) replaces the former one. `--budget` changes the amount of the key's budget in dollars
-    /// for the same window, or adds one. To remove a field, send `null` for it by `PATCH /admin/v1/keys/ID`: docs/keys.md.
+    /// A list (models, operations, tags) replaces the former one. `--budget` changes the amount of the key's budget in
+    /// dollars for the same window, or adds one. To remove a field, send `null` for it by `PATCH /admin/v1/keys/ID`:
+    /// docs/keys.md.
     Set(Box<Set>),
     /// Gives a key a new text under the same id, and prints it. The former text stays valid for the time of `--grace`.
     Rotate(Rotate),
@@ -66,7 +68,8 @@ pub(in crate::cli) struct Create {
 /// How long a key is valid, and what it may do and use.
 #[derive(Debug, Args)]
 struct KeyTerms {
-    /// When it expires: a day or a time (UTC) such as 2027-01-31 or 2027-01-31T08:00:00Z, or from now on such as 90d or 12h.
+    /// When it expires: a day or a time (UTC) such as 2027-01-31 or 2027-01-31T08:00:00Z, or from now on such as 90d or
+    /// 12h.
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     #[command(flatten)]

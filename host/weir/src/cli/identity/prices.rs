@@ -61,8 +61,8 @@ struct Fields {
     /// The provider's name for the model, or a pattern with `*`.
     #[arg(long)]
     model: Option<String>,
-    /// Dollars for a million tokens or for one piece, such as input=2.5, or for a number of pieces, such as search=10/1000.
-    /// May be repeated.
+    /// Dollars for a million tokens or for one piece, such as input=2.5, or for a number of pieces, such as
+    /// search=10/1000. May be repeated.
     #[arg(long = "rate", value_name = "MEASURE=DOLLARS")]
     rates: Vec<String>,
     /// A condition, such as `context_over=200000`, `service_tier=flex`, `batch=true` or `region=eu`. May be repeated.

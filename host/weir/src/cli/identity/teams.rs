@@ -26,8 +26,9 @@ pub(in crate::cli) enum Command {
     Show(One),
     /// Changes the fields of a team that are given; the others stay.
     ///
-    /// A list (models, operations, tags) replaces the former one. `--budget` changes the amount of the team's budget in dollars
-    /// for the same window, or adds one. To remove a field, send `null` for it by `PATCH /admin/v1/teams/ID`: docs/keys.md.
+    /// A list (models, operations, tags) replaces the former one. `--budget` changes the amount of the team's budget in
+    /// dollars for the same window, or adds one. To remove a field, send `null` for it by `PATCH /admin/v1/teams/ID`:
+    /// docs/keys.md.
     Set(Box<Set>),
     /// Refuses all keys of a team from now on, until it is enabled.
     Disable(One),

@@ -22,8 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct LitellmDb {
-    /// The database's address, as LiteLLM's `DATABASE_URL` has it. Other users of the machine can read command lines: set
-    /// the variable instead.
+    /// The database's address, as LiteLLM's `DATABASE_URL` has it. Other users of the machine can read command lines:
+    /// set the variable instead.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database: String,
     /// Shows what would be made, and makes nothing. No running Weir is needed.

@@ -20,7 +20,8 @@ const HEAD: [&str; 11] = [
 /// The most characters by which a column is widened: what clients write must not push all other columns away.
 const WIDEST: usize = 64;
 
-/// The widths of the columns so far: lines that come later are at least as wide, so that they stand below the earlier ones.
+/// The widths of the columns so far: lines that come later are at least as wide, so that they stand below the earlier
+/// ones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Columns([usize; HEAD.len()]);
 
@@ -35,7 +36,8 @@ impl Columns {
         self.line(&HEAD.map(str::to_owned))
     }
 
-    /// A line for each of these requests: time, id, status, outcome, key, model, provider, tokens, cost, duration, error.
+    /// A line for each of these requests: time, id, status, outcome, key, model, provider, tokens, cost, duration,
+    /// error.
     pub(super) fn lines(&mut self, facts: &[Value]) -> Vec<String> {
         let rows: Vec<[String; HEAD.len()]> = facts.iter().map(cells).collect();
         for row in &rows {

@@ -11,7 +11,8 @@ pub(in crate::cli) struct Search {
     /// Only the request with this id of its client: the header x-request-id.
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// Only requests of this key (its id) or client (its name); `weir log search` also takes the name of a key of the store.
+    /// Only requests of this key (its id) or client (its name); `weir log search` also takes the name of a key of the
+    /// store.
     #[arg(long)]
     pub(super) key: Option<String>,
     /// Only requests of this team.
@@ -93,7 +94,8 @@ fn time(text: &str) -> Result<String, TimeError> {
         return Err(TimeError::Future(text.to_owned()));
     }
     let Some(ago) = crate::time::length(text) else {
-        // Each time of the endpoints begins with a digit: words such as "yesterday" are answered with what the command takes.
+        // Each time of the endpoints begins with a digit: words such as "yesterday" are answered with what the command
+        // takes.
         let may_be_time = text.starts_with(|first: char| first.is_ascii_digit());
         return may_be_time.then(|| text.to_owned()).ok_or_else(|| TimeError::None(text.to_owned()));
     };

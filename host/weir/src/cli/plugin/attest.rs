@@ -1,5 +1,5 @@
-//! The report that an adapter reproduces its fixtures, as a statement of in-toto: for those who choose among adapters in a
-//! registry. It is what the one who pushed says; `weir plugin install` proves an adapter itself.
+//! The report that an adapter reproduces its fixtures, as a statement of in-toto: for those who choose among adapters
+//! in a registry. It is what the one who pushed says; `weir plugin install` proves an adapter itself.
 
 use serde_json::{Value, json};
 

@@ -23,8 +23,8 @@ use weir_sandbox::{Adapter, component_file};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
-    /// The component (`.wasm`), with `FILE.sig` next to it if one is required; `-` for standard input; or an adapter in a
-    /// registry: `oci://REGISTRY/NAME:TAG` or `oci://REGISTRY/NAME@sha256:...`.
+    /// The component (`.wasm`), with `FILE.sig` next to it if one is required; `-` for standard input; or an adapter in
+    /// a registry: `oci://REGISTRY/NAME:TAG` or `oci://REGISTRY/NAME@sha256:...`.
     file: PathBuf,
     /// The folder to install in, instead of the one in the configuration.
     #[arg(long, value_name = "DIR")]
@@ -32,8 +32,8 @@ pub(in crate::cli) struct Install {
     /// The configuration that names folder, lock file and cache.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// The fixtures that prove the adapter and are installed with it: a folder, an archive (`.tar`) or a file. By default
-    /// those next to the component, or those of its project.
+    /// The fixtures that prove the adapter and are installed with it: a folder, an archive (`.tar`) or a file. By
+    /// default those next to the component, or those of its project.
     #[arg(long, value_name = "PLACE")]
     fixtures: Option<PathBuf>,
     /// Accepts a signed file of an older version than the present one, or than the one pinned last.

@@ -70,7 +70,8 @@ impl Push {
         })
     }
 
-    /// The statement that the component reproduces its fixtures. One that does not is not pushed: nowhere would it serve.
+    /// The statement that the component reproduces its fixtures. One that does not is not pushed: nowhere would it
+    /// serve.
     fn prove(&self, name: &str, bytes: &[u8], fixtures: &[Fixture]) -> Result<String, Failure> {
         let path = &self.file;
         let adapter = super::loader()?.load(name, bytes, &super::admission(name)).map_err(Unloadable::at(path))?;

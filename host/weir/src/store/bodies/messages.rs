@@ -1,5 +1,5 @@
-//! Gives a span the messages of its exchange (`traces.content`). They are read from what is kept, so that what is removed
-//! there is in no span either.
+//! Gives a span the messages of its exchange (`traces.content`). They are read from what is kept, so that what is
+//! removed there is in no span either.
 
 use std::sync::Arc;
 

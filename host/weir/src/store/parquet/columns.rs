@@ -140,8 +140,8 @@ fn bytes(text: &str) -> ByteArray {
     text.as_bytes().to_vec().into()
 }
 
-/// One side of the tags. A fact without any has an entry that is not defined; the first of several begins a row, and the others
-/// repeat it.
+/// One side of the tags. A fact without any has an entry that is not defined; the first of several begins a row, and
+/// the others repeat it.
 fn write_tags(
     facts: &[Fact],
     column: &mut SerializedColumnWriter<'_>,

@@ -9,8 +9,8 @@ use crate::peek::PeekError;
 const NEAR_NAME: usize = 32;
 
 impl Peek {
-    /// Reads members from the quote of a name on, and those of objects within them. Stops before the first value, or behind
-    /// the last one, that has to be read step by step.
+    /// Reads members from the quote of a name on, and those of objects within them. Stops before the first value, or
+    /// behind the last one, that has to be read step by step.
     pub(super) fn members(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
         let mut from = 0;
         loop {
@@ -55,8 +55,8 @@ impl Peek {
         }
     }
 
-    /// Reads a string, a number or a literal at the start of these bytes, and returns its length; `None` if its end is not
-    /// among them, or it is something else.
+    /// Reads a string, a number or a literal at the start of these bytes, and returns its length; `None` if its end is
+    /// not among them, or it is something else.
     fn whole_scalar(&mut self, value: &[u8], at: usize) -> Result<Option<usize>, PeekError> {
         let start = self.offset + at;
         match value.first() {

@@ -225,8 +225,8 @@ impl Stream {
         events.push(ChatEvent::PartStop(PartStop { candidate, part, extensions: Vec::new() }));
     }
 
-    /// A call comes whole: its beginning, all of its arguments, its end. The last of its pieces brings the text of all, since
-    /// their order need not be that of the text.
+    /// A call comes whole: its beginning, all of its arguments, its end. The last of its pieces brings the text of all,
+    /// since their order need not be that of the text.
     fn call(&mut self, call: ToolCall, pieces: Vec<Piece>, names: &Names, events: &mut Vec<ChatEvent>) {
         self.called = true;
         let (candidate, part) = (self.index, self.number());
@@ -268,8 +268,8 @@ impl Stream {
         }
     }
 
-    /// Emits those sources that were not emitted before. Ranges count all text of the answer, but only the open text can
-    /// still get citations: one of an earlier part comes without its range.
+    /// Emits those sources that were not emitted before. Ranges count all text of the answer, but only the open text
+    /// can still get citations: one of an earlier part comes without its range.
     fn cite(&mut self, json: &str, read: fn(&RawValue, &[Option<&str>]) -> Vec<Grounded>, events: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.as_ref().filter(|open| !open.thought) else { return };
         let Ok(raw) = parse::<&RawValue>(json) else { return };

@@ -65,7 +65,8 @@ impl Candidate {
         Self { index, spoke: false, calls: 0, logprobs, speaks_next: false, parts, characters: 0, thoughts: 0 }
     }
 
-    /// Whether a choice has nothing but its delta to tell: it is the first, its role was sent, and no probabilities wait.
+    /// Whether a choice has nothing but its delta to tell: it is the first, its role was sent, and no probabilities
+    /// wait.
     pub(super) fn is_plain(&self) -> bool {
         self.index == 0 && self.spoke && self.logprobs.is_empty()
     }

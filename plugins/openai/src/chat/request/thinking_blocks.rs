@@ -1,5 +1,5 @@
-//! Thinking in a history as LiteLLM writes it: `thinking_blocks`, in the shape of Claude's own blocks. Its clients, and agents built on
-//! it, send back what they have of earlier answers.
+//! Thinking in a history as LiteLLM writes it: `thinking_blocks`, in the shape of Claude's own blocks. Its clients, and
+//! agents built on it, send back what they have of earlier answers.
 
 use weir_sdk::compat::wire::Detail;
 use weir_sdk::json::{self, RawValue, Rest, Str};

@@ -280,7 +280,8 @@ impl EventEncoder {
             Kind::Reasoning { thought, .. } => end_thought(thought, stop.extensions),
             Kind::Call { call, .. } => call.extensions.extend(stop.extensions),
         }
-        // Providers send those of a chunk before its pieces, so they may be those of a text that begins with this chunk.
+        // Providers send those of a chunk before its pieces, so they may be those of a text that begins with this
+        // chunk.
         self.logprobs = late;
         self.item_done(stop.part);
     }
@@ -290,8 +291,8 @@ impl EventEncoder {
         self.losses.dropped_if(!inside.is_empty(), "logprobs", "only texts have a place for them");
     }
 
-    /// Reports the log probabilities of a piece that is no text. Those of further tokens wait for the next piece: a chunk
-    /// may have several.
+    /// Reports the log probabilities of a piece that is no text. Those of further tokens wait for the next piece: a
+    /// chunk may have several.
     fn lose_own_logprobs(&mut self, inside: &str, piece: &str) {
         if inside.is_empty() {
             return;

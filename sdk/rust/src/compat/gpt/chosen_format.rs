@@ -1,16 +1,17 @@
-//! The format in which a chat goes to a model of OpenAI's. The host asks for Chat unless the operator says otherwise, but some
-//! models answer in Responses only, and others call no functions in Chat while they think.
+//! The format in which a chat goes to a model of OpenAI's. The host asks for Chat unless the operator says otherwise,
+//! but some models answer in Responses only, and others call no functions in Chat while they think.
 //!
-//! Sources: the endpoints of each model on its page and in the price data, and the services' errors: "Function tools with
-//! `reasoning_effort` are not supported for gpt-5.4 in `/v1/chat/completions`. Please use `/v1/responses` instead.". Azure says
-//! so even if the effort is none.
+//! Sources: the endpoints of each model on its page and in the price data, and the services' errors: "Function tools
+//! with `reasoning_effort` are not supported for gpt-5.4 in `/v1/chat/completions`. Please use `/v1/responses`
+//! instead.". Azure says so even if the effort is none.
 
 use super::{model, thinking, version};
 use crate::compat::quirks::Quirks;
 use crate::compat::{responses, wire};
 use crate::types::{ChatRequest, Context, RenderedRequest};
 
-/// What a memo begins with if the request went in Responses although the context names Chat. No memo is of this form else.
+/// What a memo begins with if the request went in Responses although the context names Chat. No memo is of this form
+/// else.
 const MARK: &str = "responses\n";
 
 /// The first version that thinks about calls in Responses only.
@@ -58,7 +59,8 @@ fn is_in_responses_only(model: &str) -> bool {
     }
 }
 
-/// Whether a request has functions, and the model thinks about them. Since `gpt-5.5`, models think unless they are asked not to.
+/// Whether a request has functions, and the model thinks about them. Since `gpt-5.5`, models think unless they are
+/// asked not to.
 fn thinks_about_calls(model: &str, functions: Functions, request: &ChatRequest) -> bool {
     let Some(version) = version(model).filter(|version| *version >= THINKS_IN_RESPONSES) else { return false };
     let thinks = match &request.reasoning {

@@ -1,8 +1,8 @@
 //! Answers in JSON, as far as OpenAI takes what other formats ask for.
 //!
-//! The mode in which its models answer with any JSON is refused unless a message has the word: "'messages' must contain the word
-//! 'json' in some form, to use '`response_format`' of type '`json_object`'." Clients of other formats need not say so twice. And the
-//! schema of an answer must be that of an object.
+//! The mode in which its models answer with any JSON is refused unless a message has the word: "'messages' must contain
+//! the word 'json' in some form, to use '`response_format`' of type '`json_object`'." Clients of other formats need not
+//! say so twice. And the schema of an answer must be that of an object.
 
 use crate::losses::Losses;
 use crate::schema::is_of_no_object;
@@ -22,7 +22,8 @@ pub(super) fn say_word(request: &mut ChatRequest, losses: &mut Losses) {
     losses.approximated("response_format", "the mode needs the word JSON, which a message was added for");
 }
 
-/// Asks in words for an answer that follows a schema which OpenAI refuses: "schema must be a JSON Schema of 'type: "object"'".
+/// Asks in words for an answer that follows a schema which OpenAI refuses: "schema must be a JSON Schema of 'type:
+/// "object"'".
 pub(super) fn describe_other_schema(request: &mut ChatRequest, losses: &mut Losses) {
     let is_refused =
         |output: &mut OutputFormat| matches!(output, OutputFormat::Schema(own) if is_of_no_object(&own.schema));

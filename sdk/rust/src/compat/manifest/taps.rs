@@ -117,8 +117,8 @@ pub fn responses_tap() -> Tap {
     }
 }
 
-/// How the relay lane reads a provider's Responses: with the searches that the provider runs itself, which are known by their
-/// names here.
+/// How the relay lane reads a provider's Responses: with the searches that the provider runs itself, which are known by
+/// their names here.
 pub(super) fn responses_tap_of(quirks: &Quirks) -> Tap {
     let mut tap = responses_tap();
     for name in quirks.own_searches {
@@ -167,8 +167,8 @@ pub fn rerank_tap() -> Tap {
     embeddings_tap()
 }
 
-/// The place of a bucket's count. Of several counts the largest holds: those of a stream are totals, and what was told as used
-/// is not taken back by a later, smaller one.
+/// The place of a bucket's count. Of several counts the largest holds: those of a stream are totals, and what was told
+/// as used is not taken back by a later, smaller one.
 pub fn place(bucket: Bucket, pointer: &str, includes: &[Bucket]) -> UsagePlace {
     let place = UsagePlace::new(bucket, vec![pointer.to_owned()]);
     UsagePlace { merge: Merge::Max, includes: includes.to_vec(), ..place }

@@ -26,8 +26,8 @@ pub struct EventDecoder {
     renamed: Renamed,
     parts: u32,
     open: Vec<Open>,
-    /// Items that were announced and are not done, by their index in the output and their id: some servers never complete
-    /// them.
+    /// Items that were announced and are not done, by their index in the output and their id: some servers never
+    /// complete them.
     announced: Vec<(u32, String)>,
     /// The items of which a part was begun, by their index in the output.
     begun: Vec<u32>,

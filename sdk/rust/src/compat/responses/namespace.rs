@@ -21,8 +21,8 @@ pub fn brought() -> Extension {
     note(BROUGHT, "")
 }
 
-/// The tools that an item of the input brings: `additional_tools`, or what a client's own search found. What the service
-/// itself found is among the request's tools.
+/// The tools that an item of the input brings: `additional_tools`, or what a client's own search found. What the
+/// service itself found is among the request's tools.
 pub fn tools_of(item: &Opaque) -> Vec<&RawValue> {
     if item.format != FORMAT || !["additional_tools", "tool_search_output"].contains(&item.kind.as_str()) {
         return Vec::new();

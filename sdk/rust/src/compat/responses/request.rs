@@ -21,12 +21,13 @@ const IDS: IdRule = IdRule { max: 64, also: None, exact: false };
 /// The least limit of output tokens that the API accepts (C-48).
 const MIN_OUTPUT_TOKENS: u32 = 16;
 
-/// The key of the note on a request for a model that never thinks: OpenAI refuses to be asked for the encrypted thinking
-/// of such a model ("Encrypted content is not supported with this model"). A provider's [`Quirks::prepare`] adds it.
+/// The key of the note on a request for a model that never thinks: OpenAI refuses to be asked for the encrypted
+/// thinking of such a model ("Encrypted content is not supported with this model"). A provider's [`Quirks::prepare`]
+/// adds it.
 pub const SILENT: &str = "silent";
 
-/// The key of the note on members that change nothing in other formats, with an object of these members: this format gets
-/// them back.
+/// The key of the note on members that change nothing in other formats, with an object of these members: this format
+/// gets them back.
 pub const USUAL: &str = "usual";
 
 /// Writes a request.

@@ -61,8 +61,8 @@ fn under_way(response: &ChatResponse) -> Option<&str> {
     candidate.finish.as_ref()?.raw.as_deref().filter(|state| UNDER_WAY.contains(state))
 }
 
-/// The error for an answer that its provider makes later, although the request did not ask for that: a client would take it for a
-/// complete one without a word.
+/// The error for an answer that its provider makes later, although the request did not ask for that: a client would
+/// take it for a complete one without a word.
 fn not_there(state: &str) -> Error {
     let message = format!("the provider has put the answer off: it is `{state}`");
     Error::new(ErrorKind::Upstream, message).with_status(502).with_code("answer_not_ready")

@@ -1,7 +1,7 @@
 //! The items of an answer that are billed by the piece. Where the answer is relayed, a tap counts the same ones.
 //!
-//! Source: OpenAI's guide to web search: a `web_search_call` costs something where its action is `search`, and nothing where
-//! it opens a page or searches in one.
+//! Source: OpenAI's guide to web search: a `web_search_call` costs something where its action is `search`, and nothing
+//! where it opens a page or searches in one.
 
 use crate::compat::quirks::Quirks;
 use crate::json::{RawValue, Rest};

@@ -87,8 +87,8 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], ids: &mut Ids<'_>) {
     }
 }
 
-/// The text of a part that has nothing else to be written, and its item's members: a request can use the short form of a message,
-/// without id and status. The long form, which has all other parts, wants an id.
+/// The text of a part that has nothing else to be written, and its item's members: a request can use the short form of
+/// a message, without id and status. The long form, which has all other parts, wants an id.
 fn plain(part: &Part, is_alone: bool) -> Option<(&str, Option<&str>)> {
     let Part::Text(text) = part else { return None };
     let members = item_members(text).and_then(inner);
@@ -115,8 +115,8 @@ fn status(is_whole: bool) -> &'static str {
     if is_whole { "completed" } else { "incomplete" }
 }
 
-/// The status of a call that has none of its own. A function whose arguments break off must not be run. They show that by
-/// themselves: in a stream, the reason why the answer ended comes later (C-09).
+/// The status of a call that has none of its own. A function whose arguments break off must not be run. They show that
+/// by themselves: in a stream, the reason why the answer ended comes later (C-09).
 pub fn call_status(call: &ToolCall) -> &'static str {
     status(call.kind == ToolKind::Custom || !calls::is_cut_off(&call.arguments))
 }
@@ -203,9 +203,9 @@ pub fn annotation(citation: &Citation, length: u32) -> Option<String> {
     Some(out)
 }
 
-/// Writes thinking, which needs an id. In a request, encrypted thinking that has lost its own gets none: OpenAI takes it
-/// without one, and refuses it with another ("… did not match the target item id"). An item of this format stays as the
-/// client has sent it.
+/// Writes thinking, which needs an id. In a request, encrypted thinking that has lost its own gets none: OpenAI takes
+/// it without one, and refuses it with another ("… did not match the target item id"). An item of this format stays as
+/// the client has sent it.
 pub fn reasoning(o: &mut Object<'_>, thought: &ReasoningPart, ids: Option<&mut Ids<'_>>) {
     o.str("type", "reasoning");
     match (thought.id.as_deref().or_else(|| noted(&thought.extensions, "id")), ids) {

@@ -1,5 +1,5 @@
-//! The texts of an answer that its client may put together: formats with one text put the texts of all parts of a kind into
-//! it, whatever stood between them.
+//! The texts of an answer that its client may put together: formats with one text put the texts of all parts of a kind
+//! into it, whatever stood between them.
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ struct JoinedText {
 }
 
 impl JoinedTexts {
-    /// Adds a text, and returns what is found over the end of a part and can be judged now. What is found within one part
-    /// is not judged here.
+    /// Adds a text, and returns what is found over the end of a part and can be judged now. What is found within one
+    /// part is not judged here.
     pub(super) fn push(
         &mut self,
         candidate: u32,
@@ -115,8 +115,8 @@ impl JoinedText {
         fresh
     }
 
-    /// Whether something is found only over a seam. Where all of it behind the last seam is a finding alone, that part's own
-    /// state does what can still be done.
+    /// Whether something is found only over a seam. Where all of it behind the last seam is a finding alone, that
+    /// part's own state does what can still be done.
     fn is_over(&self, one: &Found, finder: &impl Finder) -> bool {
         let is_within = |seam: &&usize| one.range.start < **seam && **seam < one.range.end;
         let Some(seam) = self.seams.iter().rev().find(is_within) else { return false };

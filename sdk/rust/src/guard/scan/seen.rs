@@ -4,8 +4,8 @@ use super::joined::Kind;
 use super::{MAX_FINDING_BYTES, REACH};
 use crate::guard::{Finder, Found, spelling};
 
-/// The least bytes of a long word, and the share by which it grows before it is searched again: else each of its characters
-/// would have all of it searched.
+/// The least bytes of a long word, and the share by which it grows before it is searched again: else each of its
+/// characters would have all of it searched.
 const LONG_WORD: usize = 4 * REACH;
 const GROWTH: usize = 8;
 

@@ -40,8 +40,8 @@ fn texts_as_they_stand(event: &ChatEvent) -> Vec<(&str, bool)> {
     }
 }
 
-/// What an event of one format says. The kind of a note that an adapter leaves for itself holds what it notes, which may be members
-/// of the answer (`end={…}`); others are ids.
+/// What an event of one format says. The kind of a note that an adapter leaves for itself holds what it notes, which
+/// may be members of the answer (`end={…}`); others are ids.
 fn of_opaque(opaque: &Opaque) -> Vec<(&str, bool)> {
     let note = opaque.kind.split_once('=').map(|(_, note)| note).filter(|note| note.starts_with('{'));
     note.into_iter().chain([opaque.json.as_str()]).map(|json| (json, true)).collect()

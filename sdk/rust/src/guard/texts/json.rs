@@ -3,8 +3,8 @@
 use super::{Text, Visit, plain};
 use crate::guard::spelling;
 
-/// Visits the strings and numbers of a JSON text. In the place of a number, another text is put as a string. What is not
-/// JSON is visited as it is: a model may have written it.
+/// Visits the strings and numbers of a JSON text. In the place of a number, another text is put as a string. What is
+/// not JSON is visited as it is: a model may have written it.
 pub fn json(text: &mut String, f: &mut Visit<'_>) {
     if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
         return plain(text, f);

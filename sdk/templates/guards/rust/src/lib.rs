@@ -1,8 +1,8 @@
 //! acme: a guard that refuses chat requests with a certain word, which the option `word` sets.
 //!
-//! `vendor/wit/hook/hook.wit` has everything that a guard can do: refuse, change and annotate requests, judge answers, and
-//! take note of the end of exchanges. `weir_sdk::guard` has what most guards share: a walk over every text of a request
-//! (`texts`), and verdicts about what is found there and in answers (`find`, `scan`).
+//! `vendor/wit/hook/hook.wit` has everything that a guard can do: refuse, change and annotate requests, judge answers,
+//! and take note of the end of exchanges. `weir_sdk::guard` has what most guards share: a walk over every text of a
+//! request (`texts`), and verdicts about what is found there and in answers (`find`, `scan`).
 
 use weir_sdk::guard::{
     self, Access, Annotation, Asked, Denial, Facts, Grants, Guard, Manifest, Phase, RequestAnswer, RequestVerdict,
@@ -15,7 +15,8 @@ use weir_sdk::types::Part;
 pub struct Acme;
 
 impl Guard for Acme {
-    /// A type that implements `weir_sdk::guard::Answer` judges answers; `describe` then names the phase `Event` and the access.
+    /// A type that implements `weir_sdk::guard::Answer` judges answers; `describe` then names the phase `Event` and the
+    /// access.
     type Answer = Unjudged;
 
     fn describe() -> Manifest {

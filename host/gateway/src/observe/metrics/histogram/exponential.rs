@@ -1,6 +1,6 @@
-//! The buckets of Prometheus's native histograms: each as much wider than the one before as the schema says, and kept only
-//! where something fell into them. Counting takes no lock. A histogram with too many buckets is shown in a coarser schema;
-//! what counts does not notice.
+//! The buckets of Prometheus's native histograms: each as much wider than the one before as the schema says, and kept
+//! only where something fell into them. Counting takes no lock. A histogram with too many buckets is shown in a coarser
+//! schema; what counts does not notice.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,8 +114,8 @@ pub(in super::super) struct ExponentialBuckets {
 }
 
 impl ExponentialBuckets {
-    /// In the finest schema that has at most so many buckets. Buckets are never emptied, so that from scrape to scrape it
-    /// stays or gets coarser.
+    /// In the finest schema that has at most so many buckets. Buckets are never emptied, so that from scrape to scrape
+    /// it stays or gets coarser.
     fn bounded(mut self, most: usize) -> Self {
         while self.counts.len() > most && self.schema > COARSEST {
             self = self.coarser();

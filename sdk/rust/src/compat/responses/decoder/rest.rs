@@ -75,7 +75,8 @@ impl EventDecoder {
         self.events.extend(events.map(ChatEvent::Citation));
     }
 
-    /// Emits, at the answer's end, its texts or its calls if none were streamed: some servers stream the thinking alone.
+    /// Emits, at the answer's end, its texts or its calls if none were streamed: some servers stream the thinking
+    /// alone.
     pub(super) fn untold(&mut self, response: &Rest<'_>) {
         let (worded, called) = (self.texts > 0, self.called);
         if worded && called {

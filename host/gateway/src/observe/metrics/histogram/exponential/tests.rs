@@ -1,5 +1,5 @@
-//! The arithmetic of buckets, compared with their definition: bucket `n` of a schema ends at 2^(n / 2^schema), and what is at
-//! a bound belongs below it.
+//! The arithmetic of buckets, compared with their definition: bucket `n` of a schema ends at 2^(n / 2^schema), and what
+//! is at a bound belongs below it.
 
 use proptest::prelude::*;
 
