@@ -173,7 +173,7 @@ fn c54_the_choice_among_tools_narrows_what_is_offered() {
 fn c49_each_field_that_has_no_place_is_named() {
     let cached = TextPart { cache: Some(CacheHint { ttl: None }), ..TextPart::new("a") };
     let message = Message { name: Some("Ann".into()), ..user(vec![Part::Text(cached.clone()), Part::Text(cached)]) };
-    let foreign = Extension { format: "openai.chat".into(), key: "logit_bias".into(), json: "{}".into() };
+    let foreign = Extension { format: "openai.chat".into(), key: "logit_bias".into(), json: r#"{"7":-100}"#.into() };
     let full = ChatRequest {
         end_user: Some("u".into()),
         metadata: Some(r#"{"a":"b"}"#.into()),
