@@ -1,16 +1,17 @@
 //! Compiled acceptances: what the relay lane needs of a provider's manifest.
 
+mod session_faces;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderName, HeaderValue, Method as HttpMethod};
 
+use session_faces::SessionFaces;
 use weir_realtime::CompiledSessionTap;
-use weir_realtime::named::NamePlaces;
 use weir_transcoding::{Method, MethodError};
 use weir_types::contract::about::{
-    Acceptance as Claim, BodyKind, Face, FixedQuery, FrameTest, Manifest, ModelPlace, Operation, Transport,
-    UsageRequest,
+    Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, Transport, UsageRequest,
 };
 use weir_types::contract::types::Setting;
 use weir_upstream::{HeaderRules, encode_segment};
@@ -102,38 +103,6 @@ pub fn option(options: &[Setting], name: &str) -> Option<String> {
     Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
 }
 
-/// The features of a session's messages that are media.
-const MEDIA: [&str; 2] = ["audio", "vision"];
-/// The feature of a session's messages that is the places of models beside the session's own.
-const FURTHER_MODELS: [&str; 1] = ["models"];
-
-/// What the faces of sessions of a format say of the client's messages.
-struct OfSessions<'a>(Vec<&'a Face>);
-
-impl<'a> OfSessions<'a> {
-    fn of(manifest: &'a Manifest, format: &str) -> Self {
-        let is_of_sessions = |face: &&Face| face.format == format && face.body == BodyKind::Session;
-        Self(manifest.faces.iter().filter(is_of_sessions).collect())
-    }
-
-    /// The places that features with these names are about.
-    fn places(&self, features: &[&str]) -> Vec<&'a str> {
-        let all = self.0.iter().copied().flat_map(|face| &face.features);
-        let tests = all.filter(|feature| features.contains(&feature.name.as_str())).flat_map(|feature| &feature.tests);
-        let places =
-            tests.filter_map(|test| if let FrameTest::Present(place) = test { Some(place.as_str()) } else { None });
-        places.collect()
-    }
-
-    /// Where the messages name models and objects.
-    fn names(&self) -> NamePlaces<'a> {
-        let models = self.0.iter().copied().flat_map(|face| &face.model);
-        let own = models.filter_map(|place| if let ModelPlace::Message(place) = place { Some(place) } else { None });
-        let objects = self.0.iter().copied().flat_map(Face::own_object_ids).map(String::as_str);
-        NamePlaces { own: own.collect(), further: self.places(&FURTHER_MODELS), objects: objects.collect() }
-    }
-}
-
 impl Acceptance {
     /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
@@ -142,9 +111,8 @@ impl Acceptance {
         let tap = format.and_then(|format| format.tap.as_ref());
         let session = format.and_then(|format| format.session.as_ref());
         let session = session.filter(|_| matches!(claim.transport, Some(Transport::Session)));
-        let of_sessions = OfSessions::of(manifest, &claim.format);
-        let session =
-            session.map(|tap| CompiledSessionTap::new(tap, &of_sessions.places(&MEDIA), &of_sessions.names()));
+        let faces = SessionFaces::of(manifest, &claim.format);
+        let session = session.map(|tap| CompiledSessionTap::new(tap, &faces.media(), &faces.names()));
         let session = session.transpose();
         let grpc = match &claim.transport {
             Some(Transport::Grpc(method)) => Some(Arc::new(Method::compile(method)?)),

@@ -196,7 +196,7 @@ async fn the_configuration_of_an_ephemeral_key_names_only_models_that_its_client
     let (_client, mut upstream) = session_of(&gateway, &provider, &key).await;
     let sent = upstream.hear().await.json();
     assert_eq!(sent["session"]["audio"]["input"]["transcription"]["model"], "gpt-scribe", "{sent}");
-    // One that is issued and cannot be had at this provider begins no session.
+    // One that is issued and that this provider does not have begins no session.
     let issued = gateway.ask(&ask("far")).await.json()["value"].as_str().unwrap().to_owned();
     let (mut client, mut upstream) = session_of(&gateway, &provider, &issued).await;
     let error = client.hear().await.json();

@@ -35,8 +35,8 @@ impl Lent {
     }
 }
 
-/// A node's name for its share of one budget. Counts that begin anew in a window have a share of their own: its reports
-/// are numbered from 1 on, and the pool knows those of the former one.
+/// A node's name for its share of one budget. Counts that begin again in a window have a share of their own: its
+/// reports are numbered from 1 on, and the pool knows those of the former one.
 pub(super) fn entry_name(node: &str, CountsId { cell, made }: CountsId) -> String {
     if made == 0 { format!("{node}.{cell}") } else { format!("{node}.{cell}.{made}") }
 }
