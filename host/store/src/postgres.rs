@@ -215,7 +215,9 @@ impl Store for Postgres {
             for day in connection.transact(true, parts::left_over)? {
                 connection.drop_day(day)?;
             }
-            connection.bound_day(today, most_bytes(&retention))?;
+            for size in sizes.iter().filter(|size| size.day >= today) {
+                connection.bound_day(size.day, most_bytes(&retention))?;
+            }
             Ok(ending)
         })
     }

@@ -286,14 +286,17 @@ impl Store for Sqlite {
 
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError> {
         self.is_for_reading()?;
-        let ending = retention.ending(Day::of(now_ms), &self.files.days()?);
+        let (today, sizes) = (Day::of(now_ms), self.files.days()?);
+        let ending = retention.ending(today, &sizes);
         for day in &ending {
             let mut days = locked(&self.days);
             days.remove(day);
             self.files.remove(*day)?;
         }
-        self.bound_today(Day::of(now_ms), retention)?;
-        self.write(|lite| gaps::end_counts(lite, Day::of(now_ms), retention))?;
+        for size in sizes.iter().filter(|size| size.day >= today) {
+            self.bound_day(size.day, retention)?;
+        }
+        self.write(|lite| gaps::end_counts(lite, today, retention))?;
         self.write(|lite| budget_counts::end(lite, now_ms))?;
         self.write(|lite| request_files::end(lite, now_ms))?;
         usage::end_hours(now_ms, |first| self.write(|lite| lite.execute(schema::SQLITE_END_HOURS, first)))?;

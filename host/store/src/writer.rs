@@ -5,6 +5,7 @@ mod handover;
 mod log;
 mod money;
 mod queue;
+mod steady_time;
 mod sums;
 mod turns;
 

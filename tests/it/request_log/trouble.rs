@@ -124,6 +124,38 @@ async fn no_request_and_no_content_is_lost_where_a_day_ends_or_a_clock_is_set() 
     }
 }
 
+/// What a clock that is wrong for a while ended would not come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_with_a_clock_that_is_months_ahead_ends_no_day_of_the_log() {
+    let upstream = provider().await;
+    let config = keeping("all", "", &upstream);
+    let mut clock = Trouble::none();
+    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+    let kept = Kept::start_as(clock.command(), folder, &config);
+    let mut ids = Vec::new();
+    for (model, stream) in [("openai", false), ("openai-t", true)] {
+        ids.push(own_id(&kept.ask(&OPENAI.request(model, stream)).await));
+    }
+    for id in &ids {
+        kept.content(id).await;
+    }
+    kept.stop();
+    let Kept { program, folder, .. } = kept;
+    drop(program);
+    clock.set_clock(90 * 86_400);
+    let kept = Kept::start_as(clock.command(), folder, &config);
+    // The days are looked at behind the first write, so before the second one.
+    for id in ["id-ahead-1", "id-ahead-2"] {
+        kept.ask(&OPENAI.request("openai", false).header("x-request-id", id)).await;
+        kept.of(id).await;
+    }
+    clock.set_clock(0);
+    for id in &ids {
+        kept.content(id).await;
+    }
+    kept.found("", 4).await;
+}
+
 /// Whether a share of one half has a request by its id: the last step of `splitmix64` of its last eight bytes, in
 /// millionths.
 fn is_of_half(id: &str) -> bool {

@@ -52,27 +52,28 @@ impl Sqlite {
         put_aside(path, reason);
     }
 
-    /// Begins a new part of today if its file has half of all bytes that may be kept.
-    pub(super) fn bound_today(&self, today: Day, retention: &Retention) -> Result<(), StoreError> {
+    /// Begins a new part of a day if its file has half of all bytes that may be kept: of today, and of days that a
+    /// clock which is ahead takes for today.
+    pub(super) fn bound_day(&self, day: Day, retention: &Retention) -> Result<(), StoreError> {
         let most = most_bytes(retention);
-        if self.files.size_of(today) <= most {
+        if self.files.size_of(day) <= most {
             return Ok(());
         }
         let mut days = locked(&self.days);
-        let path = self.files.day(today);
-        let open = match days.remove(&today).filter(|open| open.is_current(&path)) {
+        let path = self.files.day(day);
+        let open = match days.remove(&day).filter(|open| open.is_current(&path)) {
             Some(open) => open,
             None => self.open_day(&path)?,
         };
         // Without its write-ahead log, which has pages more than once. While the file is read, the next time will do.
-        if !connection::empty_log(&open.open.connection)? || self.files.size_of(today) <= most {
-            days.insert(today, open);
+        if !connection::empty_log(&open.open.connection)? || self.files.size_of(day) <= most {
+            days.insert(day, open);
             return Ok(());
         }
         drop(open);
-        let had_earlier = self.files.earlier(today).exists();
-        self.files.make_earlier(today)?;
-        tracing::warn!(day = %today, had_earlier, "today's request log is full: its older half ends before the day does");
+        let had_earlier = self.files.earlier(day).exists();
+        self.files.make_earlier(day)?;
+        tracing::warn!(%day, had_earlier, "today's request log is full: its older half ends before the day does");
         Ok(())
     }
 

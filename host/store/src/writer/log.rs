@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::Shared;
 use super::queue::Next;
+use super::steady_time::SteadyTime;
 use crate::batch::Batch;
 
 /// By how much the thread is nicer than others.
@@ -15,7 +16,7 @@ const NICE: i32 = 5;
 /// Writes batch after batch until the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
     give_way();
-    let mut days = LastLook::default();
+    let mut days = LastLook::begin(shared);
     loop {
         match shared.queue.next(shared.options.retain_every) {
             Next::Write(batch) => {
@@ -32,16 +33,26 @@ pub(super) fn run(shared: &Shared) {
     shared.queue.end();
 }
 
-/// When the days were looked at last for their end.
-#[derive(Debug, Default)]
-struct LastLook(Option<Instant>);
+/// When the days were looked at last for their end, and by which time.
+#[derive(Debug)]
+struct LastLook {
+    at: Option<Instant>,
+    time: SteadyTime,
+}
 
 impl LastLook {
+    /// Before anything is written. Of a database, its own clock tells what is over.
+    fn begin(shared: &Shared) -> Self {
+        let days = if shared.store.is_in_process() { shared.store.days() } else { Ok(Vec::new()) };
+        let newest = days.ok().and_then(|days| Some(days.last()?.day.next().start_ms()));
+        Self { at: None, time: SteadyTime::after(newest, Instant::now()) }
+    }
+
     /// Ends days, if it is time to look.
     fn look(&mut self, shared: &Shared) {
-        if self.0.is_none_or(|at| at.elapsed() >= shared.options.retain_every) {
-            retain(shared);
-            self.0 = Some(Instant::now());
+        if self.at.is_none_or(|at| at.elapsed() >= shared.options.retain_every) {
+            retain(shared, &mut self.time);
+            self.at = Some(Instant::now());
         }
     }
 }
@@ -105,9 +116,10 @@ fn halve(mut batch: Batch) -> Result<(Batch, Batch), Batch> {
     Ok((batch, second))
 }
 
-fn retain(shared: &Shared) {
+fn retain(shared: &Shared, time: &mut SteadyTime) {
     let Some(retention) = &shared.options.retention else { return };
-    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let here = time.now(clock, Instant::now());
     // What a node whose clock is ahead takes for over is not over for the others.
     let ended = shared.store.clock_ms().and_then(|there| shared.store.retain(here.min(there), retention));
     match ended {
