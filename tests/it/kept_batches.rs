@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
 use weir_tests::program::{ask, metric, until_kept};
-use weir_tests::{Folder, Program, Redis, Request, Upstream, clients};
+use weir_tests::{Folder, Program, Redis, Request, Trouble, Upstream, clients};
 
 use crate::{batch_operations, batch_results, batches};
 
@@ -111,8 +111,13 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(folder: &Folder, config: &str) -> Self {
+        Self::start_as(std::process::Command::new(weir_tests::program::file()), folder, config)
+    }
+
+    fn start_as(command: std::process::Command, folder: &Folder, config: &str) -> Self {
         let cache = weir_tests::plugins::target().join("test-cache");
-        let program = Program::start(folder, &cache, &format!("{config}\n[admin]\ntoken = \"{TOKEN}\"\n"));
+        let config = format!("{config}\n[admin]\ntoken = \"{TOKEN}\"\n");
+        let program = Program::start_as(command, folder, &cache, &config);
         let address = program.address();
         Self { program, address }
     }
@@ -287,6 +292,25 @@ async fn nodes_of_one_database_book_a_batch_once_and_one_takes_over_what_a_kille
             node.until_kept().await;
             node.until_booked(&batches, "one").await;
         }
+    }
+}
+
+/// A node asks for a batch for two days; those of a clock that is ahead are not over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_clock_is_days_ahead_books_what_a_killed_one_leaves() {
+    for batches in [of_openai().await, of_anthropic().await, of_operations().await] {
+        let Some(database) = Database::start() else { return };
+        let config = (batches.config)(&batches.upstream, SOON) + &format!("[store]\nurl = \"{}\"\n", database.url());
+        let folders = [(); 2].map(|()| folder(&batches));
+        let one = Node::start(&folders[0], &config);
+        assert_eq!(one.by_client("one", batches.create.clone()).await, 200);
+        one.until_kept().await;
+        drop(one);
+        let mut clock = Trouble::none();
+        clock.set_clock(5 * 86_400);
+        let ahead = Node::start_as(clock.command(), &folders[1], &config);
+        (batches.done)();
+        ahead.until_booked(&batches, "one").await;
     }
 }
 

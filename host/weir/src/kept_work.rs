@@ -87,9 +87,12 @@ impl Holder {
         let (begun, interval) = (Instant::now(), interval(&self.gateway));
         let for_ms = u64::try_from((interval * HELD_FOR).as_millis()).unwrap_or(u64::MAX);
         let room = self.gateway.room_for_work().saturating_sub(self.waiting.len());
-        let held = self.store.hold_work(WorkHold { process: self.process, for_ms, room });
+        // First, so that nothing is taken whose age is not known.
+        let now = self.store.clock_ms();
+        let hold = WorkHold { process: self.process, for_ms, room };
+        let held = now.and_then(|now| Ok((Duration::from_millis(now), self.store.hold_work(hold)?)));
         self.log_change(held.as_ref().err());
-        let Ok(HeldWork { kept, taken }) = held else { return };
+        let Ok((now, HeldWork { kept, taken })) = held else { return };
         let kept: HashSet<WorkName> = kept.into_iter().map(name_of).collect();
         // Files have one process that writes them.
         let until = (!self.store.is_in_process()).then(|| begun + interval * BOOKED_FOR);
@@ -98,7 +101,7 @@ impl Holder {
         self.waiting.extend(taken.into_iter().filter_map(parsed));
         let waiting = std::mem::take(&mut self.waiting);
         let count = waiting.len();
-        self.waiting = waiting.into_iter().filter_map(|work| self.gateway.restore_work(work)).collect();
+        self.waiting = waiting.into_iter().filter_map(|work| self.gateway.restore_work(work, now)).collect();
         if count > self.waiting.len() {
             tracing::info!(
                 batches = count - self.waiting.len(),

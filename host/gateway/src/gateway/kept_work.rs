@@ -39,10 +39,11 @@ impl Gateway {
 
     /// Goes on with work that the store has kept, and this process holds. Returns it if it cannot be read yet, since
     /// its provider is not configured, its caller is not known now, or other nodes have not told yet what they used of
-    /// its budgets; after the time for which Weir asks for work, it is given up.
-    pub fn restore_work(&self, work: KeptWork) -> Option<KeptWork> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let age = now.saturating_sub(Duration::from_millis(work.made_ms));
+    /// its budgets; after the time for which Weir asks for work, it is given up. `now` is the time since 1970 by the
+    /// clock that all nodes of the store have in common: this node's own may be ahead.
+    pub fn restore_work(&self, work: KeptWork, now: Duration) -> Option<KeptWork> {
+        let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = here.min(now).saturating_sub(Duration::from_millis(work.made_ms));
         let serving = self.serving.load_full();
         if self.owe_again(&serving, &work, age).is_some() {
             return None;
