@@ -10,7 +10,7 @@ use std::time::Duration;
 use weir_test_postgres::Database;
 use weir_tests::plugins::{root, target};
 use weir_tests::program::{self, ask, file};
-use weir_tests::{Answer, Folder, Program, Request, Trouble, Upstream};
+use weir_tests::{Answer, Disk, Folder, Program, Request, Trouble, Upstream};
 
 use crate::wire_format::{OPENAI, config_of};
 
@@ -123,13 +123,33 @@ async fn a_place_that_cannot_be_written_shows() {
     let folder = Folder::with(&["openai"]);
     let place = folder.path().join("weir.toml/state").display().to_string();
     let (program, address) = start(&folder, &config(&upstream), &[("WEIR_STORE__STATE_DIR".to_owned(), place)]);
-    program.until("the counts of budgets are not kept");
+    program.until("the counts of budgets are not kept: after a restart they start from zero");
     spend(address).await;
     let ready = ask(address, &Request::get("/ready")).await;
     assert_eq!((ready.status(), &ready.json()["status"]), (200, &"degraded".into()), "{}", ready.text());
     assert_eq!(ready.json()["budgets"]["state"], "failing");
     let metrics = ask(address, &Request::get("/metrics")).await.text();
     assert!(metrics.contains("\nweir_budgets_state 1"), "{metrics}");
+}
+
+/// Where counts were kept before the disk was full, the next start goes on from these, and the log says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_becomes_full_costs_what_was_counted_since_and_tells_so() {
+    let upstream = provider().await;
+    let (folder, config, mut trouble) = (Folder::with(&["openai"]), config(&upstream), Trouble::none());
+    let program = Program::start_as(trouble.command(), &folder, &target().join("test-cache"), &config);
+    let address = program.address();
+    spend(address).await;
+    program::until_budgets_are_kept(address, None).await;
+    trouble.set_disk(Disk::Full);
+    spend(address).await;
+    let told = program.until("the counts of budgets are not kept");
+    assert!(told.contains("they go on from those that were kept last"), "{told}");
+    assert_eq!(ask(address, &Request::get("/ready")).await.json()["budgets"]["state"], "failing");
+    drop(program);
+    let (again, address) = start(&folder, &config, &[]);
+    until_settled(address, TOKENS).await;
+    drop(again);
 }
 
 /// A configuration with a database, and a client whose requests are served without it.

@@ -121,6 +121,11 @@ impl KeptMetrics {
 
 fn log_failure(error: &KeepError) {
     match error {
+        KeepError::File(error @ BudgetFileError::Io { has_former: true, .. }) => tracing::error!(
+            %error,
+            "the counts of budgets are not kept: after a restart they go on from those that were kept last. Make room, or set \
+             `store.state_dir` to a folder that Weir can write to"
+        ),
         KeepError::File(error @ BudgetFileError::Io { .. }) => tracing::error!(
             %error,
             "the counts of budgets are not kept: after a restart they start from zero. Set `store.state_dir` to a folder that \

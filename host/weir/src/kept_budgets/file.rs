@@ -39,6 +39,8 @@ pub enum BudgetFileError {
         path: PathBuf,
         /// The system's error.
         cause: io::Error,
+        /// Whether a file from before is there, with which the next start goes on.
+        has_former: bool,
     },
     /// The file cannot be read.
     #[error(
@@ -175,7 +177,7 @@ impl BudgetFile {
         if !has_changed && self.stamp() == self.known {
             return Ok(Vec::new());
         }
-        let _turn = turn(&self.path).map_err(|cause| failed(&self.path, cause))?;
+        let _turn = turn(&self.path).map_err(|cause| self.failed(cause))?;
         let stamp = self.stamp();
         let kept = if stamp == self.known { None } else { Some(Self::read(&self.path)?.unwrap_or_default()) };
         let merged = self.agreed.merge(rows(), kept, Timestamp::now().as_second());
@@ -194,7 +196,12 @@ impl BudgetFile {
             text.push(b'\n');
             atomic_file::put(&self.path, &text, Readers::All)
         };
-        written().map_err(|cause| failed(&self.path, cause))
+        written().map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: io::Error) -> BudgetFileError {
+        let has_former = self.path.exists() || self.former.exists();
+        BudgetFileError::Io { path: self.path.clone(), cause, has_former }
     }
 
     fn stamp(&self) -> Option<Stamp> {
@@ -211,10 +218,6 @@ fn number(about: &fs::Metadata) -> u64 {
 #[cfg(not(unix))]
 fn number(_: &fs::Metadata) -> u64 {
     0
-}
-
-fn failed(path: &Path, cause: io::Error) -> BudgetFileError {
-    BudgetFileError::Io { path: path.to_owned(), cause }
 }
 
 /// Waits until no other process writes the file. The turn ends with the value, and with the process.
