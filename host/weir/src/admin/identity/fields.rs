@@ -61,6 +61,7 @@ const NOT_WRITTEN: [&str; 5] = ["schema", "id", "created", "disabled", "rotated"
 impl KeyFields {
     /// The fields of a new key.
     pub(super) fn parse(body: &Value) -> Result<Self, ChangeError> {
+        check_objects(body)?;
         Self::deserialize(body).map_err(|error| invalid("key", error.to_string()))
     }
 
@@ -136,6 +137,26 @@ pub(super) fn imported(body: &Value) -> Result<(KeyHash, NewKey), ChangeError> {
     Ok((hash, NewKey { disabled, ..KeyFields::parse(&fields)?.into_new() }))
 }
 
+/// Members that are objects, and members that are lists of objects.
+const OBJECTS: [&str; 6] = ["owner", "limits", "aliases", "metadata", "rates", "when"];
+const LISTS_OF_OBJECTS: [&str; 3] = ["budgets", "grants", "logins"];
+
+/// Refuses lists where objects belong. `serde` takes a list for an object's fields, one after the other, so that a
+/// mistake would be something else: `"limits": [5]` five requests a minute.
+fn check_objects(body: &Value) -> Result<(), ChangeError> {
+    for name in OBJECTS {
+        if body[name].is_array() {
+            return Err(invalid(name, "is an object"));
+        }
+    }
+    for name in LISTS_OF_OBJECTS {
+        if body[name].as_array().is_some_and(|items| items.iter().any(Value::is_array)) {
+            return Err(invalid(name, "is a list of objects"));
+        }
+    }
+    Ok(())
+}
+
 /// A value that is refused.
 pub(super) fn invalid(field: &str, problem: impl Into<String>) -> ChangeError {
     ChangeError::Invalid(Invalid { field: field.to_owned(), problem: problem.into() })
@@ -161,6 +182,7 @@ pub(super) fn patched_document(before: &Document, patch: &Value) -> Result<Docum
 }
 
 fn document(kind: Kind, mut value: Value, created: Timestamp) -> Result<Document, ChangeError> {
+    check_objects(&value)?;
     value["schema"] = Value::from(1);
     value["created"] = Value::from(created.to_string());
     Document::parse(kind, &value.to_string()).map_err(|error| invalid(kind.name(), error.to_string()))
@@ -199,6 +221,38 @@ mod tests {
             let refusal = read(wrong.clone()).unwrap_err().to_string();
             assert!(refusal.contains("`expires` must be a time such as"), "{wrong}: {refusal}");
         }
+    }
+
+    /// The members that the description shows as objects, and as lists of them.
+    #[test]
+    fn each_member_that_is_an_object_is_refused_as_a_list() {
+        const OPENAPI: &str = include_str!("openapi.json");
+        let described: Value = serde_json::from_str(OPENAPI).unwrap();
+        let schemas = &described["components"]["schemas"];
+        let schema = |of: &Value| match of["$ref"].as_str() {
+            Some(name) => schemas[name.rsplit('/').next().unwrap()].clone(),
+            None => of.clone(),
+        };
+        let is_object = |of: &Value| {
+            let of = schema(of);
+            of["type"] == "object" || of["allOf"].is_array()
+        };
+        let mut count = 0;
+        for name in ["KeyFields", "TeamFields", "OrganisationFields", "UserFields", "BudgetFields", "PriceFields"] {
+            let fields = schemas[name]["properties"].as_object().unwrap_or_else(|| panic!("{name} has fields"));
+            for (member, of) in fields {
+                let body = if is_object(of) {
+                    json!({ member: [null] })
+                } else if is_object(&of["items"]) {
+                    json!({ member: [[null]] })
+                } else {
+                    continue;
+                };
+                assert!(check_objects(&body).is_err(), "{name}: {member}");
+                count += 1;
+            }
+        }
+        assert!(count >= 12, "{count}");
     }
 
     /// The example of RFC 7396, and its cases that differ.
