@@ -1,6 +1,7 @@
 //! Keys of the store: made, used, limited, rotated, revoked; and what never shows of them.
 
 mod admin;
+mod chain;
 mod command;
 mod damaged;
 mod facts;
@@ -181,6 +182,19 @@ async fn both_texts_of_a_rotated_key_work_for_the_grace_and_count_as_one() {
     assert_eq!(ended.status(), 200, "{}", ended.text());
     let over = ask(&gateway, &old).await;
     assert_eq!((over.status(), code(&over)), (401, "api_key_expired".to_owned()));
+    // What both used is one key's.
+    let used = async {
+        loop {
+            let sums = admin(&gateway, "GET", "/usage?by=key", Value::Null).await.json();
+            let sums = sums["items"].as_array().unwrap().clone();
+            if sums.iter().any(|sum| sum["requests"] == 4) {
+                return sums;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let sums = weir_tests::soon("the sums of use", used).await;
+    assert_eq!((sums.len(), &sums[0]["name"]), (1, &json!(id)), "{sums:?}");
     let replaced = ask(&gateway, &new).await;
     assert_eq!((replaced.status(), code(&replaced)), (401, "invalid_api_key".to_owned()));
 }
@@ -318,19 +332,26 @@ async fn limits_and_budgets_of_a_team_hold_for_all_its_keys() {
 async fn a_secret_shows_once_and_never_in_the_log_the_audit_log_or_the_store() {
     let upstream = provider().await;
     let gateway = gateway(&upstream).await;
-    let (id, key) = made(&gateway, json!({"name": "build"})).await;
-    let rotated = admin(&gateway, "POST", &format!("/keys/{id}/rotate"), json!({})).await.json();
+    // A repetition by its idempotency key shows it again, so that it must be remembered for a while.
+    let create = asked("POST", "/keys", &json!({"name": "build"})).header("idempotency-key", "once");
+    let (made, again) = (gateway.ask(&create).await, gateway.ask(&create).await);
+    assert_eq!((made.status(), made.text()), (201, again.text()));
+    let text = |field: &str| made.json()[field].as_str().unwrap().to_owned();
+    let (id, key) = (text("id"), text("key"));
+    let rotate = asked("POST", &format!("/keys/{id}/rotate"), &json!({})).header("idempotency-key", "twice");
+    let rotated = gateway.ask(&rotate).await.json();
     let new = rotated["key"].as_str().unwrap().to_owned();
     assert_eq!(ask(&gateway, &new).await.status(), 200);
     drop(ask(&gateway, &format!("{new}x")).await);
     admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await;
     drop(ask(&gateway, &new).await);
     let mut texts = vec![log::text(), gateway.metrics().await];
-    for path in ["/keys", &format!("/keys/{id}")] {
+    for path in ["/keys", &format!("/keys/{id}"), "/requests", "/usage?by=key", "/overview", "/config"] {
         let text = admin(&gateway, "GET", path, Value::Null).await.text();
         assert!(!text.contains("sha256") && !text.contains("hash"), "{text}");
         texts.push(text);
     }
+    texts.push(admin(&gateway, "GET", "/audit", Value::Null).await.text());
     let files = std::fs::read_dir(gateway.folder.path()).unwrap().map(|entry| entry.unwrap().path());
     for path in files.filter(|path| path.file_name().unwrap().to_string_lossy().contains("weir")) {
         texts.push(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());

@@ -297,6 +297,93 @@ async fn answers_that_report_no_usage_are_estimated_in_both_lanes_whole_and_stre
     gateway.until_metric("weir_billing_unknown_total", 6.0).await;
 }
 
+/// What a provider does not tell, of all three that answer in the other formats as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Untold {
+    Missing,
+    Zero,
+    /// Only the input is told.
+    Output,
+}
+
+impl Untold {
+    /// A document, or the data of an event, whose usage is told so.
+    fn of(self, document: &Value) -> Value {
+        match document {
+            Value::Object(members) => {
+                let kept = members.iter().filter_map(|(name, value)| match &**name {
+                    "usage" | "usageMetadata" => Some((name.clone(), self.usage(value)?)),
+                    _ => Some((name.clone(), self.of(value))),
+                });
+                Value::Object(kept.collect())
+            }
+            Value::Array(items) => items.iter().map(|item| self.of(item)).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn usage(self, usage: &Value) -> Option<Value> {
+        let is_output =
+            |name: &str| ["output", "completion", "candidates", "total"].iter().any(|of| name.starts_with(of));
+        match self {
+            Self::Missing => None,
+            Self::Zero => {
+                let zero = usage.as_object().unwrap().iter().filter(|(_, value)| value.is_number());
+                Some(Value::Object(zero.map(|(name, _)| (name.clone(), json!(0))).collect()))
+            }
+            Self::Output => {
+                let told = usage.as_object().unwrap().iter().filter(|(name, _)| !is_output(name));
+                Some(Value::Object(told.map(|(name, value)| (name.clone(), value.clone())).collect()))
+            }
+        }
+    }
+
+    fn piece(self, piece: &str) -> String {
+        let line = |line: &str| match line.strip_prefix("data: ").map(serde_json::from_str::<Value>) {
+            Some(Ok(data)) => format!("data: {}", self.of(&data)),
+            _ => line.to_owned(),
+        };
+        piece.split('\n').map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn answer(self, to: WireFormat, stream: bool) -> Answer {
+        if stream {
+            return to.stream().iter().fold(to.begin(), |answer, piece| answer.piece(self.piece(piece))).end();
+        }
+        Answer::json(200, self.of(&serde_json::from_str(&to.whole()).unwrap()).to_string())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_provider_that_leaves_out_usage_is_free_in_any_lane() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let priced = config_of(&[OPENAI, ANTHROPIC, GEMINI], &upstream)
+        .replace("target = {", "price = { input = 1000000, output = 1000000 }\ntarget = {");
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &(priced + TOKENS)).await;
+    let mut booked = 0;
+    for to in [OPENAI, ANTHROPIC, GEMINI] {
+        for untold in [Untold::Missing, Untold::Zero, Untold::Output] {
+            upstream.script(move |request| untold.answer(to, to.wants_stream(request)));
+            let other = if to == OPENAI { ANTHROPIC } else { OPENAI };
+            for (client, model) in [(to, to.name.to_owned()), (to, to.translated()), (other, to.name.to_owned())] {
+                for stream in [false, true] {
+                    let what = format!("{untold:?} by {} for {}, {model}, stream {stream}", to.name, client.name);
+                    let before = gateway.metric("weir_billing_unknown_total").await;
+                    let reply = gateway.ask(&client.request(&model, stream)).await;
+                    assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
+                    let sum = settled(&gateway).await.as_u64().unwrap();
+                    let least = if untold == Untold::Output { 11 } else { 4 };
+                    assert!((booked + least..booked + 100).contains(&sum), "{what}: {booked} to {sum}");
+                    booked = sum;
+                    if untold == Untold::Missing {
+                        gateway.until_metric("weir_billing_unknown_total", before + 1.0).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_before_the_first_word_of_an_answer_keeps_the_reservation() {
     let begun = OPENAI.stream().remove(0);

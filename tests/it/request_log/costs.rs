@@ -219,8 +219,10 @@ async fn an_attempt_that_another_one_went_on_with_is_explained_and_priced_again_
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt_and_each_at_its_own_price() {
     let settings = [("timeouts = { first_byte = \"800ms\" }", ""), ("", "hedge = \"50ms\"")];
-    let cases = [false, true].into_iter().flat_map(|stream| settings.map(|settings| (settings, stream)));
-    for ((of_provider, of_model), stream) in cases {
+    // The one that answers is translated for the first client, and relayed for the second.
+    let cases = [(OPENAI, false), (OPENAI, true), (ANTHROPIC, false), (ANTHROPIC, true)];
+    let cases = cases.into_iter().flat_map(|case| settings.map(|settings| (settings, case)));
+    for ((of_provider, of_model), (client, stream)) in cases {
         let answer = if stream { ANTHROPIC.streamed() } else { Answer::json(200, ANTHROPIC.whole()) };
         let whole = Upstream::always(answer).await;
         let silent = Upstream::always(Answer::silence()).await;
@@ -229,7 +231,7 @@ async fn what_a_fallback_and_a_hedge_have_cost_is_explained_by_attempt_and_each_
         let config = resuming(ORDER, (&silent, of_model), &whole);
         let config = config.replacen("api_key = \"KEY\"\n", &format!("api_key = \"KEY\"\n{of_provider}\n"), 1);
         let kept = Kept::start_in(folder, &config);
-        let request = OPENAI.request("both", stream).header("authorization", &format!("Bearer {KEY}"));
+        let request = client.request("both", stream).header("authorization", &format!("Bearer {KEY}"));
         let reply = kept.ask(&request.header("x-request-id", "tried")).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("anthropic")), "{}", reply.text());
         let fact = kept.of("tried").await;
