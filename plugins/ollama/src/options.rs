@@ -2,8 +2,9 @@
 //! `mirostat`…) become extensions named `options.NAME`, and those that compatible servers have too are members of Chat.
 
 use weir_sdk::compat::wire::FORMAT as COMPATIBLE;
-use weir_sdk::json::{Object, RawValue, Rest, Str, list, object, text};
+use weir_sdk::json::{Object, Rest, Str, list, object, text};
 use weir_sdk::losses::Losses;
+use weir_sdk::sampling;
 use weir_sdk::types::{ChatRequest, Extension};
 
 use crate::{is_own, own};
@@ -58,8 +59,8 @@ fn count(options: &mut Rest<'_>, key: &str) -> Option<u32> {
 }
 
 fn whole(options: &mut Rest<'_>, key: &str) -> Option<String> {
-    let digits = |raw: &&RawValue| raw.get().trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
-    let seed = options.get(key).filter(digits).map(|raw| raw.get().to_owned())?;
+    let digits = |seed: &String| seed.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    let seed = options.get(key).filter(|raw| !raw.get().starts_with('"')).map(sampling::seed).filter(digits)?;
     options.take(key);
     Some(seed)
 }

@@ -6,6 +6,7 @@ use weir_sdk::compat::wire::FORMAT as CHAT;
 use weir_sdk::compat::{logprobs, usage};
 use weir_sdk::json::{self, Object, RawValue, Rest, Str};
 use weir_sdk::losses::{Losses, Once, extension, extensions, is_note};
+use weir_sdk::sampling::seed;
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::{
     Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Extension, Finish, Frame, HttpRequest,
@@ -40,7 +41,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
             temperature: wire.number("temperature"),
             top_p: wire.number("top_p"),
             top_k: wire.count("top_k"),
-            seed: wire.value("seed").map(|raw| raw.get().to_owned()),
+            seed: wire.value("seed").map(seed),
             stop: stop(wire.value("stop")),
             frequency_penalty: wire.number("frequency_penalty"),
             presence_penalty: wire.number("presence_penalty"),

@@ -1,6 +1,7 @@
 //! Sampling parameters as services take them whose temperature lies between 0 and 1, and which allow little of it
 //! beside thinking. What such a service would refuse is moved to the nearest value that it takes, or left out.
 
+use crate::json::{self, Number, RawValue};
 use crate::losses::Losses;
 use crate::types::Sampling;
 
@@ -8,6 +9,21 @@ use crate::types::Sampling;
 const NONE: &str = "the format has no place for it";
 /// The least `top_p` beside thinking.
 const MIN_BESIDE_THINKING: f64 = 0.95;
+
+/// Seeds up to here keep their value as a float.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The text of a seed. A whole number may be in quotes, as in the JSON of Protocol Buffers, or have a fraction or an
+/// exponent (`1.0`, `1e3`); any other value stays as it is.
+pub fn seed(raw: &RawValue) -> String {
+    let text = raw.get().trim_matches('"');
+    let whole = |number: &Number| number.0.fract() == 0.0 && number.0.abs() <= MAX_EXACT;
+    let is_float = text.contains(['.', 'e', 'E']);
+    match json::parse::<Number>(text).ok().filter(|number| is_float && whole(number)) {
+        Some(Number(number)) => format!("{number}"),
+        None => text.to_owned(),
+    }
+}
 
 /// The temperature to send. Beside thinking it is always 1.
 pub fn temperature(sampling: &Sampling, thinks: bool, losses: &mut Losses) -> Option<f64> {
@@ -74,6 +90,24 @@ fn differ(one: f64, other: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_whole_seed_counts_however_it_is_written() {
+        for (json, text) in [
+            ("42", "42"),
+            ("-1", "-1"),
+            ("42.0", "42"),
+            ("1e3", "1000"),
+            (r#""42""#, "42"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("1.5", "1.5"),
+            ("1e300", "1e300"),
+            ("true", "true"),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(seed(json::parse(json).unwrap()), text, "{json}");
+        }
+    }
 
     fn warm(temperature: f64) -> Sampling {
         Sampling { temperature: Some(temperature), ..Sampling::default() }

@@ -2,6 +2,7 @@
 
 use weir_sdk::json::{Count, Number, RawValue, Str, parse};
 use weir_sdk::losses::extensions;
+use weir_sdk::sampling::seed;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, OutputFormat, Part,
     ReasoningMode, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
@@ -42,7 +43,7 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, 
             temperature: number(body.temperature),
             top_p: number(body.p),
             top_k: body.k.map(|count| count.0).filter(|k| *k > 0),
-            seed: body.seed.map(|raw| raw.get().to_owned()),
+            seed: body.seed.map(seed),
             stop: body.stop_sequences.unwrap_or_default().into_iter().map(Str::into_string).collect(),
             frequency_penalty: number(body.frequency_penalty),
             presence_penalty: number(body.presence_penalty),

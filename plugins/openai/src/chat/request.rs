@@ -11,6 +11,7 @@ use weir_sdk::compat::end_user;
 use weir_sdk::compat::wire::{CacheControl, Content, Detail, FORMAT, Function, ToolCall, rest_json};
 use weir_sdk::json::{self, Count, Either, Number, RawValue, Rest, Seq, Str};
 use weir_sdk::losses::{Losses, extensions};
+use weir_sdk::sampling::seed;
 use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Role, Sampling};
 use weir_sdk::wire;
 
@@ -148,7 +149,7 @@ fn sampling(wire: &mut Request<'_>, kept: &mut Vec<Extension>) -> Result<Samplin
         temperature: wire.temperature.map(|n| n.0),
         top_p: wire.top_p.map(|n| n.0),
         top_k: params::limit(wire.top_k, "top_k", kept),
-        seed: wire.seed.map(|raw| raw.get().trim_matches('"').to_owned()),
+        seed: wire.seed.map(seed),
         stop: match wire.stop.take() {
             Some(Either::Text(one)) => vec![one.into_string()],
             Some(Either::List(list)) => list.into_iter().map(Str::into_string).collect(),
