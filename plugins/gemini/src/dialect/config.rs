@@ -1,6 +1,7 @@
 //! Parses `generationConfig`.
 
 use weir_sdk::json::{Number, RawValue, Str, object, parse};
+use weir_sdk::sampling::seed;
 use weir_sdk::types::{ChatRequest, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest, Sampling};
 
 use crate::provider::config::{FORMATS, OLD_SCHEMA, ONLY_TEXT, OWN_OUTPUT};
@@ -17,7 +18,7 @@ pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
         temperature: number(config.temperature),
         top_p: number(config.top_p),
         top_k: count(config.top_k),
-        seed: config.seed.map(|raw| raw.get().trim_matches('"').to_owned()),
+        seed: config.seed.map(seed),
         stop: config.stop.unwrap_or_default().into_iter().map(Str::into_string).collect(),
         frequency_penalty: number(config.frequency_penalty),
         presence_penalty: number(config.presence_penalty),
@@ -25,7 +26,7 @@ pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
         logprobs: config.logprobs,
         top_logprobs: count(config.top_logprobs),
     };
-    chat.reasoning = config.thinking.map(reasoning);
+    chat.reasoning = config.thinking.and_then(reasoning);
     output(config.mime.as_deref(), config.schema, config.json_schema, chat);
     if let Some(raw) = config.format {
         formats(raw, chat);
@@ -46,8 +47,12 @@ fn modalities(raw: &RawValue) -> weir_sdk::types::Extension {
 }
 
 /// Parses the settings for thinking. A budget of 0 disables thinking, -1 leaves it to the model. Thoughts are hidden
-/// unless requested.
-fn reasoning(config: wire::ThinkingConfig<'_>) -> ReasoningRequest {
+/// unless requested. Without a setting nothing is asked for.
+fn reasoning(config: wire::ThinkingConfig<'_>) -> Option<ReasoningRequest> {
+    let is_empty = config.include.is_none() && config.budget.is_none() && config.level.is_none();
+    if is_empty && config.rest.0.iter().all(|(_, raw)| raw.get() == "null") {
+        return None;
+    }
     let shown = config.include == Some(true);
     let budget = config.budget.map(|budget| budget.0);
     let effort = config.level.map(|level| level.to_ascii_lowercase());
@@ -64,13 +69,13 @@ fn reasoning(config: wire::ThinkingConfig<'_>) -> ReasoningRequest {
     if budget.is_none() {
         notes.push(note(ONLY_SHOWN));
     }
-    ReasoningRequest {
+    Some(ReasoningRequest {
         mode,
         effort,
         budget_tokens: budget.filter(|tokens| *tokens >= 0.0).map(|tokens| tokens as u32),
         summary: Some(if shown { "auto" } else { "omitted" }.to_owned()),
         extensions: notes,
-    }
+    })
 }
 
 fn output(mime: Option<&str>, old: Option<&RawValue>, new: Option<&RawValue>, chat: &mut ChatRequest) {

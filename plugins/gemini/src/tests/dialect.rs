@@ -223,8 +223,12 @@ fn members_beside_a_call_and_its_result_come_back() {
 fn thinking_is_wished_for_in_its_three_ways() {
     let read = |config| {
         let body = json!({"contents": [], "generationConfig": {"thinkingConfig": config}});
-        asked("m", "generateContent", &body).unwrap().reasoning.unwrap()
+        asked("m", "generateContent", &body).unwrap().reasoning
     };
+    for nothing in [json!({}), json!({"thinkingBudget": null})] {
+        assert_eq!(read(nothing), None);
+    }
+    let read = |config| read(config).unwrap();
     let dynamic = read(json!({"thinkingBudget": -1}));
     assert_eq!((dynamic.mode, dynamic.budget_tokens), (Some(ReasoningMode::Adaptive), None));
     assert_eq!(dynamic.summary.as_deref(), Some("omitted"));

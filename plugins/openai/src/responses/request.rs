@@ -60,7 +60,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     namespace::spread_calls(&mut messages);
     let tool_choice = wire.value("tool_choice").map(tool_choice);
     let mut kept = vec![note("dialect", "")];
-    let (output, reasoning) = (output(&mut wire, &mut kept), wire.object("reasoning").map(reasoning));
+    let (output, reasoning) = (output(&mut wire, &mut kept), wire.object("reasoning").and_then(reasoning));
     let top_logprobs = wire.count("top_logprobs");
     let asks_logprobs = wire.get("include").is_some_and(|list| list.get().contains(LOGPROBS));
     let request = ChatRequest {
@@ -188,14 +188,16 @@ fn output(wire: &mut Rest<'_>, kept: &mut Vec<Extension>) -> Option<OutputFormat
     })
 }
 
-fn reasoning(mut wire: Rest<'_>) -> ReasoningRequest {
+/// Parses `reasoning`; without a setting it asks for nothing.
+fn reasoning(mut wire: Rest<'_>) -> Option<ReasoningRequest> {
     // Its former name, which the specification still has.
     let former = wire.str("generate_summary");
-    ReasoningRequest {
+    let wanted = ReasoningRequest {
         mode: None,
         effort: wire.str("effort").map(Str::into_string),
         budget_tokens: None,
         summary: wire.str("summary").or(former).map(Str::into_string),
         extensions: extensions(FORMAT, wire),
-    }
+    };
+    (wanted != ReasoningRequest::default()).then_some(wanted)
 }

@@ -217,6 +217,18 @@ fn a_summary_is_asked_for_under_its_former_name_too() {
 }
 
 #[test]
+fn thinking_without_a_setting_is_not_asked_for() {
+    let asked = |reasoning: &str| {
+        let http = HttpRequest::post("v1/responses", format!(r#"{{"model":"m","input":"a","reasoning":{reasoning}}}"#));
+        request::parse(&Context::default(), &http).unwrap().request.reasoning
+    };
+    for nothing in ["null", "{}", r#"{"effort":null,"summary":null}"#] {
+        assert_eq!(asked(nothing), None, "{nothing}");
+    }
+    assert!(asked(r#"{"summary":"auto"}"#).is_some());
+}
+
+#[test]
 fn log_probabilities_are_asked_for_and_stand_with_their_texts() {
     let ask = |body: &str| {
         let http = HttpRequest::post("v1/responses", body.to_owned());
