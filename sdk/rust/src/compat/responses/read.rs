@@ -193,8 +193,11 @@ fn call(mut wire: Rest<'_>, kind: ToolKind, answered: bool) -> Option<Part> {
     let own = wire.get("id").filter(|_| answered).and_then(json::text);
     let id = wire.str("call_id").or(own)?;
     let name = wire.str("name")?;
-    let text = wire.str(if kind == ToolKind::Custom { "input" } else { "arguments" });
-    let call = ToolCall::new(id, name, text.map(Str::into_string).unwrap_or_default());
+    let member = if kind == ToolKind::Custom { "input" } else { "arguments" };
+    // Some write the arguments as an object.
+    let text = wire.str(member).map(Str::into_string);
+    let text = text.or_else(|| wire.value(member).map(|raw| raw.get().to_owned()));
+    let call = ToolCall::new(id, name, text.unwrap_or_default());
     Some(Part::ToolCall(ToolCall { kind, extensions: extensions(FORMAT, wire), ..call }))
 }
 
@@ -230,7 +233,8 @@ pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
     let whole = wire.get("content").filter(|_| wire.get("summary").is_some_and(|summary| summary.get() != "[]"));
     let summary = texts(wire.list("summary"));
     let content = texts(wire.list("content"));
-    let encrypted = wire.str("encrypted_content");
+    // Some servers write it empty where there is none.
+    let encrypted = wire.str("encrypted_content").filter(|value| !value.is_empty());
     // An item without words has an empty summary.
     let is_text = summary.is_empty() && !content.is_empty();
     let (words, kind) = if is_text { (content, "content") } else { (summary, "summary") };
@@ -308,6 +312,21 @@ mod tests {
         let Part::ToolResult(result) = &messages[1].parts[0] else { panic!("no result") };
         assert!(matches!(&result.content[..], [ResultPart::Json(json)] if json == r#"{"key":"secret"}"#));
         assert!(messages[2].parts.is_empty());
+    }
+
+    #[test]
+    fn arguments_may_be_an_object() {
+        let read = |arguments: &str| {
+            let json = format!(r#"{{"type":"function_call","call_id":"c","name":"f","arguments":{arguments}}}"#);
+            let Part::ToolCall(call) = item(json::parse(&json).unwrap(), None).parts.remove(0) else {
+                panic!("{json}")
+            };
+            assert!(call.extensions.is_empty(), "{call:?}");
+            call.arguments
+        };
+        assert_eq!(read(r#"{"a": 1}"#), r#"{"a": 1}"#);
+        assert_eq!(read(r#""{\"a\":1}""#), r#"{"a":1}"#);
+        assert_eq!(read("null"), "");
     }
 
     #[test]

@@ -206,6 +206,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn an_empty_value_of_encrypted_thinking_is_none() {
+        let item = r#"{"type":"reasoning","id":"rs","summary":[],"encrypted_content":""}"#;
+        let events = decode(&[
+            &format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#),
+            &format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{item}]}}}}"#),
+        ]);
+        assert!(!events.iter().any(|event| matches!(event, ChatEvent::Signature(_))), "{events:?}");
+    }
+
+    #[test]
     fn c33_a_final_answer_alone_brings_its_encrypted_thinking() {
         let events = decode(&[
             r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"E"}]}}"#,
