@@ -1,7 +1,7 @@
 //! Records what a translation loses.
 
 use crate::compat::content::BREAKPOINT;
-use crate::json::{Rest, object};
+use crate::json::{RawValue, Rest, Str, object};
 use crate::spelling;
 use crate::types::{Extension, Loss, LossKind, Opaque};
 
@@ -132,11 +132,12 @@ pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
 
 /// Keeps an object's remaining members as one extension; `None` if there are none.
 pub fn remainder(format: &str, key: &str, rest: &Rest<'_>) -> Option<Extension> {
-    if rest.0.is_empty() {
+    let is_said = |(_, raw): &&(Str<'_>, &RawValue)| raw.get() != "null";
+    if !rest.0.iter().any(|member| is_said(&member)) {
         return None;
     }
     let mut json = String::new();
-    object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+    object(&mut json, |o| rest.0.iter().filter(is_said).for_each(|(key, raw)| o.raw(key, raw.get())));
     Some(Extension { format: format.to_owned(), key: key.to_owned(), json })
 }
 
@@ -150,6 +151,8 @@ pub fn asks_nothing(member: &Extension) -> bool {
     match (member.key.as_str(), member.json.as_str()) {
         (_, "null") | ("store" | "echo", "false") | ("best_of", "1") | ("logit_bias", "{}") => true,
         ("annotations" | "safetySettings", list) => is_empty_list(list),
+        // That the model itself made a call, as it makes all calls of other formats.
+        ("caller", json) => is_direct(json),
         (ITEM, json) => is_mere_name(json),
         // Of parts with a cache hint, which says the same.
         (BREAKPOINT, _) => true,
@@ -161,6 +164,12 @@ pub fn asks_nothing(member: &Extension) -> bool {
 
 fn is_empty_list(json: &str) -> bool {
     json.strip_prefix('[').and_then(|list| list.strip_suffix(']')).is_some_and(|within| within.trim().is_empty())
+}
+
+/// Whether a caller is the model itself.
+fn is_direct(json: &str) -> bool {
+    let is_it = |(key, raw): &(Str<'_>, &RawValue)| &**key == "type" && raw.get() == "\"direct\"";
+    Rest::parse(json).is_ok_and(|members| members.0.iter().all(is_it))
 }
 
 /// Whether an object has nothing but an id and a state.
@@ -186,8 +195,8 @@ mod tests {
     #[test]
     fn members_that_remain_are_one_extension() {
         let kept = |text: &str| remainder("f", "k", &Rest::parse(text).unwrap()).map(|own| own.json);
-        assert_eq!(kept("{}"), None);
-        assert_eq!(kept(r#"{"a":1,"b":[ 2 ]}"#).as_deref(), Some(r#"{"a":1,"b":[ 2 ]}"#));
+        assert_eq!((kept("{}"), kept(r#"{"a":null}"#)), (None, None));
+        assert_eq!(kept(r#"{"a":1,"n":null,"b":[ 2 ]}"#).as_deref(), Some(r#"{"a":1,"b":[ 2 ]}"#));
     }
 
     #[test]
@@ -209,13 +218,15 @@ mod tests {
             ("annotations", "[]"),
             ("safetySettings", "[ ]"),
             ("store", "false"),
+            ("caller", r#"{"type":"direct"}"#),
         ];
         for (key, json) in nothing.into_iter().chain([(ITEM, own), (ITEM, "{}")]) {
             assert!(!lost(key, json), "{key}: {json}");
         }
         let something =
             [("a", "false"), ("annotations", "[{}]"), ("store", "true"), ("store", "{}"), ("plugins", "[]")];
-        for (key, json) in something.into_iter().chain([(ITEM, r#"{"phase":1}"#)]) {
+        let called = ("caller", r#"{"type":"code_execution_20250825","tool_id":"srvtoolu_1"}"#);
+        for (key, json) in something.into_iter().chain([(ITEM, r#"{"phase":1}"#), called]) {
             assert!(lost(key, json), "{key}: {json}");
         }
         let of_items = |key: &str| {

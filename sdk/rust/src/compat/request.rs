@@ -119,7 +119,10 @@ impl Writer<'_> {
         if self.quirks.logprobs_number {
             self.num(o, "logprobs", asks.then(|| f64::from(top.unwrap_or(1))));
         } else {
-            self.bool(o, "logprobs", sampling.logprobs);
+            let place = sampling.logprobs.and_then(|_| self.place_unless(o, "logprobs", !asks));
+            if let Some(place) = place {
+                place.push_str(if asks { "true" } else { "false" });
+            }
             self.num(o, "top_logprobs", top.map(f64::from));
         }
         let seed = seed::fit(self.quirks, sampling.seed.as_deref(), &mut self.losses);
@@ -253,10 +256,15 @@ impl Writer<'_> {
         if !present {
             return None;
         }
+        self.place_unless(o, member, false)
+    }
+
+    /// The place of a member. Where the provider has none, nothing is lost by a value that asks for nothing (`idle`).
+    fn place_unless<'o>(&mut self, o: &'o mut Object<'_>, member: &str, idle: bool) -> Option<&'o mut String> {
         match self.quirks.spelling(member) {
             Ok(spelling) => Some(o.value(spelling)),
             Err(reason) => {
-                self.losses.dropped(member, reason);
+                self.losses.dropped_if(!idle, member, reason);
                 None
             }
         }
@@ -268,7 +276,7 @@ impl Writer<'_> {
         if allowed.to_bits() != value.to_bits() {
             self.losses.clamped(member, "out of the provider's range");
         }
-        if let Some(place) = self.place(o, member, true) {
+        if let Some(place) = self.place_unless(o, member, is_default(member, value)) {
             json::number(place, allowed);
         }
     }
@@ -294,6 +302,15 @@ impl Writer<'_> {
         if self.refused.is_none() {
             self.refused = Some(Error::unsupported(field, message));
         }
+    }
+}
+
+/// Whether a number is what providers take where it is not said.
+fn is_default(member: &str, value: f64) -> bool {
+    match member {
+        "frequency_penalty" | "presence_penalty" => value == 0.0,
+        "n" => value <= 1.0,
+        _ => false,
     }
 }
 

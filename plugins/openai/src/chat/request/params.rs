@@ -22,6 +22,7 @@ pub(super) fn reasoning(wire: &mut super::Request<'_>, kept: &mut Vec<Extension>
         } else {
             thinking(&mut request, &mut members);
         }
+        members.0.retain(|(_, value)| value.get() != "null");
         if !members.0.is_empty() {
             request.extensions.push(extension(key, rest_json(&members)));
         }

@@ -125,6 +125,13 @@ fn blocks_of_thinking_do_not_replace_details_and_unknown_ones_stay_a_member() {
 }
 
 #[test]
+fn members_of_thinking_that_are_null_ask_for_nothing() {
+    assert_eq!(with(r#""reasoning":{"effort":null,"enabled":null}"#).request.reasoning, None);
+    let thinking = with(r#""thinking":{"type":"enabled","clear_thinking":null}"#).request.reasoning.unwrap();
+    assert!(thinking.extensions.is_empty(), "{thinking:?}");
+}
+
+#[test]
 fn thinking_is_asked_for_in_many_words() {
     let reasoning = |members: &str| with(members).request.reasoning.unwrap();
     assert_eq!(reasoning(r#""reasoning_effort":"low""#).effort.as_deref(), Some("low"));

@@ -16,6 +16,26 @@ fn citations_of_a_history_are_reported() {
 }
 
 #[test]
+fn parameters_that_ask_for_nothing_are_no_loss() {
+    const DROPS: &[Drop] = &[
+        Drop::unknown("n"),
+        Drop::unknown("logprobs"),
+        Drop::unknown("frequency_penalty"),
+        Drop::unknown("presence_penalty"),
+    ];
+    let few = Quirks { drops: DROPS, ..Quirks::COMPATIBLE };
+    let lost = |quirks: &Quirks, penalty, candidates, logprobs| {
+        let (frequency_penalty, presence_penalty) = (Some(penalty), Some(penalty));
+        let (candidates, logprobs) = (Some(candidates), Some(logprobs));
+        let sampling = Sampling { frequency_penalty, presence_penalty, candidates, logprobs, ..Sampling::default() };
+        rendered(quirks, ChatRequest { sampling, ..ChatRequest::default() })
+    };
+    assert_eq!(lost(&few, 0.0, 1, false).1, [""; 0]);
+    assert_eq!(lost(&few, 0.5, 2, true).1, ["frequency_penalty", "presence_penalty", "n", "logprobs"]);
+    assert_eq!(lost(&Quirks::COMPATIBLE, 0.0, 1, false).0["logprobs"], false);
+}
+
+#[test]
 fn all_refusals_of_a_message_are_sent() {
     let refusals = ["No.", "Never."].map(|words| Part::Refusal(words.into())).to_vec();
     let (body, losses) = rendered(&FULL, of(vec![Message::new(Role::Assistant, refusals)]));
