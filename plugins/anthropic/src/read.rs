@@ -168,7 +168,7 @@ fn redacted(mut block: Block<'_>) -> Result<Read, Error> {
 fn tool_call(mut block: Block<'_>) -> Result<ToolCall, Error> {
     let id = block.take_str("id")?.ok_or_else(|| required("id"))?;
     let name = block.take_str("name")?.ok_or_else(|| required("name"))?;
-    let arguments = block.rest.take("input").map_or_else(|| "{}".to_owned(), |input| input.get().to_owned());
+    let arguments = block.rest.value("input").map_or_else(|| "{}".to_owned(), |input| input.get().to_owned());
     let cache = cache(&mut block)?;
     let extensions = extensions(FORMAT, block.rest);
     Ok(ToolCall { id, name, kind: ToolKind::Function, arguments, signature: None, cache, extensions })

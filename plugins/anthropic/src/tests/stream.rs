@@ -5,11 +5,11 @@ use weir_sdk::adapter::{DialectChat, Encoder as _};
 use weir_sdk::compat::responses::note;
 use weir_sdk::testing::events::{delta, sign, signed_call, start, stop};
 use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, Opaque, PartDelta, PartKind,
-    PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+    CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, Opaque, Part, PartDelta,
+    PartKind, PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
 };
 
-use super::{context, decoded, encoded, fold};
+use super::{answered, context, decoded, encoded, fold};
 use crate::Anthropic;
 
 fn call(part: u32, id: &str, signature: Option<Signature>) -> ChatEvent {
@@ -83,6 +83,23 @@ fn c05_a_call_without_arguments_yields_an_empty_object() {
     let (frames, message) = rendered(vec![call(0, "a", None), stop(0)]);
     assert_eq!(message["content"][0]["input"], json!({}));
     assert!(frames.iter().any(|frame| frame.data.contains(r#""partial_json":"{}""#)));
+}
+
+#[test]
+fn c05_a_call_whose_input_is_null_has_no_arguments() {
+    let call = json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": null});
+    let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test",
+        "content": [call], "stop_reason": "tool_use", "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let Part::ToolCall(whole) = &answered(&body).candidates[0].parts[0] else { panic!("no call") };
+    assert_eq!(whole.arguments, "{}");
+    let frames = [
+        frame(&json!({"type": "message_start", "message": {"id": "msg_1"}})),
+        frame(&json!({"type": "content_block_start", "index": 0, "content_block": call})),
+        frame(&json!({"type": "content_block_stop", "index": 0})),
+        frame(&json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}})),
+        frame(&json!({"type": "message_stop"})),
+    ];
+    assert!(decoded(&frames, 1).contains(&delta(0, "{}")));
 }
 
 #[test]
@@ -335,7 +352,7 @@ fn c09_a_stream_and_a_whole_answer_have_the_same_content() {
     .collect();
     let frames: Vec<Frame> = std::iter::once(message_start()).chain(frames).collect();
     let (rendered, _) = encoded(&context("claude-test"), &decoded(&frames, 1));
-    let (shown, _) = super::shown(super::answered(&whole));
+    let (shown, _) = super::shown(answered(&whole));
     assert_eq!(super::meaning::of_response(fold::message(&rendered)), super::meaning::of_response(shown));
 }
 

@@ -191,6 +191,10 @@ fn floats(raw: &RawValue) -> Result<Vec<Vector>> {
 fn by_type(raw: &RawValue) -> Result<(Vec<Vector>, Option<Extension>)> {
     let mut types = Rest::parse(raw.get()).map_err(|error| unreadable(&error))?;
     types.0.retain(|(_, raw)| raw.get() != "null");
+    // A list without vectors beside others is that of a type which was not asked for.
+    if types.0.iter().any(|(_, raw)| raw.get() != "[]") {
+        types.0.retain(|(_, raw)| raw.get() != "[]");
+    }
     let vectors = if let Some(raw) = types.take("float") {
         floats(raw)?
     } else if let Some(raw) = types.take("base64") {

@@ -99,6 +99,15 @@ fn the_older_answer_is_a_bare_list_unless_types_are_named() {
 }
 
 #[test]
+fn an_empty_list_of_a_type_that_was_not_asked_for_hides_no_vectors() {
+    let text = r#"{"id":"x","embeddings":{"float":[],"int8":[[1,2]]}}"#;
+    let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+    let vectors = <Cohere as ProviderEmbeddings>::parse_response(&context(FORMAT), response).unwrap().embeddings;
+    let [Embedding { vector: Vector::Opaque(vector), .. }] = &vectors[..] else { panic!("{vectors:?}") };
+    assert_eq!((vector.kind.as_str(), vector.json.as_str()), ("int8", "[1,2]"));
+}
+
+#[test]
 fn an_answer_without_vectors_is_an_error() {
     for text in [r#"{"id":"x"}"#, r#"{"id":"x","embeddings":{}}"#, r#"{"message":"gone"}"#, "[]"] {
         let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };

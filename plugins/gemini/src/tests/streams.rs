@@ -61,6 +61,12 @@ fn c78_kinds_take_turns_and_an_empty_text_closes_nothing() {
 }
 
 #[test]
+fn members_of_a_part_that_are_null_are_as_if_absent() {
+    let part = json!({"text": "", "executableCode": null, "codeExecutionResult": null});
+    assert_eq!(story(&decoded(&context("m"), &[last(&json!([part]))], 1)), ["0: Complete"]);
+}
+
+#[test]
 fn c02_calls_are_whole_and_counted_for_the_stream() {
     let frames = [
         frame(&json!([{"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "S=="}])),

@@ -60,7 +60,7 @@ pub fn read_detail(detail: Detail<'_>, family: &str) -> ReasoningPart {
     kept.extend(detail.format.as_deref().map(|format| note("format", format)));
     kept.extend(index.filter(|index| *index != "null").map(|index| note("index", index)));
     ReasoningPart {
-        id: detail.id.map(Str::into_string),
+        id: detail.id.filter(|id| !id.is_empty()).map(Str::into_string),
         text: detail.text.or(detail.summary).map(Str::into_string),
         signature: detail.signature.filter(|value| !value.is_empty()).map(signed),
         encrypted: encrypted.then(|| signed(detail.data.unwrap_or_default())),
@@ -219,6 +219,12 @@ mod tests {
     fn c32_opaque_values_return_as_they_came() {
         let text = r#"[{"type":"reasoning.text","text":"hm","signature":"S","format":"anthropic-claude-v1","index":0},{"type":"reasoning.encrypted","data":"D","format":"google-gemini-v1","id":"t1","index":1}]"#;
         assert_eq!(there_and_back(text), text);
+    }
+
+    #[test]
+    fn an_empty_id_is_none() {
+        let details = json::parse(r#"[{"type":"reasoning.text","text":"a","id":""}]"#).unwrap();
+        assert_eq!(read(details, [None, None], UNKNOWN)[0].id, None);
     }
 
     #[test]

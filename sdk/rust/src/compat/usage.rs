@@ -2,7 +2,7 @@
 
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, FORMAT, rest_json};
-use crate::json::{self, Count, Object, Rest, Str};
+use crate::json::{self, Count, Number, Object, Rest, Str};
 use crate::losses::{extension, extensions};
 use crate::manifest::Bucket;
 use crate::types::{Extension, Unit, Usage};
@@ -47,7 +47,7 @@ fn parse(mut wire: wire::Usage<'_>, thinks_apart: bool) -> Option<Usage> {
     let (output, reasoning) = figures.output(thought, thinks_apart);
     let (input, [input_audio, input_image]) = modalities(input, &details.rest, |tokens| figures.has_beside(tokens));
     let (output, [output_audio, output_image]) = modalities(output, &output_details.rest, |_| false);
-    let searches = wire.rest.get("num_search_queries").and_then(|raw| raw.get().parse().ok());
+    let searches = wire.rest.get("num_search_queries").and_then(|raw| json::parse::<Number>(raw.get()).ok());
     let mut extensions = extensions(FORMAT, wire.rest);
     let cut = |name, given: Option<u32>, kept: Option<u32>| given.filter(|_| given != kept).map(|n| (name, n));
     let cuts = [cut("cached_tokens", cached, cache_read), cut("cache_write_tokens", written, cache_write)];
@@ -66,7 +66,7 @@ fn parse(mut wire: wire::Usage<'_>, thinks_apart: bool) -> Option<Usage> {
         extensions,
         ..Usage::default()
     };
-    let usage = usage.with_units(Unit::Search, searches);
+    let usage = usage.with_units(Unit::Search, searches.map(|number| number.0));
     (usage != Usage::default()).then_some(usage)
 }
 
@@ -136,7 +136,7 @@ pub fn parted(all: u32, read: Option<u32>, write: Option<u32>) -> (Option<u32>, 
 fn modalities(sum: Option<u32>, details: &Rest<'_>, beside: impl Fn(u32) -> bool) -> (Option<u32>, [Option<u32>; 2]) {
     let Some(mut left) = sum else { return (None, [None; 2]) };
     let parts = ["audio_tokens", "image_tokens"].map(|name| {
-        let given: u32 = details.get(name)?.get().parse().ok()?;
+        let Count(given) = json::parse(details.get(name)?.get()).ok()?;
         if beside(given) {
             return Some(given);
         }
@@ -327,6 +327,13 @@ mod tests {
         json::object(&mut out, |o| write(o, &foreign));
         assert!(out.contains(r#""prompt_tokens":7"#), "{out}");
         assert!(out.contains(r#""prompt_tokens_details":{"cache_write_tokens":4,"audio_tokens":2}"#), "{out}");
+    }
+
+    #[test]
+    fn figures_count_however_a_number_is_written() {
+        let text = r#"{"prompt_tokens":9.0,"completion_tokens":1e0,"prompt_tokens_details":{"image_tokens":4.0}}"#;
+        let usage = read(json::parse(text).unwrap()).unwrap();
+        assert_eq!((usage.input, usage.input_image, usage.output), (Some(5), Some(4), Some(1)));
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub(super) fn begin(
 fn call(block: &mut Block<'_>, names: &Names) -> Result<(Kind, Option<PartKind>)> {
     let id = block.take_str("id")?.ok_or_else(|| Error::unreadable("a tool call has no id"))?;
     let name = block.take_str("name")?.ok_or_else(|| Error::unreadable("a tool call has no name"))?;
-    let input = block.rest.take("input").map_or("{}", RawValue::get).to_owned();
+    let input = block.rest.value("input").map_or("{}", RawValue::get).to_owned();
     let name = names.restore(name);
     let answer = name.is_empty();
     let start = ToolStart { id, name, kind: ToolKind::Function, signature: None };

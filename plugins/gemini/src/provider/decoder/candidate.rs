@@ -144,6 +144,7 @@ impl Stream {
     }
 
     fn part(&mut self, mut wire: wire::Part<'_>, names: &Names, events: &mut Vec<ChatEvent>) -> Result<()> {
+        wire.rest.0.retain(|(_, raw)| raw.get() != "null");
         if let Some(call) = &mut wire.call
             && (self.partial.is_some() && call.name.is_none() || call.is_partial())
         {
