@@ -381,7 +381,8 @@ export interface Face {
    * the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
    * requests in a file, as those of `model` are. Behind the name of a member in braces, a pointer is at an id of what answers
    * make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*\/message/audio/id`. In a
-   * multipart body `/NAME` stands for the field of that name. Of a session, they are at places of the client's messages.
+   * multipart body `/NAME` stands for the field of that name. Of a session, they are at places of the client's messages,
+   * and those behind a name in braces at places of the provider's.
    */
   objectIds: string[];
   features: Feature[];

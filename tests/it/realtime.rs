@@ -10,6 +10,7 @@ mod hidden;
 mod idle;
 mod money;
 mod named;
+mod resumed;
 
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, SessionProvider, WebSocket, log};

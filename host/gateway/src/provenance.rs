@@ -19,7 +19,7 @@
 //! | `kept_file` | what a store keeps of that |
 //! | `made` | finds the ids of the objects that an answer made |
 //! | `made_places` | finds them at the places of answers that a manifest names |
-//! | `making` | records the objects at these places as their client's |
+//! | `making` | records the objects at these places as their client's, of an answer and of a session's messages |
 //! | `sent_words` | keeps the words of a body that may be ids |
 //! | `short_strings` | finds the strings of a request that may name objects |
 //! | `others_objects` | looks for other clients' objects in a request |
@@ -50,7 +50,7 @@ pub use carried::Carried;
 pub use kept_file::{FileSearch, FileStore, FileTerms, KeptFile};
 pub(crate) use made::LONGEST_ID;
 pub use made_places::MadePlaces;
-pub(crate) use making::Making;
+pub(crate) use making::{MadeInSession, Making};
 pub(crate) use others_objects::{OthersSearch, anothers, anothers_in_field, anothers_in_text};
 pub(crate) use owners::not_here;
 pub use owners::{ObjectKind, Owners};

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use weir_tests::{Gateway, Request, SessionProvider, WebSocket};
 
 use super::money::tokens;
+use super::named::{models, naming};
 use super::{CLIENT, PATH, asks, begun, client, config, realtime};
 use crate::keys::tokens::{Key, claims, issuer, issuers};
 use crate::keys::{TOKEN, admin, made};
@@ -72,6 +73,55 @@ async fn a_key_that_is_disabled_deleted_rotated_moved_or_loses_a_right_ends_its_
         assert_eq!(ends(&mut own).await, expected, "{method} {path}");
         lives(&mut other).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_key_counts_from_the_next_message_of_its_sessions_on() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::from_file(&(administered(&provider) + &models())).await;
+    let (id, key) = made(&gateway, json!({"name": "k", "models": ["rt", "ears"]})).await;
+    let mut own = session(&gateway, &provider, &key).await;
+    let change = async |body: Value| {
+        let reply = admin(&gateway, "PATCH", &format!("/keys/{id}"), body).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+    };
+    let sent = naming("rt", "ears");
+    for (allowed, passes) in [
+        (json!(["rt", "ears"]), true),
+        (json!(["rt"]), false),
+        (json!(["rt", "ea*"]), true),
+        (json!(["rt", "other"]), false),
+        (Value::Null, true),
+        (json!(["rt"]), false),
+    ] {
+        change(json!({"models": allowed})).await;
+        own.0.frame(true, 1, sent.as_bytes()).await;
+        if passes {
+            assert_eq!(own.1.hear().await.text(), naming("gpt-realtime", "gpt-scribe"), "{allowed}");
+        } else {
+            let error = own.0.hear().await.json();
+            assert_eq!(error["error"]["param"], "session.audio.input.transcription.model", "{allowed}: {error}");
+        }
+        lives(&mut own).await;
+    }
+    // What the key may not send as a text, it may not send as bytes that cannot be read.
+    own.0.frame(true, 2, b"\xff").await;
+    assert_eq!(own.0.hear().await.json()["type"], "error");
+    // In the midst of a message, whose start is with the provider.
+    own.0.frame(false, 1, &[b"{\"type\":\"x\",\"pad\":\"".to_vec(), vec![b'x'; 300 << 10]].concat()).await;
+    assert!(!own.1.hear().await.fin, "the start of the message");
+    assert_eq!(admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    own.0.frame(true, 0, b"\"}").await;
+    own.1.until_closed_within_a_message(1001).await;
+    assert_eq!(own.0.hear().await.json()["error"]["code"], "api_key_disabled");
+    assert_eq!(own.0.hear().await.close().0, 1008);
+    // Whole, and at once.
+    let (id, key) = made(&gateway, json!({"name": "next"})).await;
+    let mut own = session(&gateway, &provider, &key).await;
+    lives(&mut own).await;
+    assert_eq!(admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    own.0.say(&json!({"type": "session.update"})).await;
+    assert_eq!(ends(&mut own).await, "api_key_disabled", "the provider gets none of it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,10 +7,10 @@ use weir_tests::{Gateway, SessionProvider, WebSocket};
 use super::money::{tokens, until_booked};
 use super::{CLIENT, client, realtime};
 
-const PATH: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
-const KEY: &str = "AIzaSyB7dK2wQ9mZt4RbX1yLc8VnA6dHs3JgE5p";
+pub(super) const PATH: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+pub(super) const KEY: &str = "AIzaSyB7dK2wQ9mZt4RbX1yLc8VnA6dHs3JgE5p";
 
-fn config(provider: &SessionProvider) -> String {
+pub(super) fn config(provider: &SessionProvider) -> String {
     format!(
         "[[providers]]\nname = \"g\"\nadapter = \"gemini\"\nurl = \"{}v1beta/\"\napi_key = \"{KEY}\"\n\
          [[models]]\nalias = \"live\"\ntarget = {{ provider = \"g\", model = \"gemini-live\" }}\n\
@@ -19,7 +19,7 @@ fn config(provider: &SessionProvider) -> String {
     )
 }
 
-fn setup(model: &str) -> Value {
+pub(super) fn setup(model: &str) -> Value {
     json!({"setup": {"generationConfig": {"responseModalities": ["AUDIO"]}, "model": model}})
 }
 

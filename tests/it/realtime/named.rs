@@ -9,7 +9,7 @@ use super::{CLIENT, PATH, client, config, session};
 const FREE: &str = "weir-d-0123456789abcdef";
 
 /// Models beside `rt`: one at its provider that the client may use, one that it may not, and one at another provider.
-fn models() -> String {
+pub(super) fn models() -> String {
     "[[providers]]\nname = \"q\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/\"\napi_key = \"other-0123456789abcdef\"\n\
      [[models]]\nalias = \"ears\"\ntarget = { provider = \"p\", model = \"gpt-scribe\" }\n\
      [[models]]\nalias = \"dear\"\ntarget = { provider = \"p\", model = \"gpt-dear\" }\n\
@@ -31,7 +31,7 @@ async fn session_of(gateway: &Gateway, provider: &SessionProvider, key: &str) ->
 }
 
 /// A message that gives a session this model and this one for transcripts, as a client may write it.
-fn naming(model: &str, scribe: &str) -> String {
+pub(super) fn naming(model: &str, scribe: &str) -> String {
     format!(
         r#"{{"type":"session.update", "session":{{"model": "{model}","audio":{{"input":{{"transcription":{{"model":"{scribe}"}}}}}}}}}}"#
     )

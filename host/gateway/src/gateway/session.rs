@@ -26,6 +26,7 @@ use crate::admission::AdmissionPermit;
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
 use crate::observe::log::current;
+use crate::provenance::Carried;
 use crate::realtime::{NAME, SessionOwner, SessionPlace};
 use crate::serving::Serving;
 use weir_identity::ephemeral::EphemeralKey;
@@ -87,6 +88,7 @@ impl Gateway {
             span: span.clone(),
             held,
             owners: Arc::clone(self.reasoning_cache.owners()),
+            provenance: Arc::clone(self.reasoning_cache.provenance()),
         };
         let id = Arc::clone(&session.id);
         let Some(model) = session.handshake.model.clone() else {
@@ -95,7 +97,7 @@ impl Gateway {
         if let Some(record) = record.as_mut() {
             record.set_model(Some(&model));
         }
-        let opened = match session.open(&model, permit, record).await {
+        let opened = match session.open(&model, &Carried::default(), permit, record).await {
             Ok(opened) => opened,
             Err(refusal) => return self.refuse_session(&session.endpoint, refusal, &id, record),
         };

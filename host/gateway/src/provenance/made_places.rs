@@ -2,6 +2,7 @@
 //! answer and in each frame of a stream, in chunked bytes of any framing of text. It keeps no more than an id: frames,
 //! which may be large, are not put together for it, as [`weir_wire::peek`] needs them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use memchr::memchr2;
@@ -189,11 +190,20 @@ impl PlaceScanner {
         let depth = self.levels.len();
         let is_id = self.places.filtered(self.next, |place| place.len() == depth) != 0;
         if is_id && (1..=LONGEST_ID).contains(&self.string.len()) {
-            found(&self.string);
+            found(&unescaped(&self.string));
         }
         self.is_name = self.next == 0;
         self.next = 0;
     }
+}
+
+/// A string's content as its reader has it, without escapes, which some servers write for signs such as `=`.
+fn unescaped(string: &[u8]) -> Cow<'_, [u8]> {
+    if !string.contains(&b'\\') {
+        return Cow::Borrowed(string);
+    }
+    let text = [b"\"", string, b"\""].concat();
+    serde_json::from_slice::<String>(&text).map_or(Cow::Borrowed(string), |text| Cow::Owned(text.into_bytes()))
 }
 
 #[cfg(test)]
@@ -232,6 +242,12 @@ mod tests {
         let text = ": a \" in a comment\n\nevent: begin\ndata: {\"part\":{\"id\":\"x-1\"}}\n\ndata: {\"part\":\ndata: {\"id\":\"x-2\",\n\
                     data: \"more\":[[[{\"part\":{\"id\":\"no\"}}]]]}}\n\ndata: [DONE]\n\ndata: {\"part\":{\"id\":\"x-3\"}}\n\n";
         assert_eq!(ids(&["/part/id"], text), ["x-1", "x-2", "x-3"]);
+    }
+
+    #[test]
+    fn an_id_is_found_as_its_reader_has_it() {
+        let text = r#"{"id":"a\u003d\/b\\"}{"id":"broken\x"}{"\u0069d":"no"}"#;
+        assert_eq!(ids(&["/id"], text), [r"a=/b\", r"broken\x"]);
     }
 
     #[test]

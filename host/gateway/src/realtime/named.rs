@@ -1,14 +1,15 @@
 //! What the messages of a session's client may name: the session's own model, further models that the client may use,
-//! and objects that are not another client's. Names of models become those of the session's provider.
+//! and objects that are not another client's. Names of models become those of the session's provider. What the provider
+//! makes in the session, such as a handle by which it can be resumed, is its client's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use crate::admission::not_allowed;
 use crate::auth::Caller;
 use crate::dialect::request_peek::ObjectIds;
-use crate::provenance::{OthersSearch, Owners, not_here};
+use crate::provenance::{MadeInSession, OthersSearch, Owners, not_here};
 use crate::route::Target;
 use crate::serving::Serving;
 use weir_realtime::named::{Name, Named};
@@ -16,11 +17,10 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_wire::peek::{Edit, splice};
 
-/// The rights of a session's caller to what its messages name.
+/// The rights of a session's caller to what its messages name. Who that is, with the rights of the moment, is an
+/// argument.
 #[derive(Debug)]
 pub(crate) struct NameRights {
-    /// Whose session it is.
-    pub(crate) caller: Caller,
     /// What the session is served from.
     pub(crate) serving: Arc<Serving>,
     /// Where the session leads.
@@ -31,6 +31,8 @@ pub(crate) struct NameRights {
     pub(crate) model: String,
     /// `None` if clients need not be kept apart.
     pub(crate) objects: Option<ObjectRights>,
+    /// What the provider's messages make; `None` if they make nothing.
+    pub(crate) made: Option<Mutex<MadeInSession>>,
 }
 
 /// The rights of a caller to objects that providers keep.
@@ -38,32 +40,41 @@ pub(crate) struct NameRights {
 pub(crate) struct ObjectRights {
     /// Which client made which object.
     pub(crate) owners: Arc<Owners>,
-    /// Whether the caller may name only objects that are known to be its own.
-    pub(crate) is_bound: bool,
+    /// Whether the requests of the session's adapter make objects: a restricted caller may then name only objects that
+    /// are known to be its own.
+    pub(crate) are_made: bool,
 }
 
 impl NameRights {
-    /// Whether every message must be read, since the caller may not use every model.
-    pub(super) fn bind(&self) -> bool {
-        !self.caller.may_use_all()
-    }
-
     /// Searches a piece of a message for objects of other clients. With the last piece they are refused.
-    pub(super) fn search(&self, search: &mut OthersSearch, piece: &[u8], is_last: bool) -> Result<(), Fault> {
+    pub(super) fn search(
+        &self,
+        tenant: &str,
+        search: &mut OthersSearch,
+        piece: &[u8],
+        is_last: bool,
+    ) -> Result<(), Fault> {
         let Some(ObjectRights { owners, .. }) = &self.objects else { return Ok(()) };
         if !owners.has_any() {
             return Ok(());
         }
-        let anothers = search.push(owners, &self.caller.tenant, piece, is_last);
+        let anothers = search.push(owners, tenant, piece, is_last);
         anothers.map_or(Ok(()), |id| Err(not_here(&id)))
+    }
+
+    /// Records what a piece of a provider's message makes as the client's, before the client has it.
+    pub(super) fn see(&self, piece: &[u8], is_last: bool) {
+        if let Some(made) = &self.made {
+            made.lock().unwrap_or_else(PoisonError::into_inner).see(piece, is_last);
+        }
     }
 
     /// Checks what a message names that ends with these bytes, and returns the bytes with the provider's names for
     /// models. Where the message `is_whole`, that is possible; otherwise its start is with the provider already.
-    pub(super) fn review(&self, names: &[Name], bytes: Bytes, is_whole: bool) -> Result<Bytes, Fault> {
+    pub(super) fn review(&self, caller: &Caller, names: &[Name], bytes: Bytes, is_whole: bool) -> Result<Bytes, Fault> {
         let mut edits = Vec::new();
         for name in names {
-            edits.extend(self.edit(name).map_err(|fault| fault.at(name.member()))?);
+            edits.extend(self.edit(caller, name).map_err(|fault| fault.at(name.member()))?);
         }
         if edits.is_empty() {
             return Ok(bytes);
@@ -81,16 +92,16 @@ impl NameRights {
     }
 
     /// The edit by which a name becomes the provider's, if it differs and the caller may use what it names.
-    fn edit(&self, name: &Name) -> Result<Option<Edit>, Fault> {
+    fn edit(&self, caller: &Caller, name: &Name) -> Result<Option<Edit>, Fault> {
         let Some(text) = &name.name else {
-            let is_bound = self.bind() && name.named != Named::Object;
+            let is_bound = !caller.may_use_all() && name.named != Named::Object;
             let message = "a model must be named by a text: this key may not use every one";
             return if is_bound { Err(Fault::invalid(message)) } else { Ok(None) };
         };
         let theirs = match name.named {
-            Named::Object => return self.permit_object(text).map(|()| None),
-            Named::OwnModel => self.own(text)?,
-            Named::FurtherModel => self.further(text)?,
+            Named::Object => return self.permit_object(caller, text).map(|()| None),
+            Named::OwnModel => self.own(caller, text)?.map(str::to_owned),
+            Named::FurtherModel => self.further(caller, text)?,
         };
         let differs = theirs.filter(|theirs| *theirs != *text);
         Ok(differs.map(|theirs| Edit::text(name.range.clone(), &format!("{}{theirs}", name.front))))
@@ -102,9 +113,9 @@ impl NameRights {
         [self.asked.as_str(), self.model.as_str(), theirs].contains(&name).then_some(theirs)
     }
 
-    fn own(&self, name: &str) -> Result<Option<&str>, Fault> {
+    fn own(&self, caller: &Caller, name: &str) -> Result<Option<&str>, Fault> {
         let own = self.own_name(name);
-        if own.is_none() && self.bind() {
+        if own.is_none() && !caller.may_use_all() {
             let message = format!(
                 "a session stays with its model, which is `{}`: begin another session for another model",
                 self.asked
@@ -112,26 +123,26 @@ impl NameRights {
             return Err(Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403));
         }
         if own.is_none() {
-            self.refuse_guarded(&[name])?;
+            self.refuse_guarded(caller, &[name])?;
         }
         Ok(own)
     }
 
-    fn further<'a>(&'a self, name: &'a str) -> Result<Option<&'a str>, Fault> {
+    fn further(&self, caller: &Caller, name: &str) -> Result<Option<String>, Fault> {
         if let Some(own) = self.own_name(name) {
-            return Ok(Some(own));
+            return Ok(Some(own.to_owned()));
         }
-        if !self.caller.may_use(name) {
-            return Err(not_allowed(&self.caller, name));
+        if !caller.may_use(name) {
+            return Err(not_allowed(caller, name));
         }
-        let meant = self.caller.stored.as_ref().map_or(name, |stored| stored.model(name));
-        self.refuse_guarded(&[name, meant])?;
-        let Some(route) = self.serving.routes.find(meant) else { return Ok(Some(meant)) };
+        let meant = caller.stored.as_ref().map_or(name, |stored| stored.model(name));
+        self.refuse_guarded(caller, &[name, meant])?;
+        let Some(route) = self.serving.routes.find(meant) else { return Ok(Some(meant.to_owned())) };
         let there = route.targets.iter().flatten().find(|target| *target.label == *self.target.label);
         match there {
-            Some(target) => Ok(Some(target.model(meant))),
+            Some(target) => Ok(Some(target.model(meant).to_owned())),
             // The provider may have a model of its own by this name.
-            None if !self.bind() => Ok(Some(meant)),
+            None if caller.may_use_all() => Ok(Some(meant.to_owned())),
             None => {
                 let message = format!("the model `{name}` is not one of the session's provider");
                 Err(Fault::new(Side::Client, ErrorKind::Unsupported, message))
@@ -141,7 +152,7 @@ impl NameRights {
 
     /// Refuses a model by these names whose guards would have to judge the session. Those of its own model were asked
     /// before.
-    fn refuse_guarded(&self, names: &[&str]) -> Result<(), Fault> {
+    fn refuse_guarded(&self, caller: &Caller, names: &[&str]) -> Result<(), Fault> {
         let Serving { guards, routes, .. } = &*self.serving;
         if !guards.differ_by_model() {
             return Ok(());
@@ -149,14 +160,25 @@ impl NameRights {
         let aliases = names.iter().flat_map(|name| routes.aliases_of(name));
         let found = names.iter().filter_map(|name| routes.find(name)).map(|route| route.alias.as_str());
         let names: Vec<&str> = names.iter().copied().chain(aliases).chain(found).collect();
-        guards.refuse_unreadable(&self.caller, &names, "realtime sessions")
+        guards.refuse_unreadable(caller, &names, "realtime sessions")
     }
 
-    fn permit_object(&self, name: &str) -> Result<(), Fault> {
-        let Some(ObjectRights { owners, is_bound: true }) = &self.objects else { return Ok(()) };
+    /// Checks that a name is none of another client's object, and, where the caller is restricted, that it is one of
+    /// its own or a url. Unlike the ids of objects, a handle of a session is no word.
+    fn permit_object(&self, caller: &Caller, name: &str) -> Result<(), Fault> {
+        let Some(ObjectRights { owners, are_made }) = &self.objects else { return Ok(()) };
         let mut named = ObjectIds::default();
         named.add(name);
-        let is_unproved = |id: &&String| named.is_kept(id) && !owners.is_own(id.as_bytes(), &self.caller.tenant);
-        named.all().find(is_unproved).map_or(Ok(()), |id| Err(not_here(id)))
+        let ids = || named.all().map(String::as_str).chain([name]);
+        let is_own = ids().any(|id| owners.is_own(id.as_bytes(), &caller.tenant));
+        let must_be_own = *are_made && caller.is_restricted() && !name.contains("://");
+        let is_anothers = || ids().any(|id| owners.is_anothers(id.as_bytes(), &caller.tenant));
+        if !is_own && (must_be_own || is_anothers()) {
+            return Err(not_here(name));
+        }
+        if let Some(made) = &self.made {
+            made.lock().unwrap_or_else(PoisonError::into_inner).named(name);
+        }
+        Ok(())
     }
 }

@@ -107,7 +107,7 @@ impl Session {
 
     /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
     pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
-        let Self { provider, context, configuring, responses, mut account, place, mut caller_check, held, mut leaving } =
+        let Self { provider, context, configuring, responses, mut account, place, caller_check, held, mut leaving } =
             self;
         let UpstreamSession { io, mut redactor, .. } = provider;
         let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
@@ -122,6 +122,7 @@ impl Session {
             confirmation: Confirmation::new(configuring.is_some()),
             clock: Clock::start(),
             place,
+            caller_check,
             context,
         };
         let ending = tokio::select! {
@@ -129,7 +130,7 @@ impl Session {
             ending = relay.serve_provider(&mut from_provider, &mut redactor, &mut account) => ending,
             ending = relay.expire() => ending,
             ending = relay.watch() => ending,
-            fault = caller_check.lost() => Ending::Refused(fault),
+            fault = relay.caller_check.lost() => Ending::Refused(fault),
             ending = relay.leave(&mut leaving) => ending,
         };
         Box::pin(relay.end(ending, from_client, from_provider, account)).await;
@@ -187,6 +188,7 @@ struct Relay {
     confirmation: Confirmation,
     clock: Clock,
     place: SessionPlace,
+    caller_check: CallerCheck,
     context: SessionContext,
 }
 
@@ -274,6 +276,7 @@ impl Relay {
     async fn pass_to_provider(&self, part: Part, reader: &mut ClientReader) -> Result<(), Ending> {
         let Part { kind, bytes, is_first, is_last } = part;
         let SessionContext { tap, names: rights, .. } = &self.context;
+        let caller = self.caller_check.now().map_err(Ending::Refused)?;
         // A message whose start is with the provider is not withheld, and where the format has no message for errors,
         // the reason is in the close frame.
         let can_withhold = is_first && is_last && self.has_errors();
@@ -281,12 +284,12 @@ impl Relay {
             Ok(request) => request,
             // What is no text is no JSON either, as far as formats go; but it might be a name that its client may not
             // use.
-            Err(_) if kind == Kind::Binary && !rights.bind() => ReadRequest::default(),
+            Err(_) if kind == Kind::Binary && caller.may_use_all() => ReadRequest::default(),
             Err(error) if can_withhold => return self.report(&Fault::invalid(error.to_string())).await,
             Err(error) => return Err(Ending::Unread(error)),
         };
-        let searched = rights.search(&mut reader.others, &bytes, is_last);
-        let bytes = match searched.and_then(|()| rights.review(&names, bytes, is_first && is_last)) {
+        let searched = rights.search(&caller.tenant, &mut reader.others, &bytes, is_last);
+        let bytes = match searched.and_then(|()| rights.review(&caller, &names, bytes, is_first && is_last)) {
             Ok(bytes) => bytes,
             Err(fault) if can_withhold => return self.report(&fault).await,
             Err(fault) => return Err(Ending::Refused(fault)),
@@ -324,6 +327,7 @@ impl Relay {
         });
         match event? {
             Event::Message(kind, message) => {
+                self.context.names.see(&message, true);
                 let verdict = self.on_provider_message(&message).await;
                 let confirmed = self.confirm(&message);
                 account.add_bytes_out(message.len());
@@ -335,6 +339,7 @@ impl Relay {
                 }
             }
             Event::Piece { kind, bytes, is_first, is_last } => {
+                self.context.names.see(&bytes, is_last);
                 account.add_bytes_out(bytes.len());
                 let bytes: Bytes = redactor.piece(bytes, is_last);
                 let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };

@@ -30,11 +30,16 @@ fn face(path: String) -> Face {
     }
 }
 
-/// Where the messages name files and stores of files.
+/// Where the messages name files, stores of files, and the session that is to go on, whose handle the provider gives in
+/// messages of its own.
 fn objects_of_messages() -> Vec<String> {
+    let resumed = ["sessionResumption", "session_resumption"].map(|member| format!("/setup/{member}/handle"));
+    let resumable = "{setup}/sessionResumptionUpdate/newHandle".to_owned();
+
     let turns = ["/clientContent/turns", "/client_content/turns"];
     let contents = turns.into_iter().chain(["/setup/systemInstruction", "/setup/system_instruction"]);
-    contents.flat_map(faces::files).chain(faces::searches("/setup/tools")).collect()
+    let files = contents.flat_map(faces::files).chain(faces::searches("/setup/tools"));
+    files.chain(resumed).chain([resumable]).collect()
 }
 
 /// Where the messages have sound and images. The data of a turn's parts may be a text as well.

@@ -13,7 +13,6 @@ use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
 use crate::attempt::{blame, is_overload};
 use crate::health::{Blame, Ticket};
-use crate::provenance::Carried;
 use crate::realtime::UpstreamHandshake;
 use crate::realtime::billing::{BudgetRefused, demand, reserve};
 use crate::route::{Candidate, Plan, Target, keys};
@@ -113,7 +112,7 @@ impl PendingSession {
         account: &mut Account,
     ) -> Result<TargetGrant, TargetRefusal> {
         let now = Instant::now();
-        let Some((target, mut ticket)) = candidate.admit(&self.health, now, &Carried::default()) else {
+        let Some((target, mut ticket)) = candidate.admit(&self.health, now, &plan.carried) else {
             return Err(plan.exhausted(&self.health, now).into());
         };
         let Some((acceptance, tap)) = accepted(&self.endpoint, &target) else {

@@ -9,12 +9,14 @@ use super::super::refusal::{note_fault, note_refusal};
 use super::pending::{GrantedSession, PendingSession, SessionRefusal};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
+use crate::dialect::request_peek::ObjectPlaces;
+use crate::provenance::{self, Carried};
 use crate::realtime::{ClientEnd, FirstMessage, ReadBounds, SessionPlace};
 use weir_realtime::first::{self, LaterMessages};
 use weir_realtime::{Close, Kind};
 use weir_server::Leaving;
 use weir_translate::dialect::reply::usual_status;
-use weir_types::contract::about::{ModelPlace, ModelPointer};
+use weir_types::contract::about::{BodyKind, Face, ModelPlace, ModelPointer};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::Fault;
 
@@ -79,9 +81,20 @@ impl PendingSession {
         if let Some(record) = record.as_mut() {
             record.set_model(Some(&named.name));
         }
-        let opened = self.open(&named.name, permit, record).await?;
+        let opened = self.open(&named.name, &self.carried(&message), permit, record).await?;
         let message = named.renamed(&message, opened.target.model(&opened.model));
         Ok((opened, FirstMessage { kind, message, later }))
+    }
+
+    /// What the first message names of what a provider made, such as the session that is to go on.
+    fn carried(&self, message: &Bytes) -> Carried {
+        let mut carried = Carried::default();
+        let face = Face { body: BodyKind::Json, ..self.endpoint.face.clone() };
+        if let Some(places) = ObjectPlaces::new(&face).filter(|_| self.provenance.has(provenance::Kind::Object)) {
+            let named = places.read(std::slice::from_ref(message), None);
+            carried.names(&self.provenance, &self.caller.tenant, named.all());
+        }
+        carried
     }
 
     /// Accounts for a session that is not opened, and returns the close for its client.

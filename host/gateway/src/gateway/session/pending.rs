@@ -1,6 +1,6 @@
 //! Opens a session whose model is known: admits and routes it, and asks its targets for it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -19,7 +19,7 @@ use crate::health::Health;
 use crate::model_list;
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::Span;
-use crate::provenance::{Carried, Owners};
+use crate::provenance::{Carried, MadeInSession, Owners, Provenance};
 use crate::rate_limit::LimitStatus;
 use crate::realtime::billing::Billing;
 use crate::realtime::{CallerCheck, NAME, NameRights, ObjectRights, Responses, Session, SessionContext, SessionPlace};
@@ -62,6 +62,8 @@ pub(super) struct PendingSession {
     pub(super) held: Held,
     /// Which client made which object.
     pub(super) owners: Arc<Owners>,
+    /// Which target issued what.
+    pub(super) provenance: Arc<Provenance>,
 }
 
 /// The model of a session, as the caller's aliases mean it, with its targets and its figures.
@@ -132,10 +134,11 @@ impl PendingSession {
     }
 
     /// Admits and routes a session for this model, and asks its targets for it; whatever happens from there on is
-    /// accounted for.
+    /// accounted for. What the client's first message carries leads to the target that issued it.
     pub(super) async fn open(
         &self,
         asked: &str,
+        carried: &Carried,
         permit: AdmissionPermit,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Result<GrantedSession, SessionRefusal> {
@@ -144,7 +147,7 @@ impl PendingSession {
         let model = rights::meant(caller, asked)?;
         let permit = self.admit_for(&model, permit).await.map_err(SessionRefusal::Refused)?;
         let limits = permit.limits();
-        let plan = self.plan(&model)?;
+        let plan = self.plan(&model, carried)?;
         // A fallback has a name of its own, for which there may be other guards.
         // One that a pattern serves is called by the client's word for it.
         let aliases = plan.candidates.iter().map(|candidate| candidate.route.alias.as_str());
@@ -249,15 +252,20 @@ impl PendingSession {
         let Self { serving, caller, endpoint, .. } = self;
         let objects = serving.created_objects(endpoint.index, &self.stored_keys).map(|created| ObjectRights {
             owners: Arc::clone(&self.owners),
-            is_bound: caller.is_restricted() && created != CreatedObject::Nothing,
+            are_made: created != CreatedObject::Nothing,
+        });
+        let made = serving.made_places(endpoint.index).map(|places| {
+            let owners = objects.as_ref().map(|objects| Arc::clone(&objects.owners));
+            let (client, provenance) = (Arc::clone(&caller.tenant), Arc::clone(&self.provenance));
+            Mutex::new(MadeInSession::new(places, client, owners, (provenance, target.issuer())))
         });
         NameRights {
-            caller: caller.clone(),
             serving: Arc::clone(serving),
             target: Arc::clone(target),
             asked: asked.to_owned(),
             model: model.to_owned(),
             objects,
+            made,
         }
     }
 
@@ -276,14 +284,14 @@ impl PendingSession {
     }
 
     /// The targets of a model that take sessions of this format.
-    fn plan(&self, model: &str) -> Result<Plan, Fault> {
+    fn plan(&self, model: &str, carried: &Carried) -> Result<Plan, Fault> {
         let circumstances = Circumstances {
             health: &self.health,
             now: Instant::now(),
             session: &|_| None,
             needs: Needs::default(),
             provider: self.handshake.target(&self.serving, &self.caller),
-            carried: &Carried::default(),
+            carried,
             embeds: false,
             only_looks: false,
         };

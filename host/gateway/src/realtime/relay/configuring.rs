@@ -35,8 +35,9 @@ impl Relay {
         let SessionContext { tap, names, .. } = &self.context;
         let message = Bytes::from(message);
         let read = RequestReader::default().read(&tap.requests, &message, true).map_err(Ending::Unread)?;
-        names.search(&mut OthersSearch::default(), &message, true).map_err(Ending::Refused)?;
-        let message = names.review(&read.names, message, true).map_err(Ending::Refused)?;
+        let caller = self.caller_check.now().map_err(Ending::Refused)?;
+        names.search(&caller.tenant, &mut OthersSearch::default(), &message, true).map_err(Ending::Refused)?;
+        let message = names.review(&caller, &read.names, message, true).map_err(Ending::Refused)?;
         match self.responses.lock().await.sent(&message, true, false).await {
             Verdict::Pass => {}
             Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
