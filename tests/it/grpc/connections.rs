@@ -84,6 +84,14 @@ fn asks(model: &str) -> Bytes {
     framed(&GenerateRequest { chat: Some(chat(model, true)) })
 }
 
+/// A call whose prefix has this flag and length.
+fn with_prefix(flag: u8, length: u32) -> Bytes {
+    let mut bytes = asks("openai").to_vec();
+    bytes[0] = flag;
+    bytes[1..5].copy_from_slice(&length.to_be_bytes());
+    bytes.into()
+}
+
 const GENERATE: &str = "/weir.v1.Inference/Generate";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,6 +119,24 @@ async fn the_clients_time_is_the_time_of_all_attempts() {
     let answer = call(&sender, GENERATE, &[("grpc-timeout", "400m")], asks("openai")).await;
     let (status, bytes) = ended(answer).await;
     assert!(status == "4" && bytes > 0, "{status} {bytes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_is_over_asks_no_provider_and_one_that_is_no_time_is_none() {
+    let mut upstream = provider(OPENAI).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = raw(tcp(gateway.address).await).await;
+    for model in ["openai", "openai-t", "anthropic"] {
+        for over in ["0n", "0S", "00000000H", "1n", "999u"] {
+            let answer = call(&sender, GENERATE, &[("grpc-timeout", over)], asks(model)).await;
+            assert_eq!(ended(answer).await.0, "4", "{over}");
+            assert!(upstream.unseen().is_none(), "{over}");
+        }
+    }
+    for none in ["-1S", "-0n", "1x", "S", "123456789S", "1.5S", " ", "0x1S", "99999999H", "99999999S"] {
+        let answer = call(&sender, GENERATE, &[("grpc-timeout", none)], asks("openai")).await;
+        assert_eq!(ended(answer).await.0, "0", "{none}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,6 +241,15 @@ async fn what_is_no_such_call_is_refused() {
         (GENERATE, Bytes::from_static(b"\0\0\0\0"), "3"),
         (GENERATE, Bytes::from_static(&[0, 0, 0, 0, 2, 0xff, 0xff]), "3"),
         (GENERATE, [asks("openai"), asks("openai")].concat().into(), "3"),
+        (GENERATE, Bytes::new(), "3"),
+        // A length of four gigabytes, and one that is a byte off either way.
+        (GENERATE, with_prefix(0, u32::MAX), "3"),
+        (GENERATE, with_prefix(0, asks("openai").len() as u32 - 4), "3"),
+        (GENERATE, with_prefix(0, asks("openai").len() as u32 - 6), "3"),
+        (GENERATE, with_prefix(0, 0), "3"),
+        // Flags that mean nothing.
+        (GENERATE, with_prefix(2, asks("openai").len() as u32 - 5), "3"),
+        (GENERATE, with_prefix(0x80, asks("openai").len() as u32 - 5), "3"),
         ("/weir.v2.Inference/Generate", asks("openai"), "12"),
         ("/", asks("openai"), "12"),
     ] {

@@ -68,6 +68,7 @@ impl Gateway {
         asked: &Arc<InboundRequest>,
         Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<RoutedExchange, NoTarget> {
+        ask_in_time(asked)?;
         if !self.admission.budgets.is_empty() {
             let further = further_models::priced(asked)?;
             asked.further_models.get_or_init(|| further);
@@ -273,6 +274,16 @@ fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
 /// How long the client waits for an answer, if it says so.
 pub(super) fn own_time(asked: &InboundRequest) -> Option<Duration> {
     header(asked, &headers::TIMEOUT_MS)?.trim().parse().ok().map(Duration::from_millis)
+}
+
+/// Refuses a request whose client waits no longer: an answer would be paid for, and have no reader.
+fn ask_in_time(asked: &InboundRequest) -> Result<(), Fault> {
+    if own_time(asked).is_none_or(|own| asked.exchange.begun.elapsed() < own) {
+        return Ok(());
+    }
+    let message =
+        "the time that the request may take (`x-weir-timeout-ms`, `grpc-timeout`) was over before a provider was asked";
+    Err(Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(504))
 }
 
 /// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
