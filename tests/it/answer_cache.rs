@@ -1,6 +1,7 @@
 //! Kept answers: equal requests of one caller get them, no other request does, and nothing else is kept.
 
 mod attack;
+mod flights;
 mod formats;
 mod incomplete;
 mod nodes;
@@ -155,6 +156,9 @@ fn others(more: &Value) -> Vec<Request> {
         chat(image("iVBORw0KGgA=")),
         chat(json!({"user": "someone"})),
         chat(json!({})).header("openai-beta", "x=1"),
+        chat(json!({})).header("openai-beta", "x=1").header("openai-beta", "y=2"),
+        chat(json!({})).header("openai-beta", "y=2").header("openai-beta", "x=1"),
+        chat(json!({})).header("openai-beta", "x=1").header("openai-beta", "x=1"),
         chat(json!({})).header("x-weir-strict", "true"),
     ]
 }

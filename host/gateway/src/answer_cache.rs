@@ -276,8 +276,8 @@ fn write_headers(
     }
     let counted = all.iter().filter(|(name, value)| counts(name, value));
     let mut pairs: Vec<(&str, &[u8])> = counted.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    pairs.sort_unstable();
-    pairs.dedup();
+    // The values of one name keep their order, since a reader may go by the first.
+    pairs.sort_by_key(|(name, _)| *name);
     for (name, value) in pairs {
         key.part("header", name.as_bytes());
         key.part("value", value);
