@@ -9,8 +9,10 @@ mod streamed;
 mod two_models;
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use weir_tests::clients::{by, client};
-use weir_tests::{Answer, Gateway, Request, Upstream, log};
+use weir_tests::{Answer, Gateway, Request, Upstream, log, soon};
 
 use crate::keys::code;
 use crate::wire_format::{ANTHROPIC, OPENAI};
@@ -198,6 +200,138 @@ async fn upgrades_and_tunnels_are_refused() {
     let offer = Request::get("/passthrough/p/x").header("connection", "upgrade").header("upgrade", "h2c");
     assert_eq!(gateway.ask(&offer).await.status(), 200);
     assert_eq!(upstream.request().await.header("upgrade"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_host_and_no_form_of_a_target_leads_elsewhere() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    // A key is more than a browser sends by itself: for its caller, the host's name is none of the gateway's business.
+    let clients = client("a", "passthrough = [\"* * *\"]");
+    let gateway = Gateway::open(&(provider(&upstream, "[\"GET files\"]") + &clients)).await;
+    let own = gateway.address;
+    for (head, is_served) in [
+        ("GET /passthrough/p/files HTTP/1.1\r\nhost: evil.example\r\n\r\n".to_owned(), true),
+        (format!("GET http://{own}/passthrough/p/files HTTP/1.1\r\nhost: {own}\r\n\r\n"), false),
+        (format!("GET http://evil.example/passthrough/p/files HTTP/1.1\r\nhost: {own}\r\n\r\n"), false),
+        (format!("GET http://u:p@evil.example/passthrough/p/files HTTP/1.1\r\nhost: {own}\r\n\r\n"), false),
+        ("GET /passthrough/p/files HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(), false),
+        ("GET /passthrough/p/files HTTP/1.1\r\nhost: a@b/c\r\n\r\n".to_owned(), false),
+        ("GET /passthrough/p/files HTTP/1.1\r\nhost: a b\r\n\r\n".to_owned(), false),
+        ("GET /passthrough/p/files HTTP/1.1\r\n\r\n".to_owned(), false),
+        ("CONNECT evil.example:443 HTTP/1.1\r\nhost: evil.example:443\r\n\r\n".to_owned(), false),
+        ("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        ("GET *passthrough/p/files HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        ("GET passthrough/p/files HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        // What follows the sign is no part of a target.
+        ("GET /passthrough/p/files#/../x HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), true),
+        ("GET /passthrough/p/../p/files HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        ("GET //passthrough/p/files HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        ("GET /passthrough\\p\\files HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        ("GET /passthrough/p/files\0 HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+        ("GET /passthrough%2fp/files HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(), false),
+    ] {
+        let mut client = gateway.connect().await;
+        let head = head.replace("\r\n\r\n", "\r\nauthorization: Bearer weir-a-0123456789abcdef\r\n\r\n");
+        client.write(head.as_bytes()).await;
+        let reply = client.reply().await;
+        let sent = upstream.unseen();
+        assert_eq!((reply.status() == 200, sent.is_some()), (is_served, is_served), "{head:?}: {}", reply.status());
+        if let Some(sent) = sent {
+            assert_eq!(
+                (sent.line(), sent.header("host")),
+                ("GET /base/files", Some(upstream.origin().trim_start_matches("http://")))
+            );
+        } else {
+            assert!((400..500).contains(&reply.status()), "{head:?}: {}", reply.status());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_a_connection_is_of_that_connection_alone() {
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-late, set-cookie\r\nkeep-alive: timeout=9\r\n\
+                  proxy-authenticate: Basic\r\nproxy-connection: keep-alive\r\nupgrade: h2c\r\n\
+                  connection: x-hop, keep-alive\r\nconnection: X-Other\r\nx-hop: no\r\nx-other: no\r\n\r\n\
+                  2\r\nok\r\n0\r\nx-late: yes\r\nset-cookie: a=b\r\nx-weir-provider: forged\r\n\r\n";
+    let mut upstream = Upstream::always(Answer::raw(answer)).await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+    let body = "5\r\nhello\r\n0\r\nx-late: yes\r\nauthorization: Bearer forged\r\ncontent-length: 3\r\n\r\n";
+    let request = Request::post("/passthrough/p/things", body)
+        .header("transfer-encoding", "chunked")
+        .header("trailer", "x-late, authorization")
+        .header("expect", "100-continue")
+        .header("te", "trailers, gzip")
+        .header("keep-alive", "timeout=9")
+        .header("proxy-authorization", "Basic no")
+        .header("proxy-connection", "keep-alive")
+        .header("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA")
+        .header("connection", "x-private, http2-settings")
+        .header("connection", "X-Other, host, authorization, content-type")
+        .header("x-private", "no")
+        .header("x-other", "no");
+    let mut client = gateway.connect().await;
+    client.send(&request).await;
+    let mut head = client.head().await;
+    if head.status == 100 {
+        head = client.head().await;
+    }
+    assert_eq!(head.status, 200);
+    let gone =
+        ["trailer", "keep-alive", "proxy-authenticate", "proxy-connection", "upgrade", "x-hop", "x-other", "x-late"];
+    for name in gone {
+        assert_eq!(head.header(name), None, "{name}");
+    }
+    assert_eq!(head.header("x-weir-provider"), Some("p"));
+    assert_eq!(client.rest().await, (b"ok".to_vec(), false));
+    let sent = upstream.request().await;
+    assert_eq!(sent.body, b"hello");
+    let gone = [
+        "expect",
+        "te",
+        "trailer",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "http2-settings",
+        "x-private",
+        "x-other",
+        "x-late",
+    ];
+    for name in gone {
+        assert_eq!(sent.header(name), None, "{name}: {}", sent.head);
+    }
+    assert_eq!(sent.header("authorization"), Some(format!("Bearer {KEY}").as_str()), "whatever `connection` names");
+    assert_eq!(sent.head.matches("uthorization").count(), 1, "{}", sent.head);
+    // The connection goes on: no trailer was left for the next request.
+    assert_eq!(gateway.get("/passthrough/p/things").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_for_leave_to_send_gets_it_once_it_may() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let gateway =
+        Gateway::open(&(provider(&upstream, "[\"POST files\"]") + &client("a", "passthrough = [\"* * *\"]"))).await;
+    let head = |path: &str, key: &str| {
+        format!(
+            "POST /passthrough/p/{path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n"
+        )
+    };
+    for (path, key, status) in [("files", "weir-a-wrong", 401), ("other", "weir-a-0123456789abcdef", 403)] {
+        let mut client = gateway.connect().await;
+        client.write(head(path, key).as_bytes()).await;
+        assert_eq!(client.head().await.status, status, "without a byte of the body");
+    }
+    assert!(upstream.unseen().is_none());
+    let mut client = TcpStream::connect(gateway.address).await.unwrap();
+    client.write_all(head("files", "weir-a-0123456789abcdef").as_bytes()).await.unwrap();
+    let mut read = [0; 25];
+    soon("the leave", client.read_exact(&mut read)).await.unwrap();
+    assert_eq!(&read, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(b"hello").await.unwrap();
+    let mut read = [0; 15];
+    soon("the answer", client.read_exact(&mut read)).await.unwrap();
+    assert_eq!(&read, b"HTTP/1.1 200 OK");
+    assert_eq!(upstream.request().await.body, b"hello");
 }
 
 #[tokio::test(flavor = "multi_thread")]

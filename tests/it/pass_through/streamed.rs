@@ -8,7 +8,8 @@ use weir_tests::{Answer, Client, Folder, Gate, Gateway, Program, Request, Upstre
 
 use super::{client, provider};
 
-/// The size of a large body in bytes.
+/// The size of a large upload in bytes, and of a large answer.
+const UPLOAD: usize = 500 << 20;
 const LARGE: usize = 160 << 20;
 /// The most memory that passing it may take.
 const MAX_MEMORY: usize = 32 << 20;
@@ -138,10 +139,12 @@ async fn large_bodies_take_no_memory() {
     let before = program.peak_memory();
     let provider = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut left = LARGE - until_head(&mut stream).await.len();
+        let mut left = UPLOAD - until_head(&mut stream).await.len();
         let mut piece = vec![0; PIECE];
         while left > 0 {
-            left -= stream.read(&mut piece).await.unwrap();
+            let read = stream.read(&mut piece).await.unwrap();
+            assert!(read > 0, "the upload is whole");
+            left -= read;
         }
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -151,11 +154,20 @@ async fn large_bodies_take_no_memory() {
         stream
     });
     let mut client = Client::connect(address).await;
-    client.write(&head(LARGE)).await;
-    let piece = vec![b'x'; PIECE];
-    for _ in 0..LARGE / PIECE {
-        client.write(&piece).await;
+    let fields = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nvision\r\n--b\r\n\
+                  content-disposition: form-data; name=\"file\"; filename=\"x.bin\"\r\n\r\n";
+    let form = String::from_utf8(head(UPLOAD)).unwrap();
+    let form = form.replace("\r\n\r\n", "\r\ncontent-type: multipart/form-data; boundary=b\r\n\r\n");
+    client.write(form.as_bytes()).await;
+    client.write(fields.as_bytes()).await;
+    let (piece, end) = (vec![b'x'; PIECE], "\r\n--b--\r\n");
+    let mut left = UPLOAD - fields.len() - end.len();
+    while left > 0 {
+        let next = &piece[..left.min(PIECE)];
+        client.write(next).await;
+        left -= next.len();
     }
+    client.write(end.as_bytes()).await;
     assert_eq!(client.head().await.status, 200);
     let mut left = LARGE;
     while let Some(piece) = client.piece().await.unwrap() {
@@ -164,7 +176,7 @@ async fn large_bodies_take_no_memory() {
     assert_eq!(left, 0);
     provider.await.unwrap();
     let taken = program.peak_memory().saturating_sub(before);
-    assert!(taken < MAX_MEMORY, "passing {LARGE} bytes both ways took {taken} bytes");
+    assert!(taken < MAX_MEMORY, "passing {UPLOAD} bytes and {LARGE} back took {taken} bytes");
 }
 
 #[tokio::test(flavor = "multi_thread")]

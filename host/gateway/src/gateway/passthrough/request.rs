@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Version, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 
 use super::super::own_url;
 use super::PermittedPass;
@@ -48,6 +49,10 @@ pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
         let message = "the request's target must be a path: this gateway is not a proxy for other addresses";
         return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
     }
+    if head.version == Version::HTTP_11 && !names_one_host(&head.headers) {
+        let message = "a request names its host once, as `Host: NAME` or `Host: NAME:PORT`";
+        return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
+    }
     let is_override = |name: &str| OVERRIDES.iter().any(|one| name.trim().eq_ignore_ascii_case(one));
     if query::pairs(head.uri.query().unwrap_or_default()).any(|(name, _)| is_override(&name)) {
         let message = "the query asks the provider's server for another method or other headers";
@@ -61,6 +66,14 @@ pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
         return Err(fault.with_status(400).with_code("upgrade_not_supported"));
     }
     Ok(())
+}
+
+/// Whether a head has one host, which is the name of one: servers in between choose differently among several.
+fn names_one_host(headers: &HeaderMap) -> bool {
+    let is_name =
+        |host: &HeaderValue| host.to_str().is_ok_and(|host| !host.contains('@') && host.parse::<Authority>().is_ok());
+    let mut hosts = headers.get_all(header::HOST).iter();
+    hosts.next().is_some_and(is_name) && hosts.next().is_none()
 }
 
 /// The alias of a model at a provider, and the target with its prices: the configuration may name them.
