@@ -1,6 +1,7 @@
 //! Limits and budgets that several nodes share through a real server.
 
 mod apart;
+mod doors;
 pub(crate) mod lies;
 mod nodes;
 

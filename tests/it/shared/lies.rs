@@ -25,7 +25,7 @@ pub(crate) async fn liar(lie: &'static [u8]) -> u16 {
     port
 }
 
-const LIES: [(&str, &[u8]); 8] = [
+pub(super) const LIES: [(&str, &[u8]); 8] = [
     ("silent", b""),
     ("loading", b"-LOADING the dataset is loading\r\n"),
     ("replica", b"-READONLY You can't write against a read only replica.\r\n"),
