@@ -161,16 +161,22 @@ async fn the_shape_of_a_request_is_judged_alike_in_every_dialect_place_and_lane(
 #[tokio::test(flavor = "multi_thread")]
 async fn what_passes_is_relayed_byte_for_byte() {
     let mut upstream = upstream().await;
-    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "")).await;
-    for (adapter, dialect) in DIALECTS {
-        for place in PLACES {
-            let Some(body) = body(dialect, adapter, place, "nothing to hide", false) else { continue };
-            let sent = format!(" {body}\n");
-            let reply = gateway.ask(&dialect.request_of(adapter, &sent, false)).await;
-            let case = format!("{dialect:?}, {place:?}: {}", reply.text());
-            assert_eq!(reply.header("x-weir-guards"), Some("secrets=allow"), "{case}");
-            assert_eq!(reply.header("x-weir-lane"), Some("relay"), "{case}");
-            assert_eq!(upstream.request().await.text(), sent, "{case}");
+    for (mode, text, noted) in [
+        ("enforce", "nothing to hide".to_owned(), "secrets=allow"),
+        ("monitor", "nothing to hide".to_owned(), "secrets=(allow)"),
+        ("monitor", secret(), "secrets=(deny);aws-access-key=1"),
+    ] {
+        let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", &format!("mode = \"{mode}\""))).await;
+        for (adapter, dialect) in DIALECTS {
+            for (place, stream) in PLACES.into_iter().flat_map(|place| [(place, false), (place, true)]) {
+                let Some(body) = body(dialect, adapter, place, &text, stream) else { continue };
+                let sent = format!(" {body}\n");
+                let reply = gateway.ask(&dialect.request_of(adapter, &sent, stream)).await;
+                let case = format!("{mode}, {dialect:?}, {place:?}, stream {stream}: {}", reply.text());
+                assert_eq!(reply.header("x-weir-guards"), Some(noted), "{case}");
+                assert_eq!(reply.header("x-weir-lane"), Some("relay"), "{case}");
+                assert_eq!(upstream.request().await.text(), sent, "{case}");
+            }
         }
     }
 }

@@ -103,6 +103,14 @@ async fn an_answer_that_guards_let_pass_is_relayed_byte_for_byte() {
         seeing("secrets", ""),
         seeing("regex", pattern),
         seeing("pii", "mode = \"monitor\"\noptions = { action = \"mask\" }"),
+        // It would refuse every answer.
+        seeing(
+            "any",
+            &format!(
+                "plugin = \"regex\"\nmode = \"monitor\"\n{}",
+                pattern.replace("no such text", "[a-z]").replace("annotate", "deny")
+            ),
+        ),
     ];
     let judging = gateway(&upstream, &ADAPTERS, &guards.concat()).await;
     let masking = gateway(&upstream, &ADAPTERS, &seeing("secrets", "options = { action = \"mask\" }")).await;
