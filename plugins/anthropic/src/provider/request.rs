@@ -8,7 +8,7 @@ use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
 use weir_sdk::schema::choices;
 use weir_sdk::tier;
-use weir_sdk::tools::is_forced;
+use weir_sdk::tools::{is_choice_lost, is_forced};
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling};
 
@@ -78,7 +78,7 @@ impl Prompt {
         let mut strict = StrictSchemas::new(generation.schemas, true);
         let mut tools = tools::write(request, &mut strict, &mut names, losses)?;
         let conversation = messages::write(ctx, request, generation, &mut names, losses)?;
-        losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        losses.dropped_if(tools.is_empty() && is_choice_lost(request), "tool_choice", "there are no tools");
         let mut choice = if tools.is_empty() { None } else { tools::choice(request, generation, &mut names, losses) };
         let mut answer = schema::decide(request, &mut strict, &mut names, losses);
         let wants_call = request.tool_choice.as_ref().is_some_and(is_forced);

@@ -9,6 +9,7 @@ use weir_sdk::names::{IdRule, Names};
 use weir_sdk::schema::answer::{Means, is_held};
 use weir_sdk::schema::choices;
 use weir_sdk::tier;
+use weir_sdk::tools::is_choice_lost;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, HttpRequest, RenderedRequest};
 
@@ -109,7 +110,7 @@ impl Prompt {
         let (conversation, called) = messages::write(ctx, request, model, &mut names, losses)?;
         let mut additional = Additional::read(request);
         let interleaved = betas::add(ctx, request, model, &mut additional, losses);
-        losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        losses.dropped_if(tools.is_empty() && is_choice_lost(request), "tool_choice", "there are no tools");
         let (mut choice, mut forced) = (None, false);
         if !tools.is_empty() {
             let chosen = tools::choice(request, model, called.any, &mut names, losses);

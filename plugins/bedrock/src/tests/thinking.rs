@@ -66,6 +66,14 @@ fn thinking_is_switched_off_as_far_as_the_model_allows() {
 }
 
 #[test]
+fn without_tools_only_a_choice_that_makes_the_model_call_one_is_lost() {
+    for (choice, lost) in [(ToolChoice::Automatic, 0), (ToolChoice::Disabled, 0), (ToolChoice::Required, 1)] {
+        let request = ChatRequest { tool_choice: Some(choice), ..asking(None) };
+        assert_eq!(sent("anthropic.claude-opus-5", request).unwrap().1.len(), lost);
+    }
+}
+
+#[test]
 fn models_that_cannot_be_made_to_call_a_tool_choose_themselves() {
     let tools = vec![Tool::Function(FunctionTool::new("f"))];
     for tool_choice in [ToolChoice::Required, ToolChoice::Named("f".into())].map(Some) {

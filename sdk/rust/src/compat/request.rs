@@ -17,7 +17,7 @@ use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
 use crate::compat::{breakpoints, end_user, responses, seed, shared};
 use crate::json::{self, Object, Rest};
-use crate::losses::{Losses, extension};
+use crate::losses::{Losses, asks_nothing, extension};
 use crate::path::encoded;
 use crate::schema::choices;
 use crate::tier;
@@ -99,7 +99,11 @@ impl Writer<'_> {
             self.end_user(o, request);
             self.raw(o, "metadata", request.metadata.as_deref());
             let tier = tier::compatible(request.service_tier.as_deref(), tier::NOT_IN_CHAT, &mut self.losses);
-            self.str(o, "service_tier", tier);
+            // The tier that a provider takes by itself.
+            let place = tier.and_then(|tier| self.place_unless(o, "service_tier", tier == "auto"));
+            if let (Some(place), Some(tier)) = (place, tier) {
+                json::quote(place, tier);
+            }
             self.str(o, "prompt_cache_key", request.cache_key.as_deref());
             self.extensions(o, "", &request.extensions, &["stream_options"]);
         });
@@ -207,7 +211,9 @@ impl Writer<'_> {
         let ours = extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null");
         for extension in ours.filter(|extension| !skipped.contains(&extension.key.as_str())) {
             if place.is_empty() {
-                self.raw(o, &extension.key, Some(&extension.json));
+                if let Some(place) = self.place_unless(o, &extension.key, asks_nothing(extension)) {
+                    place.push_str(&extension.json);
+                }
             } else {
                 o.raw(&extension.key, &extension.json);
             }

@@ -22,6 +22,8 @@ fn parameters_that_ask_for_nothing_are_no_loss() {
         Drop::unknown("logprobs"),
         Drop::unknown("frequency_penalty"),
         Drop::unknown("presence_penalty"),
+        Drop::unknown("service_tier"),
+        Drop::unknown("store"),
     ];
     let few = Quirks { drops: DROPS, ..Quirks::COMPATIBLE };
     let lost = |quirks: &Quirks, penalty, candidates, logprobs| {
@@ -33,6 +35,14 @@ fn parameters_that_ask_for_nothing_are_no_loss() {
     assert_eq!(lost(&few, 0.0, 1, false).1, [""; 0]);
     assert_eq!(lost(&few, 0.5, 2, true).1, ["frequency_penalty", "presence_penalty", "n", "logprobs"]);
     assert_eq!(lost(&Quirks::COMPATIBLE, 0.0, 1, false).0["logprobs"], false);
+    let kept = |tier: &str, store: &str| {
+        let store = Extension { format: FORMAT.into(), key: "store".into(), json: store.into() };
+        let (service_tier, extensions) = (Some(tier.into()), vec![store]);
+        ChatRequest { service_tier, extensions, ..ChatRequest::default() }
+    };
+    assert_eq!(rendered(&few, kept("auto", "false")).1, [""; 0]);
+    assert_eq!(rendered(&few, kept("flex", "true")).1, ["service_tier", "store"]);
+    assert_eq!(rendered(&Quirks::COMPATIBLE, kept("auto", "false")).0["service_tier"], "auto");
 }
 
 #[test]
