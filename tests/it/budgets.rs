@@ -1,6 +1,9 @@
 //! Budgets and costs: reserved before, booked after, refused in the client's own format, kept over a restart.
 
+mod broken;
 mod doors;
+mod excess;
+mod midnight;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -294,18 +297,37 @@ async fn a_relayed_answer_keeps_its_bytes_whether_its_cost_is_reported_or_not() 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_price_a_budget_of_money_admits_only_what_its_setting_allows() {
     let mut upstream = provider().await;
-    let money = "name = \"money\"\nfor = \"all\"\nusd = 1\nper = \"total\"";
-    let models = config_of(&[OPENAI], &upstream);
+    let clients = "[[clients]]\nname = \"red\"\nkey = \"weir-key-of-red-0123\"\nteam = \"red\"\n\
+                   [[clients]]\nname = \"blue\"\nkey = \"weir-key-of-blue-0123\"\nteam = \"blue\"\n";
+    let money = "name = \"money\"\nfor = { team = \"red\" }\nusd = 1\nper = \"total\"";
+    let models = config_of(&[OPENAI, ANTHROPIC], &upstream) + clients;
+    let mut requests = Vec::new();
+    for (client, target) in [(OPENAI, OPENAI), (ANTHROPIC, OPENAI), (OPENAI, ANTHROPIC), (ANTHROPIC, ANTHROPIC)] {
+        for model in [target.name.to_owned(), target.translated()] {
+            requests.extend([false, true].map(|stream| client.request(&model, stream)));
+        }
+    }
     let gateway = Gateway::open(&(models.clone() + &budget(money))).await;
-    let reply = gateway.ask(&OPENAI.request("openai", false)).await;
-    assert_eq!((reply.status(), reply.header("retry-after")), (429, None));
-    assert!(reply.text().contains("admits only models with a price"), "{}", reply.text());
-    assert!(upstream.unseen().is_none());
+    for request in &requests {
+        let reply = gateway.ask(&request.clone().bearer("weir-key-of-red-0123")).await;
+        assert_eq!((reply.status(), reply.header("retry-after")), (429, None), "{}", reply.text());
+        assert!(reply.text().contains("admits only models with a price"), "{}", reply.text());
+        assert!(upstream.unseen().is_none());
+        let reply = gateway.ask(&request.clone().bearer("weir-key-of-blue-0123")).await;
+        assert_eq!(reply.status(), 200, "no budget of another team refuses: {}", reply.text());
+        upstream.request().await;
+    }
+    let of_red = async |gateway: &Gateway, status: u16| {
+        for request in &requests {
+            let reply = gateway.ask(&request.clone().bearer("weir-key-of-red-0123")).await;
+            assert_eq!(reply.status(), status, "{}", reply.text());
+        }
+    };
     let gateway = gateway.restart(&(models.clone() + &budget(&format!("{money}\nunpriced = \"allow\"")))).await;
-    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
+    of_red(&gateway, 200).await;
     // A million dollars for a million tokens: the request alone costs more than is left.
     let gateway = gateway.restart(&(models + &budget(&format!("{money}\nunpriced = {{ price = 1000000 }}")))).await;
-    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 429);
+    of_red(&gateway, 429).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
