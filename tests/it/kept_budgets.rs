@@ -10,9 +10,9 @@ use std::time::Duration;
 use weir_test_postgres::Database;
 use weir_tests::plugins::{root, target};
 use weir_tests::program::{self, ask, file};
-use weir_tests::{Answer, Disk, Folder, Program, Request, Trouble, Upstream};
+use weir_tests::{Answer, Client, Disk, Folder, Gate, Program, Request, Trouble, Upstream};
 
-use crate::wire_format::{OPENAI, config_of};
+use crate::wire_format::{ANTHROPIC, OPENAI, config_of};
 
 /// The tokens of every answer.
 const TOKENS: u64 = 17;
@@ -130,6 +130,59 @@ async fn a_place_that_cannot_be_written_shows() {
     assert_eq!(ready.json()["budgets"]["state"], "failing");
     let metrics = ask(address, &Request::get("/metrics")).await.text();
     assert!(metrics.contains("\nweir_budgets_state 1"), "{metrics}");
+}
+
+/// What was under way at a kill may have cost all that was reserved for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_midst_of_answers_books_what_was_reserved_for_them_in_both_lanes_whole_and_streamed() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let upstream = Upstream::scripted(move |request| {
+        let to = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
+        to.gated(&held, to.wants_stream(request))
+    })
+    .await;
+    let of = |team: &str| {
+        format!(
+            "[[clients]]\nname = \"{team}\"\nkey = \"weir-{team}-0123456789\"\nteam = \"{team}\"\n\
+             [[budgets]]\nname = \"{team}\"\nfor = {{ team = \"{team}\" }}\ntokens = 1000000\nper = \"total\"\n"
+        )
+    };
+    let config = config_of(&[OPENAI, ANTHROPIC], &upstream) + &of("red") + &of("blue") + "[admin]\ntoken = \"TOKEN\"\n";
+    let folder = Folder::with(&["openai", "anthropic"]);
+    let (first, address) = start(&folder, &config, &[]);
+    let mut under_way = Vec::new();
+    for (client, model) in [(OPENAI, "openai"), (OPENAI, "openai-t"), (ANTHROPIC, "openai"), (ANTHROPIC, "anthropic")] {
+        for stream in [false, true] {
+            let mut connection = Client::connect(address).await;
+            connection.send(&client.request(model, stream).bearer("weir-red-0123456789")).await;
+            if stream {
+                assert_eq!(connection.head().await.status, 200);
+            }
+            under_way.push(connection);
+        }
+    }
+    let counted = async |address| -> Vec<(u64, u64)> {
+        let page = ask(address, &budgets()).await.json();
+        let of = |team: &str| {
+            let all = page["budgets"].as_array().unwrap();
+            let budget = all.iter().find(|budget| budget["name"] == team).unwrap();
+            (budget["settled"].as_u64().unwrap(), budget["reserved"].as_u64().unwrap())
+        };
+        ["red", "blue"].map(of).to_vec()
+    };
+    let all = async {
+        while program::metric(address, Some("TOKEN"), "weir_in_flight").await != Some(under_way.len() as f64) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    weir_tests::soon("all requests", all).await;
+    let before = counted(address).await;
+    assert!(before[0].0 == 0 && before[0].1 > 8 * TOKENS && before[1] == (0, 0), "{before:?}");
+    program::until_budgets_are_kept(address, Some("TOKEN")).await;
+    drop(first);
+    let (_second, address) = start(&folder, &config, &[]);
+    assert_eq!(counted(address).await, [(before[0].1, 0), (0, 0)], "before the first request, and never free");
 }
 
 /// Where counts were kept before the disk was full, the next start goes on from these, and the log says so.
