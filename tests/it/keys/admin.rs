@@ -73,6 +73,23 @@ async fn a_repeated_request_gets_the_same_key_and_another_one_with_its_idempoten
         assert_eq!((other.status(), code(&other)), (422, "idempotency_key_reused".to_owned()));
     }
     assert_eq!(admin(&gateway, "GET", "/keys", Value::Null).await.json()["items"].as_array().unwrap().len(), 1);
+    // At once, they are one request, or tell that it is being carried out; of different ones the first is made.
+    let race = asked("POST", "/keys", &json!({"name": "race"})).header("idempotency-key", "race");
+    let same = futures_util::future::join_all((0..8).map(|_| gateway.ask(&race))).await;
+    let made = gateway.ask(&race).await.text();
+    for reply in &same {
+        let is_made = reply.status() == 201 && reply.text() == made;
+        assert!(is_made || (reply.status(), &*code(reply)) == (409, "in_progress"), "{}", reply.text());
+    }
+    assert!(same.iter().any(|reply| reply.status() == 201), "one of them makes it");
+    let different = (0..8).map(|number| {
+        let request = asked("POST", "/keys", &json!({"name": format!("race-{number}")}));
+        let (gateway, request) = (&gateway, request.header("idempotency-key", "another race"));
+        async move { gateway.ask(&request).await.status() }
+    });
+    let mut statuses = futures_util::future::join_all(different).await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 422, 422, 422, 422, 422, 422, 422]);
     // A rotation, too: its answer can be fetched again.
     let path = format!("/keys/{}/rotate", first.json()["id"].as_str().unwrap());
     let rotate = || asked("POST", &path, &json!({})).header("idempotency-key", "rotation");
