@@ -9,6 +9,7 @@
 pub mod joined;
 mod readers;
 pub mod spare_memory;
+pub mod turn;
 
 use std::fmt::{self, Debug, Formatter};
 use std::pin::pin;

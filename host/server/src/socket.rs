@@ -14,7 +14,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
-use weir_buffers::spare_memory;
+use weir_buffers::{spare_memory, turn};
 use weir_types::deferred_write::DeferredWrite;
 
 /// The most bytes of several buffers that are put into one before they are written, as those of a stream's piece are.
@@ -153,7 +153,9 @@ impl AsyncRead for Observed {
         }
         let before = buf.filled().len();
         let polled = self.stream.as_mut().poll_read(cx, buf);
-        if buf.filled().len() > before {
+        let read = buf.filled().len() - before;
+        if read > 0 {
+            turn::count_read(cx, read);
             self.activity.received();
             self.unread = 0;
         } else if polled.is_pending() && self.activity.is_streaming() {

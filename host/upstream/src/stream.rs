@@ -10,6 +10,7 @@ use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use weir_buffers::turn;
 use weir_types::deferred_write::DeferredWrite;
 
 /// TCP, or TLS on it.
@@ -38,7 +39,13 @@ impl Stream {
 
 impl Read for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<Result<()>> {
-        self.transport().poll_read(cx, buf)
+        // hyper offers more room as long as all of it is filled.
+        let room = buf.remaining();
+        let polled = self.transport().poll_read(cx, buf);
+        if polled.is_ready() {
+            turn::count_read(cx, room);
+        }
+        polled
     }
 }
 
