@@ -293,9 +293,7 @@ impl Store for Sqlite {
             days.remove(day);
             self.files.remove(*day)?;
         }
-        for size in sizes.iter().filter(|size| size.day >= today) {
-            self.bound_day(size.day, retention)?;
-        }
+        self.bound_days(&sizes, today, retention)?;
         self.write(|lite| gaps::end_counts(lite, today, retention))?;
         self.write(|lite| budget_counts::end(lite, now_ms))?;
         self.write(|lite| request_files::end(lite, now_ms))?;

@@ -14,7 +14,7 @@ use crate::erase::{Erasure, ErasureSubject};
 use crate::error::StoreError;
 use crate::id::Day;
 use crate::parts::most_bytes;
-use crate::retention::Retention;
+use crate::retention::{DaySize, Retention};
 use crate::sql::Sql;
 
 impl Sqlite {
@@ -52,9 +52,13 @@ impl Sqlite {
         put_aside(path, reason);
     }
 
-    /// Begins a new part of a day if its file has half of all bytes that may be kept: of today, and of days that a
+    /// Begins a new part of each day whose file has half of all bytes that may be kept: of today, and of days that a
     /// clock which is ahead takes for today.
-    pub(super) fn bound_day(&self, day: Day, retention: &Retention) -> Result<(), StoreError> {
+    pub(super) fn bound_days(&self, days: &[DaySize], today: Day, retention: &Retention) -> Result<(), StoreError> {
+        days.iter().filter(|size| size.day >= today).try_for_each(|size| self.bound_day(size.day, retention))
+    }
+
+    fn bound_day(&self, day: Day, retention: &Retention) -> Result<(), StoreError> {
         let most = most_bytes(retention);
         if self.files.size_of(day) <= most {
             return Ok(());
