@@ -246,7 +246,7 @@ async fn a_limit_of_requests_is_asked_before_the_body() {
 }
 
 /// A legal request with very many messages.
-fn many_messages(from: WireFormat, model: &str, messages: usize, stream: bool) -> Request {
+pub(crate) fn many_messages(from: WireFormat, model: &str, messages: usize, stream: bool) -> Request {
     let request = from.request(model, stream);
     let sent = String::from_utf8(request.sent()).unwrap();
     let (one, two) = match from {

@@ -109,6 +109,7 @@ mod resume;
 mod retries;
 mod routing;
 mod same_models;
+mod scarce_memory;
 mod secrets;
 mod served_models;
 mod shadow;

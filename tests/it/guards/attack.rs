@@ -2,10 +2,11 @@
 //! nothing may follow.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Reply, Request, Upstream, soon};
 
 use super::everywhere::Dialect;
 use super::{gateway, secret, seeing};
+use crate::wire_format::{PROVIDERS, TEXT, config_of};
 
 const NAMES: [&str; 4] = ["openai", "anthropic", "gemini", "groq"];
 const CARD: &str = "4111 1111 1111 1111";
@@ -123,5 +124,46 @@ async fn figures_of_tokens_that_a_guard_keeps_from_the_client_are_reported_as_lo
         let reply = gateway.ask(&Request::post("/v1/chat/completions", body.to_string())).await;
         assert!(reply.status() == 200 && !reply.text().contains("top_logprobs"), "{model}: {}", reply.text());
         gateway.until_metric(lost, before + 2.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_guard_puts_in_place_and_is_no_json_and_an_end_that_it_leaves_out_are_reported_as_lost() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    for (edit, lost) in [
+        ("value", "weir_translation_dropped_fields_total{field=\"note\"}"),
+        ("end", "weir_translation_changed_fields_total{field=\"finish_reason\",kind=\"approximated\"}"),
+    ] {
+        let guards = seeing("editor", &format!("options = {{ edit = \"{edit}\" }}")).replace("prompt = true, ", "");
+        let folder = Folder::with(&["openai", "anthropic", "gemini", "editor"]);
+        let gateway = Gateway::with(folder, &(config_of(&PROVIDERS, &upstream) + &guards)).await;
+        for to in PROVIDERS {
+            for from in PROVIDERS {
+                for (model, stream) in [(to.name.to_owned(), true), (to.translated(), true), (to.translated(), false)] {
+                    let about = format!("{edit}: {} {model} {stream}", from.name);
+                    upstream.now(if stream { to.streamed() } else { Answer::json(200, to.whole()) });
+                    let before = gateway.metric(lost).await;
+                    let reply = gateway.ask(&from.request(&model, stream)).await;
+                    let parsed = from.parsed(&reply, stream);
+                    assert_eq!(parsed.text, TEXT, "{about}: {}", reply.text());
+                    assert!(
+                        !reply.text().contains("note") && reply.text().matches("\"model\"").count() < 20,
+                        "{about}"
+                    );
+                    // Without the value, the provider's own bytes are what is left. Ends of a whole answer stay.
+                    let is_relayed = from == to && model == to.name;
+                    if !is_relayed && (edit == "value" || stream) {
+                        let counted = async { while gateway.metric(lost).await <= before {} };
+                        soon("the loss to be counted", counted).await;
+                    }
+                    if edit == "value" && !stream {
+                        let losses = reply.header("x-weir-losses").unwrap_or_default();
+                        assert!(losses.contains("note=dropped"), "{about}: {losses}");
+                    }
+                    // It is an end all the same.
+                    assert!(!stream || parsed.complete, "{about}: {}", reply.text());
+                }
+            }
+        }
     }
 }

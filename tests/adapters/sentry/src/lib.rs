@@ -107,6 +107,12 @@ impl Watch {
             // It has not asked for that right.
             Some("swap") => EventAnswer::replace(Vec::new()),
             Some("wild") => EventAnswer::deny(Denial::new(WILD)),
+            // Memory that it does not give back while it lives.
+            Some("hoard") => {
+                let megabytes: usize = self.0.option("megabytes").ok().flatten().unwrap_or_default();
+                std::mem::forget(vec![1_u8; megabytes << 20]);
+                EventAnswer::allow()
+            }
             Some(deed) => {
                 let annotations = vec![Annotation::new("did", misdeeds::act(deed))];
                 EventAnswer { verdict: EventVerdict::Allow, annotations }
