@@ -1,12 +1,14 @@
 //! Facts that the log lacks, found by the numbers that processes give to their facts.
 //!
 //! A fact is of the day on which its request began, and has its number since the request ended. So requests that go on
-//! over midnight have their numbers among those of the next day, and what a neighbouring day has is not missing.
+//! over midnight have their numbers among those of the next day, and what a neighbouring day has is not missing. Nor is
+//! what a day has that a clock went to and came back from.
 //!
 //! How many facts a process has numbered is kept by the day, as `facts:DAY:PROCESS` among the counters: the last facts
 //! before a kill show by it, and those of a process of which nothing else is left.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ pub struct Gap {
     pub from_ms: u64,
     /// When its last one began; when the day ended, if it has none.
     pub to_ms: u64,
-    /// How many of the day's numbers neither this day nor one of its neighbours has.
+    /// How many of the day's numbers neither this day has nor one of its neighbours, by the calendar and by the numbers.
     pub missing: u64,
 }
 
@@ -51,7 +53,7 @@ impl FactCount {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
     end: Option<u64>,
-    others: Vec<u64>,
+    others: Vec<(Day, u64)>,
 }
 
 /// Numbers of a process, one after the other, each of which a fact has.
@@ -77,30 +79,69 @@ pub(crate) fn gaps(
     for process in counted.iter().filter(|(_, counted)| counted.end.is_some()).map(|(process, _)| *process) {
         own.entry(process).or_default();
     }
-    let range_of = |process: &i64, runs: &[Run]| range_of(runs, counted.get(process));
-    own.retain(|process, runs| missing(runs, range_of(process, runs)) > 0);
+    own.retain(|process, runs| missing(runs, range_of(runs, counted.get(process))) > 0);
     if own.is_empty() {
         return Ok(Vec::new());
     }
-    let mut beside = Vec::new();
-    for neighbour in [day.back(1), day.next()].into_iter().filter(|neighbour| *neighbour != day) {
-        beside.extend(read(neighbour)?);
-    }
-    let mut beside = by_process(beside);
+    let mut beside = Beside { read, days: BTreeMap::new() };
     let mut gaps = Vec::new();
     for (process, mut runs) in own {
-        let range = range_of(&process, &runs);
-        runs.extend(beside.remove(&process).unwrap_or_default());
-        runs.sort_unstable();
-        let missing = missing(&runs, range);
-        if missing > 0 {
+        let counted = counted.get(&process);
+        let range = range_of(&runs, counted);
+        let mut left = missing(&runs, range);
+        for other in days_beside(day, range, counted) {
+            if left == 0 {
+                break;
+            }
+            runs.extend(beside.runs(other, process)?);
+            runs.sort_unstable();
+            left = missing(&runs, range);
+        }
+        if left > 0 {
             let times = times(process)?.into_iter().flatten();
             let times = times.reduce(|one, next| (one.0.min(next.0), one.1.max(next.1)));
             let (from_ms, to_ms) = times.unwrap_or((day.start_ms(), day.next().start_ms()));
-            gaps.push(Gap { process, from_ms, to_ms, missing });
+            gaps.push(Gap { process, from_ms, to_ms, missing: left });
         }
     }
     Ok(gaps)
+}
+
+/// Other days, each of which is read once, when the numbers of a process are looked for there.
+struct Beside<R> {
+    read: R,
+    days: BTreeMap<Day, BTreeMap<i64, Vec<Run>>>,
+}
+
+impl<R: FnMut(Day) -> Result<Vec<Run>, StoreError>> Beside<R> {
+    /// Those of a process, for which no day is asked twice.
+    fn runs(&mut self, day: Day, process: i64) -> Result<Vec<Run>, StoreError> {
+        let runs = match self.days.entry(day) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(by_process((self.read)(day)?)),
+        };
+        Ok(runs.remove(&process).unwrap_or_default())
+    }
+}
+
+/// The days that may have numbers of this range: the neighbours, and those to which a clock went and came back, with
+/// their neighbours. A day's count is of the last time at it: where the counts show that a clock was set back, a day may
+/// have lower numbers than it was counted at.
+fn days_beside(day: Day, (first, end): (u64, u64), counted: Option<&Counted>) -> Vec<Day> {
+    let others = counted.map(|counted| counted.others.as_slice()).unwrap_or_default();
+    let mut all = [others, &[(day, end)]].concat();
+    all.sort_unstable();
+    let most = if all.is_sorted_by_key(|(_, count)| *count) { end } else { u64::MAX };
+    let others = others.iter().filter(|(_, count)| (first + 1..=most).contains(count)).map(|(other, _)| *other);
+    let mut days = Vec::new();
+    for near in std::iter::once(day).chain(others) {
+        for beside in [near.back(1), near.next(), near] {
+            if beside != day && !days.contains(&beside) {
+                days.push(beside);
+            }
+        }
+    }
+    days
 }
 
 /// The runs of each process in their order.
@@ -121,7 +162,8 @@ fn range_of(runs: &[Run], counted: Option<&Counted>) -> (u64, u64) {
     let end = runs.iter().map(|run| run.last.saturating_add(1)).max().unwrap_or(0);
     let Some(counted) = counted else { return (lowest.unwrap_or(0), end) };
     let at_most = lowest.into_iter().chain(counted.end).min().unwrap_or(0);
-    let first = counted.others.iter().copied().filter(|count| *count <= at_most).max().unwrap_or(0);
+    let others = counted.others.iter().map(|(_, count)| *count);
+    let first = others.filter(|count| *count <= at_most).max().unwrap_or(0);
     (first, end.max(counted.end.unwrap_or(0)))
 }
 
@@ -166,7 +208,7 @@ pub(crate) fn counted(sql: &mut dyn Sql, day: Day) -> Result<BTreeMap<i64, Count
         if of == day {
             counted.end = Some(value);
         } else {
-            counted.others.push(value);
+            counted.others.push((of, value));
         }
     }
     Ok(found)
@@ -218,13 +260,13 @@ mod tests {
 
     /// Runs of process 1 on one of three days.
     fn found(days: [&[(u64, u64)]; 3]) -> u64 {
-        missing_of(days, None)
+        missing_of(&days, None)
     }
 
-    fn missing_of(days: [&[(u64, u64)]; 3], counted: Option<Counted>) -> u64 {
+    fn missing_of(days: &[&[(u64, u64)]], counted: Option<Counted>) -> u64 {
         let today = Day::of(0).next();
         let read = |day: Day| {
-            let runs = days[day.number() as usize].iter();
+            let runs = days.get(day.number() as usize).copied().unwrap_or_default().iter();
             Ok(runs.map(|(first, last)| Run { process: 1, first: *first, last: *last }).collect())
         };
         let counted = counted.into_iter().map(|counted| (1, counted)).collect();
@@ -261,8 +303,28 @@ mod tests {
             ([&[], &[(8, 9)], &[]], &[5, 8, 30], Some(10), 0),
             ([&[], &[(8, 9)], &[]], &[5, 30], Some(12), 5),
         ] {
-            let of = Some(Counted { end, others: others.to_vec() });
-            assert_eq!(missing_of(days, of), missing, "{days:?} {others:?} {end:?}");
+            // Of days that have nothing.
+            let of = Some(Counted { end, others: others.iter().map(|count| (Day::of(u64::MAX), *count)).collect() });
+            assert_eq!(missing_of(&days, of), missing, "{days:?} {others:?} {end:?}");
+        }
+    }
+    #[test]
+    fn what_a_day_has_that_a_clock_went_to_and_came_back_from_is_not_missing() {
+        let far = Day::of(0).next().next().next().next().next();
+        let counted = |days: &[(Day, u64)]| Some(Counted { end: Some(12), others: days.to_vec() });
+        let none: &[(u64, u64)] = &[];
+        let days = [none, &[(0, 6), (8, 8)], none, none, &[(9, 9)], &[(10, 10)], &[(11, 11)], none];
+        for (others, missing) in [
+            (&[][..], 4),
+            (&[(far, 12)], 1),
+            (&[(far, 11), (Day::of(0), 12)], 1),
+            // Counted before this day's own, and after them.
+            (&[(far, 0)], 4),
+            (&[(far, 13)], 4),
+            // As before, but the clock was set back since.
+            (&[(far, 13), (far.next().next(), 5)], 1),
+        ] {
+            assert_eq!(missing_of(&days, counted(others)), missing, "{others:?}");
         }
     }
 }
