@@ -28,7 +28,7 @@ pub struct Gap {
     pub from_ms: u64,
     /// When its last one began; when the day ended, if it has none.
     pub to_ms: u64,
-    /// How many of the day's numbers neither this day has nor one of its neighbours, by the calendar and by the numbers.
+    /// How many of the day's numbers neither this day has nor a neighbour, by the calendar or by the numbers.
     pub missing: u64,
 }
 
@@ -125,8 +125,8 @@ impl<R: FnMut(Day) -> Result<Vec<Run>, StoreError>> Beside<R> {
 }
 
 /// The days that may have numbers of this range: the neighbours, and those to which a clock went and came back, with
-/// their neighbours. A day's count is of the last time at it: where the counts show that a clock was set back, a day may
-/// have lower numbers than it was counted at.
+/// their neighbours. A day's count is of the last time at it: where the counts show that a clock was set back, a day
+/// may have lower numbers than it was counted at.
 fn days_beside(day: Day, (first, end): (u64, u64), counted: Option<&Counted>) -> Vec<Day> {
     let others = counted.map(|counted| counted.others.as_slice()).unwrap_or_default();
     let mut all = [others, &[(day, end)]].concat();
