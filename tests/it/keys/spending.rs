@@ -1,6 +1,6 @@
 //! Budgets and prices that stand by themselves in the store: made, changed and deleted over the API and by commands.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_test_postgres::Database;
@@ -8,6 +8,7 @@ use weir_tests::plugins::target;
 use weir_tests::{Folder, Gateway, Program, Reply, Request, program};
 
 use super::command::{done, text, weir};
+use super::nodes::Looking;
 use super::{READER, TOKEN, admin, ask, asked, code, config, gateway, made, provider};
 use crate::wire_format::OPENAI;
 
@@ -269,14 +270,13 @@ async fn what_is_set_on_one_node_counts_on_the_other_within_a_second() {
     let [a, b] = nodes.each_ref().map(Program::address);
     let send = async |method: &str, path: &str, body: Value| program::ask(a, &asked(method, path, &body)).await;
     let until = async |status: u16, cost: Option<&str>| {
-        let begun = Instant::now();
+        let mut looking = Looking::begin();
         loop {
             let reply = program::ask(b, &OPENAI.request("openai", false)).await;
             if (reply.status(), reply.header("x-weir-cost-usd")) == (status, cost) {
-                return begun.elapsed();
+                return looking.took();
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "{}: {}", reply.status(), reply.text());
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            looking.wait(&format!("{}: {}", reply.status(), reply.text())).await;
         }
     };
     let rates = json!({"input": "1000000", "output": "1000000"});
