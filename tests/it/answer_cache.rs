@@ -16,7 +16,7 @@ use weir_tests::clients::{by, client};
 use weir_tests::code::pack;
 use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream};
 
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, PROVIDERS, WireFormat, config_of};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, WireFormat, config_of};
 
 /// Models of these formats whose answers are kept.
 fn keeping(wire_formats: &[WireFormat], upstream: &Upstream) -> String {
@@ -38,12 +38,7 @@ fn chat(more: &Value) -> Request {
 /// A provider that answers in the format of the request.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let wire_format = PROVIDERS.into_iter().find(|wire_format| match wire_format.name {
-            "openai" => request.line().contains("/chat/completions"),
-            "anthropic" => request.line().contains("/messages"),
-            _ => request.line().contains("enerateContent"),
-        });
-        let wire_format = wire_format.unwrap_or(OPENAI);
+        let wire_format = WireFormat::of(request);
         if wire_format.wants_stream(request) { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
     })
     .await

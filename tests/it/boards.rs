@@ -8,7 +8,7 @@ use weir_tests::plugins::root;
 use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream};
 
 use crate::retries::{QUICK, provider};
-use crate::wire_format::{ANTHROPIC, OPENAI, TEXT};
+use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, WireFormat};
 
 /// The series of a page of metrics by name, each with its labels.
 type Series = BTreeMap<String, BTreeSet<String>>;
@@ -92,7 +92,7 @@ async fn upstream() -> Upstream {
         }
         let body = request.json();
         let model = body["model"].as_str().unwrap_or_default();
-        let wire_format = if line.contains("/messages") { ANTHROPIC } else { OPENAI };
+        let wire_format = WireFormat::of(request);
         match (model, body["stream"] == true) {
             ("failing", _) => Answer::json(500, "{}"),
             ("silent", _) => Answer::json(200, wire_format.whole().replace("\"usage\"", "\"unusual\"")),

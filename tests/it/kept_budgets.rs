@@ -12,7 +12,7 @@ use weir_tests::plugins::{root, target};
 use weir_tests::program::{self, ask, file};
 use weir_tests::{Answer, Client, Disk, Folder, Gate, Program, Request, Trouble, Upstream};
 
-use crate::wire_format::{ANTHROPIC, OPENAI, config_of};
+use crate::wire_format::{ANTHROPIC, OPENAI, config_of, gated_provider};
 
 /// The tokens of every answer.
 const TOKENS: u64 = 17;
@@ -136,12 +136,7 @@ async fn a_place_that_cannot_be_written_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_in_the_midst_of_answers_books_what_was_reserved_for_them_in_both_lanes_whole_and_streamed() {
     let gate = Gate::default();
-    let held = gate.clone();
-    let upstream = Upstream::scripted(move |request| {
-        let to = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
-        to.gated(&held, to.wants_stream(request))
-    })
-    .await;
+    let upstream = gated_provider(&gate).await;
     let of = |team: &str| {
         format!(
             "[[clients]]\nname = \"{team}\"\nkey = \"weir-{team}-0123456789\"\nteam = \"{team}\"\n\

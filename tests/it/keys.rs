@@ -27,13 +27,8 @@ pub(crate) const READER: &str = "token-of-the-reader";
 /// A provider that answers in every format.
 pub(crate) async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let line = request.line();
-        let wire_format = [(ANTHROPIC, "/messages"), (GEMINI, "enerateContent")];
-        let wire_format = wire_format
-            .into_iter()
-            .find(|(_, part)| line.contains(part))
-            .map_or(OPENAI, |(wire_format, _)| wire_format);
-        if request.text().contains("\"stream\":true") || line.contains("streamGenerate") {
+        let wire_format = WireFormat::of(request);
+        if request.text().contains("\"stream\":true") || request.line().contains("streamGenerate") {
             return wire_format.stream().iter().fold(Answer::sse(), Answer::piece).end();
         }
         Answer::json(200, wire_format.whole())

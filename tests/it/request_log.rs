@@ -162,7 +162,7 @@ async fn an_answer_leaves_one_fact_in_both_lanes_whole_and_streamed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_attempt_has_the_time_when_it_began_and_how_long_it_took() {
     let upstream = Upstream::scripted(|request| {
-        let to = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
+        let to = WireFormat::of(request);
         match to.wants_stream(request) {
             _ if request.text().contains("\"broken\"") => Answer::json(500, "{}"),
             true => to.streamed(),

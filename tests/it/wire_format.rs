@@ -166,6 +166,13 @@ impl WireFormat {
         format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
     }
 
+    /// The format in which a provider of one of [`PROVIDERS`] is asked, by the request's path.
+    pub(crate) fn of(request: &Received) -> Self {
+        let parts = [(ANTHROPIC, "/messages"), (GEMINI, "enerateContent")];
+        let known = parts.into_iter().find(|(_, part)| request.line().contains(part));
+        known.map_or(OPENAI, |(wire_format, _)| wire_format)
+    }
+
     /// Whether a request to a provider of this format requests a stream.
     pub(crate) fn wants_stream(self, request: &Received) -> bool {
         match self.format {
@@ -202,6 +209,16 @@ impl WireFormat {
         };
         error[words].as_str().map(str::to_owned)
     }
+}
+
+/// A provider that answers in the format of each request, at whose gate all answers wait.
+pub(crate) async fn gated_provider(gate: &Gate) -> Upstream {
+    let gate = gate.clone();
+    Upstream::scripted(move |request| {
+        let wire_format = WireFormat::of(request);
+        wire_format.gated(&gate, wire_format.wants_stream(request))
+    })
+    .await
 }
 
 /// A provider that answers in this format, streaming if the request wants it.

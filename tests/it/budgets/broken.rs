@@ -10,7 +10,7 @@ use weir_tests::{Answer, Gateway, Request, Upstream, soon};
 use super::budget;
 use super::excess::request;
 use crate::keys::{TOKEN, admin};
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, PROVIDERS, WireFormat, config_of};
+use crate::wire_format::{PROVIDERS, WireFormat, config_of};
 
 const STREAMS: usize = 200;
 /// How many run at the same time: so many have the instances that they need.
@@ -53,11 +53,9 @@ impl Break {
 
 async fn provider(breaks: Vec<Break>) -> Upstream {
     Upstream::scripted(move |request| {
-        let parts = [(ANTHROPIC, "/messages"), (GEMINI, "enerateContent")];
-        let known = parts.into_iter().find(|(_, part)| request.line().contains(part));
         let text = request.text();
         let this = breaks.iter().find(|one| text.contains(&one.word())).expect("a word of the test");
-        this.answer(known.map_or(OPENAI, |(wire_format, _)| wire_format))
+        this.answer(WireFormat::of(request))
     })
     .await
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream, soon};
 
 use super::budget;
-use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, PROVIDERS, WireFormat, config_of};
+use crate::wire_format::{GEMINI, OPENAI, PROVIDERS, WireFormat, config_of};
 
 /// How many requests come at the same time, and for how many the budget has room.
 const REQUESTS: usize = 200;
@@ -34,9 +34,7 @@ fn dear(answer: impl Into<String>) -> String {
 async fn gated(gate: &Gate) -> Upstream {
     let gate = gate.clone();
     Upstream::scripted(move |request| {
-        let parts = [(ANTHROPIC, "/messages"), (GEMINI, "enerateContent")];
-        let known = parts.into_iter().find(|(_, part)| request.line().contains(part));
-        let wire_format = known.map_or(OPENAI, |(wire_format, _)| wire_format);
+        let wire_format = WireFormat::of(request);
         if wire_format.wants_stream(request) {
             return wire_format.stream().into_iter().map(dear).fold(Answer::sse().gate(&gate), Answer::piece).end();
         }

@@ -7,7 +7,7 @@ use weir_tests::plugins::target;
 use weir_tests::{Client, Folder, Gate, Program, Request, Trouble, program};
 
 use super::{TOKENS, budget};
-use crate::wire_format::{ANTHROPIC, OPENAI, config_of};
+use crate::wire_format::{ANTHROPIC, OPENAI, config_of, gated_provider};
 
 /// Ends of days in Berlin, and the hours of the days that end and begin.
 const ENDS: [(&str, i64, i64); 4] = [
@@ -33,14 +33,7 @@ async fn a_stream_over_midnight_is_booked_in_the_day_that_reserved_also_where_da
     let daily = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"day\"\ntz = \"Europe/Berlin\"");
     for (end, ending, beginning) in ENDS {
         let gate = Gate::default();
-        let upstream = weir_tests::Upstream::scripted({
-            let gate = gate.clone();
-            move |request| {
-                let to = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
-                to.gated(&gate, to.wants_stream(request))
-            }
-        })
-        .await;
+        let upstream = gated_provider(&gate).await;
         let config = config_of(&[OPENAI, ANTHROPIC], &upstream) + &daily + client;
         let (mut clock, folder) = (Trouble::none(), Folder::with(&["openai", "anthropic"]));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
