@@ -1,5 +1,5 @@
 //! Equal requests at the same time: one asks, in every lane and form. If it leaves, another takes its place; if its
-//! answer is none to keep, nobody gets it but its own client.
+//! answer is none to keep, no other client gets it.
 
 use weir_tests::{Answer, Gate, Gateway, Upstream};
 
