@@ -5,6 +5,9 @@
 //! refused. A flood of unfinished bodies cannot occupy the limit: unfinished bodies are evicted to make room, first
 //! those whose client stalls, then those of the caller that holds the most ([`readers`]). One connection holds at
 //! most a quarter, however many requests it carries, and the last sixteenth is reserved for small requests.
+//!
+//! Beside it, what connections have in common that read much: [`turn`] bounds how much one reads before others have
+//! their turn, and [`spare_memory`] gives memory back.
 
 pub mod joined;
 mod readers;

@@ -119,10 +119,12 @@ impl Connection {
         }
         match self.transact(false, |pg| parts::begin_part(pg, day, most))? {
             NewPart::New => {
-                tracing::warn!(%day, "today's request log is full: its older half ends before the day does");
+                tracing::warn!(%day, "the day's request log is full: its older half ends before the day does");
             }
             NewPart::No => {}
-            NewPart::Busy => tracing::info!(%day, "today's request log is full, and in use: its older half ends later"),
+            NewPart::Busy => {
+                tracing::info!(%day, "the day's request log is full, and in use: its older half ends later");
+            }
         }
         Ok(())
     }

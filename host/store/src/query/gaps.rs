@@ -114,7 +114,7 @@ struct Beside<R> {
 }
 
 impl<R: FnMut(Day) -> Result<Vec<Run>, StoreError>> Beside<R> {
-    /// Those of a process, for which no day is asked twice.
+    /// The numbers of a process on a day, which are asked for once.
     fn runs(&mut self, day: Day, process: i64) -> Result<Vec<Run>, StoreError> {
         let runs = match self.days.entry(day) {
             Entry::Occupied(known) => known.into_mut(),
@@ -284,6 +284,7 @@ mod tests {
         // A batch that was repeated is in two parts.
         assert_eq!(found([&[], &[(0, 4), (3, 6), (3, 6), (9, 9)], &[(7, 7)]]), 1);
     }
+
     #[test]
     fn what_was_numbered_before_the_first_and_after_the_last_is_missing() {
         for (days, others, end, missing) in [
@@ -308,6 +309,7 @@ mod tests {
             assert_eq!(missing_of(&days, of), missing, "{days:?} {others:?} {end:?}");
         }
     }
+
     #[test]
     fn what_a_day_has_that_a_clock_went_to_and_came_back_from_is_not_missing() {
         let far = Day::of(0).next().next().next().next().next();

@@ -77,7 +77,7 @@ impl Sqlite {
         drop(open);
         let had_earlier = self.files.earlier(day).exists();
         self.files.make_earlier(day)?;
-        tracing::warn!(%day, had_earlier, "today's request log is full: its older half ends before the day does");
+        tracing::warn!(%day, had_earlier, "the day's request log is full: its older half ends before the day does");
         Ok(())
     }
 
