@@ -28,39 +28,13 @@ pub(crate) struct Built {
     pub(crate) changed: bool,
 }
 
-/// For whom components are built.
+/// Where the bundled adapters are put.
 #[derive(Debug)]
-enum Purpose {
-    /// For a Weir in this repository: in `plugins/`, pinned by the repository's `plugins.lock`.
-    Here,
-    /// For other machines: in `plugins/` of a folder with a `plugins.lock` of its own. They hold no path of this
-    /// machine, so that every machine builds the same bytes.
-    Others { folder: PathBuf, flags: Vec<String> },
-}
-
-impl Purpose {
-    /// The folder in cargo's target folder. The two would build each other's dependencies again.
-    fn target(&self) -> &'static str {
-        match self {
-            Self::Here => "adapters",
-            Self::Others { .. } => "adapters-for-others",
-        }
-    }
-
-    fn flags(&self) -> &[String] {
-        match self {
-            Self::Here => &[],
-            Self::Others { flags, .. } => flags,
-        }
-    }
-
-    /// The folder with `plugins.lock`, and with `plugins/` for the bundled adapters.
-    fn folder<'a>(&'a self, workspace: &'a Workspace) -> &'a Path {
-        match self {
-            Self::Here => &workspace.root,
-            Self::Others { folder, .. } => folder,
-        }
-    }
+struct Destination<'a> {
+    /// The folder with `plugins.lock`, and with `plugins/` for the adapters.
+    folder: &'a Path,
+    /// rustc's flags. The components hold no path of this machine, so that every machine builds the same bytes.
+    flags: Vec<String>,
 }
 
 /// Builds all adapters, or those that are named.
@@ -77,29 +51,24 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds these adapters. Each is put in its place and pinned as soon as it is built: a running Weir serves with it
-/// while the others are being built.
+/// Builds these adapters for a Weir in this repository. Each is put in its place and pinned as soon as it is built: a
+/// running Weir serves with it while the others are being built.
 pub(crate) fn put(workspace: &Workspace, adapters: Vec<Adapter>, progress: &Progress) -> Result<Vec<Built>> {
-    put_for(workspace, adapters, progress, &Purpose::Here)
+    put_into(workspace, adapters, progress, &workspace.root)
 }
 
 /// Builds these adapters for other machines: `folder/plugins/NAME.wasm` and `folder/plugins.lock`.
 pub(crate) fn put_for_others(workspace: &Workspace, adapters: Vec<Adapter>, folder: &Path) -> Result<()> {
     let progress = Progress::of(adapters.len(), 0);
-    let purpose = Purpose::Others { folder: folder.to_owned(), flags: path_remapping::flags(workspace)? };
-    put_for(workspace, adapters, &progress, &purpose).map(|_built| ())
+    put_into(workspace, adapters, &progress, folder).map(|_built| ())
 }
 
-fn put_for(
-    workspace: &Workspace,
-    adapters: Vec<Adapter>,
-    progress: &Progress,
-    purpose: &Purpose,
-) -> Result<Vec<Built>> {
+fn put_into(workspace: &Workspace, adapters: Vec<Adapter>, progress: &Progress, folder: &Path) -> Result<Vec<Built>> {
     let std = wasm::prepare(workspace)?;
-    let built = compile_all(workspace, adapters, std, progress, purpose)?;
+    let destination = Destination { folder, flags: path_remapping::flags(workspace)? };
+    let built = compile_all(workspace, adapters, std, progress, &destination)?;
     // Even if all were built before: the lock file may be missing.
-    lock(workspace, purpose)?;
+    lock(workspace, folder)?;
     Ok(built)
 }
 
@@ -118,12 +87,12 @@ impl Progress {
 
     /// Counts one more adapter. An unchanged one gets no line. The lock file is written under the same mutex, since
     /// adapters are built in parallel.
-    fn step(&self, workspace: &Workspace, purpose: &Purpose, built: &Built, took: Duration) -> Result<()> {
+    fn step(&self, workspace: &Workspace, folder: &Path, built: &Built, took: Duration) -> Result<()> {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         *done += 1;
         if built.changed {
             println!("adapter {done} of {}: {}, {:.0} s", self.all, built.name, took.as_secs_f64());
-            lock(workspace, purpose)?;
+            lock(workspace, folder)?;
         }
         Ok(())
     }
@@ -148,14 +117,15 @@ fn compile_all(
     adapters: Vec<Adapter>,
     std: Std,
     progress: &Progress,
-    purpose: &Purpose,
+    destination: &Destination<'_>,
 ) -> Result<Vec<Built>> {
     let mut by_profile: BTreeMap<String, Vec<Adapter>> = BTreeMap::new();
     for adapter in adapters {
         by_profile.entry(adapter.profile.clone()).or_default().push(adapter);
     }
     let lanes: Vec<Result<Vec<Built>>> = thread::scope(|scope| {
-        let lane = |group: Vec<Adapter>| scope.spawn(move || compile_lane(workspace, &group, std, progress, purpose));
+        let lane =
+            |group: Vec<Adapter>| scope.spawn(move || compile_lane(workspace, &group, std, progress, destination));
         let lanes: Vec<_> = by_profile.into_values().map(lane).collect();
         let ended = |lane: thread::ScopedJoinHandle<'_, _>| lane.join().unwrap_or_else(|_| bail!("a build panicked"));
         lanes.into_iter().map(ended).collect()
@@ -168,24 +138,24 @@ fn compile_lane(
     adapters: &[Adapter],
     std: Std,
     progress: &Progress,
-    purpose: &Purpose,
+    destination: &Destination<'_>,
 ) -> Result<Vec<Built>> {
     let one = |adapter: &Adapter| {
         let begun = Instant::now();
-        let artifact = component(&compile_one(workspace, adapter, std, purpose)?, &workspace.root, adapter)?;
+        let artifact = component(&compile_one(workspace, adapter, std, destination)?, &workspace.root, adapter)?;
         let fixtures = embedded_fixtures::fixtures(workspace, adapter)?;
-        let built = install(&place(workspace, adapter, purpose)?, &adapter.name, &artifact, fixtures.as_deref())?;
-        progress.step(workspace, purpose, &built, begun.elapsed())?;
+        let built =
+            install(&place(workspace, adapter, destination.folder)?, &adapter.name, &artifact, fixtures.as_deref())?;
+        progress.step(workspace, destination.folder, &built, begun.elapsed())?;
         Ok(built)
     };
     adapters.iter().map(one).collect()
 }
 
 /// The folder of an adapter's component.
-fn place(workspace: &Workspace, adapter: &Adapter, purpose: &Purpose) -> Result<PathBuf> {
+fn place(workspace: &Workspace, adapter: &Adapter, folder: &Path) -> Result<PathBuf> {
     let is_bundled = workspace.adapters.iter().any(|bundled| bundled.folder == adapter.folder);
-    let bundled = || purpose.folder(workspace).join("plugins");
-    let place = if is_bundled { bundled() } else { workspace.target.join("test-adapters") };
+    let place = if is_bundled { folder.join("plugins") } else { workspace.target.join("test-adapters") };
     fs::create_dir_all(&place).with_context(|| format!("could not make {}", place.display()))?;
     Ok(place)
 }
@@ -196,15 +166,15 @@ fn place(workspace: &Workspace, adapter: &Adapter, purpose: &Purpose) -> Result<
 ///
 /// The build has its own target folder: a call from a build script or beside a running cargo would wait forever for the
 /// outer folder's lock. The flags are set in the environment, so that they do not change a plain `cargo build`.
-fn compile_one(workspace: &Workspace, adapter: &Adapter, std: Std, purpose: &Purpose) -> Result<String> {
+fn compile_one(workspace: &Workspace, adapter: &Adapter, std: Std, destination: &Destination<'_>) -> Result<String> {
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib"]);
     // Incremental builds make other components, of more instructions, wherever a developer has asked for them.
     command.env("CARGO_INCREMENTAL", "0");
     command.args(["--profile", &adapter.profile, "--target", wasm::TARGET, "--package", &adapter.package]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir");
-    command.arg(workspace.target.join(purpose.target()));
-    wasm::configure(&mut command, std, purpose.flags());
+    command.arg(workspace.target.join("adapters"));
+    wasm::configure(&mut command, std, &destination.flags);
     let output = command.stderr(Stdio::inherit()).output().context("could not start cargo")?;
     if !output.status.success() {
         bail!("{} does not build; what cargo says stands above", adapter.folder.display());
@@ -267,16 +237,16 @@ fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Writes `plugins.lock`: the digest of every bundled adapter that is built, including those that this call did not
 /// build.
-fn lock(workspace: &Workspace, purpose: &Purpose) -> Result<()> {
+fn lock(workspace: &Workspace, folder: &Path) -> Result<()> {
     let mut text =
         String::from("# Written by `cargo xtask plugins`: the digests of the adapters that were built here.\n");
     for adapter in &workspace.adapters {
-        let place = purpose.folder(workspace).join("plugins").join(format!("{}.wasm", adapter.name));
+        let place = folder.join("plugins").join(format!("{}.wasm", adapter.name));
         if let Ok(bytes) = fs::read(place) {
             write!(text, "\n[adapters.{}]\ndigest = \"{}\"\n", adapter.name, digest(&bytes))?;
         }
     }
-    let place = purpose.folder(workspace).join("plugins.lock");
+    let place = folder.join("plugins.lock");
     if fs::read_to_string(&place).is_ok_and(|present| present == text) {
         return Ok(());
     }

@@ -1,5 +1,5 @@
-//! `cargo xtask reproduce`: builds an adapter for others in two places, with another cargo home in the second, and
-//! compares the bytes. So anyone with the sources of a release can check what its adapters were built of.
+//! `cargo xtask reproduce`: builds an adapter here and in another place with another cargo home, and compares the
+//! bytes. So anyone with the sources of a release can check what its adapters were built of.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::check::Outcome;
+use crate::plugins::{self, Progress};
 use crate::workspace::{Adapter, Workspace};
-use crate::{dist, path_remapping, plugins, process};
+use crate::{dist, path_remapping, process};
 
 /// The internal verb for the build in the second place.
 pub(crate) const VERB: &str = "build-elsewhere";
@@ -28,15 +29,15 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     if place.exists() {
         fs::remove_dir_all(&place).with_context(|| format!("could not remove {}", place.display()))?;
     }
-    plugins::put_for_others(workspace, vec![adapter], &place.join("here"))?;
+    plugins::put(workspace, vec![adapter], &Progress::of(1, 0))?;
     let (sources, home) = (bring_sources(workspace, &place)?, bring_home(&place)?);
     let mut command = Command::new(std::env::current_exe().context("this program has no path")?);
     command.current_dir(&sources).env("CARGO_HOME", home).env("CARGO_TARGET_DIR", place.join("target"));
     process::run(command.arg(VERB).arg(place.join("there")).arg(name))?;
     let file = format!("plugins/{name}.wasm");
-    let read = |side: &str| fs::read(place.join(side).join(&file)).with_context(|| format!("{side} has no {file}"));
-    let (here, there) = (read("here")?, read("there")?);
-    ensure!(here == there, "{file} differs between {0}/here and {0}/there", place.display());
+    let read = |path: PathBuf| fs::read(&path).with_context(|| format!("there is no {}", path.display()));
+    let (here, there) = (read(workspace.root.join(&file))?, read(place.join("there").join(&file))?);
+    ensure!(here == there, "{file} differs from the one in {}", place.join("there").display());
     let lock = fs::read_to_string(place.join("there/plugins.lock"))?;
     let digest = lock.lines().find_map(|line| line.strip_prefix("digest = ")).unwrap_or_default();
     println!("{name}: two builds, the same digest {digest}");

@@ -22,7 +22,8 @@ pub(crate) fn find(program: &str, package: &str) -> Option<PathBuf> {
             process::succeeds_within(&mut apt, TIMEOUT)
         };
         let _updated = apt(&["update"]);
-        if !apt(&["install", "-y", "--no-install-recommends", package]) {
+        // Steps run side by side, and another may be installing.
+        if !apt(&["install", "-y", "-o", "DPkg::Lock::Timeout=240", "--no-install-recommends", package]) {
             println!("{package} cannot be installed");
         }
     }
