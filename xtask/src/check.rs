@@ -45,7 +45,7 @@ struct Step {
     long: bool,
     /// Steps that must pass before this one is worth running.
     needs: &'static [&'static str],
-    /// Runs beside the others, in a process of its own. Such a step shares no build folder with what runs at the same
+    /// Runs beside the others, in a process of its own. Such a step shares no build folder with what may run at that
     /// time.
     beside: bool,
     act: fn(&Workspace) -> Result<Outcome>,
@@ -81,14 +81,14 @@ const STEPS: &[Step] = &[
     Step::new("tidy", |workspace| passed(tidy::check(workspace))),
     Step::new("plugins", |workspace| passed(plugins::build(workspace, &[]))).beside(),
     Step::new("fuzz", |workspace| fuzz::run_all(workspace, FUZZ_SECONDS)).long().beside(),
+    Step::new("reproduce", reproduce::test).long().needs(&["plugins"]).beside(),
     Step::new("build", |workspace| passed(build_everything(workspace))),
     Step::new("clippy", |workspace| passed(lints::check(workspace))).needs(&["build"]),
     Step::new("tests", tests).needs(SERVED),
     Step::new("deploy", deploy::test).long().needs(SERVED).beside(),
-    Step::new("reproduce", reproduce::test).long().needs(&["plugins"]).beside(),
     Step::new("languages", languages::test).long().needs(SERVED).beside(),
+    Step::new("clients", clients::test).long().needs(SERVED).beside(),
     Step::new("swaps", |workspace| passed(swaps::run(workspace, &[]))).long().needs(&["tests"]),
-    Step::new("clients", clients::test).long().needs(SERVED),
     Step::new("dashboard", dashboard::test).long().needs(SERVED),
     Step::new("fidelity", fidelity::test).long().needs(SERVED).beside(),
     Step::new("deny", deny).long(),
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(names(&[]).len(), STEPS.len());
         assert!(!names(&["--quick"]).contains(&"fuzz"));
         assert_eq!(names(&["fuzz", "tidy"]), ["tidy", "fuzz"]);
-        assert!(chosen(&["fuz".to_owned()]).unwrap_err().to_string().contains("plugins, fuzz, build"));
+        assert!(chosen(&["fuz".to_owned()]).unwrap_err().to_string().contains("plugins, fuzz, reproduce"));
         assert!(chosen(&["--fast".to_owned()]).is_err());
     }
 

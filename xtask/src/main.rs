@@ -64,7 +64,7 @@ to check a change
   languages [LANG...]  makes, tests and serves an adapter and a guard from each language's template, as docs/authors.md
                        describes it (with --all also JavaScript on StarlingMonkey, which takes long)
   deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, and the image, which is built and booted
-  reproduce [NAME]     builds an adapter in two places, and compares the digests
+  reproduce [NAME]     builds an adapter here and in another place, and compares the bytes
 
 to write files that are generated
   contract [--freeze]  writes docs/contract.md and the messages of gRPC from wit/; --freeze writes the frozen copy of a

@@ -1,5 +1,6 @@
 //! Runs steps in two lanes: one after another here, and beside them, with less priority, those that build in folders of
-//! their own. Tests wait for much, and what a second build does meanwhile costs no time.
+//! their own. Tests wait for much, and what a second build does meanwhile costs no time. The lane here takes of the
+//! other's steps when its own have ended.
 //!
 //! A step beside is a process of its own, `cargo xtask test STEP`, whose output is printed as a whole when it has
 //! ended.
@@ -25,18 +26,21 @@ pub(super) fn run(workspace: &Workspace, steps: &[&Step]) -> Result<Vec<Row>> {
     let done = Done::default();
     let is_alone = steps.len() == 1;
     let (beside, here): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| step.beside && !is_alone);
+    let waiting = Mutex::new(beside.into_iter());
+    let run_those_beside = || {
+        while let Some(step) = next(&waiting) {
+            done.run(step, steps, || in_child(workspace, step));
+        }
+    };
     thread::scope(|scope| {
-        scope.spawn(|| {
-            for step in &beside {
-                done.run(step, steps, || in_child(workspace, step));
-            }
-        });
+        scope.spawn(run_those_beside);
         for step in here {
             done.run(step, steps, || {
                 println!("\n==== {}", step.name);
                 (step.act)(workspace)
             });
         }
+        run_those_beside();
     });
     let mut rows = done.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
     let place = |row: &Row| steps.iter().position(|step| step.name == row.name);
@@ -45,6 +49,11 @@ pub(super) fn run(workspace: &Workspace, steps: &[&Step]) -> Result<Vec<Row>> {
         bail!("a step has no result");
     }
     Ok(rows)
+}
+
+/// Takes the next step, whichever lane asks.
+fn next<'a>(waiting: &Mutex<impl Iterator<Item = &'a Step>>) -> Option<&'a Step> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
 /// The steps that have ended.
