@@ -104,7 +104,12 @@ impl Gateway {
         drop(turn);
         let addresses = app.addresses();
         let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(app.run(stopped));
+        let kept = folder.clone();
+        // The folder stays until the gateway has written the rest of its log there.
+        let running = tokio::spawn(async move {
+            app.run(stopped).await;
+            drop(kept);
+        });
         Self { address: addresses.main, admin: addresses.admin, folder, token, stop, running }
     }
 

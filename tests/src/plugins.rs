@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -33,14 +34,14 @@ pub(crate) fn patience(config: &str) -> Option<(&'static str, String)> {
     (!config.contains("deadline = ")).then(|| ("WEIR_PLUGINS__DEADLINE", "10s".to_owned()))
 }
 
-/// A folder of adapters that a gateway serves with.
-#[derive(Debug)]
-pub struct Folder(TempDir);
+/// A folder of adapters that a gateway serves with. It is removed with its last clone.
+#[derive(Debug, Clone)]
+pub struct Folder(Arc<TempDir>);
 
 impl Folder {
     /// A folder with these adapters.
     pub fn with(names: &[&str]) -> Self {
-        let folder = Self(tempfile::tempdir().unwrap());
+        let folder = Self(Arc::new(tempfile::tempdir().unwrap()));
         for name in names {
             fs::copy(component(name), folder.file(name)).unwrap();
             age(&folder.file(name));
