@@ -6,6 +6,7 @@ mod rest;
 mod thinking;
 mod whole;
 
+use self::rest::Told;
 use super::read::{citation, is_own_call, item, lengths};
 use super::response::{head, members, read_finish};
 use super::{FORMAT, note, read_usage, units};
@@ -47,8 +48,8 @@ struct Open {
     /// Its index in the item's content; `None` if the part is an item.
     content: Option<u32>,
     part: u32,
-    /// Whether any of its text has arrived.
-    spoke: bool,
+    /// What has arrived of its text.
+    told: Told,
     /// The number of its citations that have arrived.
     cited: usize,
     /// Whether it is a call whose arguments are JSON.
@@ -209,7 +210,7 @@ impl EventDecoder {
             Some(Part::Reasoning(thought)) => {
                 let at = self.find_or_open(output, None, "summary");
                 let Some(open) = self.open.get(at) else { return };
-                let (part, spoke, kind) = (open.part, open.spoke, open.words);
+                let (part, spoke, kind) = (open.part, open.told.is_any(), open.words);
                 let mut extensions: Vec<Extension> = thought.extensions;
                 if spoke {
                     extensions.retain(|own| own.json != "null" && own.key != kind);
@@ -226,9 +227,9 @@ impl EventDecoder {
                 self.close(output, None, extensions);
             }
             Some(Part::ToolCall(call)) => {
-                if self.open.iter().any(|open| open.output == output && !open.spoke) {
+                if self.open.iter().any(|open| open.output == output) {
                     let at = self.find_or_open(output, None, "call");
-                    self.say(at, rest::arguments(&call));
+                    self.say_rest(at, &rest::arguments(&call));
                 }
                 self.close(output, None, call.extensions);
             }
@@ -267,17 +268,17 @@ impl EventDecoder {
         self.say(at, text);
     }
 
-    /// Reads the complete text of a part, which counts only if none of its pieces arrived.
+    /// Reads the complete text of a part, of which what its pieces did not bring counts.
     fn rest(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>, key: &str) {
         let at = self.find_or_open(output, content, words);
-        if self.open.get(at).is_some_and(|open| !open.spoke) {
-            self.say(at, wire.str(key).map(Str::into_string).unwrap_or_default());
+        if let Some(whole) = wire.str(key) {
+            self.say_rest(at, &whole);
         }
     }
 
     fn say(&mut self, at: usize, text: String) {
         let Some(open) = self.open.get_mut(at).filter(|_| !text.is_empty()) else { return };
-        open.spoke = true;
+        open.told.add(&text);
         if let Some(length) = open.summary.last_mut() {
             *length += text.len();
         }
@@ -300,7 +301,7 @@ impl EventDecoder {
 
     fn find_or_open(&mut self, output: u32, content: Option<u32>, words: &'static str) -> usize {
         if let Some(at) = self.open.iter().position(|open| open.output == output && open.content == content) {
-            if let Some(open) = self.open.get_mut(at).filter(|open| !open.spoke) {
+            if let Some(open) = self.open.get_mut(at).filter(|open| !open.told.is_any()) {
                 open.words = words;
             }
             return at;
@@ -323,8 +324,8 @@ impl EventDecoder {
         self.texts += u32::from(matches!(kind, PartKind::Text | PartKind::Refusal));
         let is_function = matches!(&kind, PartKind::ToolCall(call) if call.kind == ToolKind::Function);
         self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));
-        let (spoke, cited, summary, thinking) = (false, 0, Vec::new(), None);
-        self.open.push(Open { output, content, part, spoke, cited, is_function, summary, thinking, words });
+        let (told, cited, summary, thinking) = (Told::default(), 0, Vec::new(), None);
+        self.open.push(Open { output, content, part, told, cited, is_function, summary, thinking, words });
         self.open.len() - 1
     }
 
@@ -354,7 +355,7 @@ impl EventDecoder {
         }
         while let Some(open) = self.open.first() {
             let (output, content) = (open.output, open.content);
-            if open.is_function && !open.spoke && status != "incomplete" {
+            if open.is_function && !open.told.is_any() && status != "incomplete" {
                 self.say(0, "{}".to_owned());
             }
             self.close(output, content, Vec::new());

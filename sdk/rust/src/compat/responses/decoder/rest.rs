@@ -4,11 +4,46 @@ use super::EventDecoder;
 use crate::compat::responses::FORMAT;
 use crate::compat::responses::read::{citation, item};
 use crate::compat::responses::response::read_response;
-use crate::json::{self, RawValue, Rest, Str};
+use crate::json::{self, RawValue, Rest};
 use crate::losses::extension;
 use crate::types::{ChatEvent, Part, PartCitation, ToolCall, ToolKind};
 
+/// What has arrived of a text: its length and a checksum, since the text itself may be long.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    length: usize,
+    checksum: u32,
+}
+
+impl Told {
+    pub(super) fn is_any(&self) -> bool {
+        self.length > 0
+    }
+
+    pub(super) fn add(&mut self, text: &str) {
+        self.length += text.len();
+        self.checksum = checksum(self.checksum, text);
+    }
+
+    /// What is missing of the whole text; `None` if that does not begin with what has arrived.
+    fn missing<'a>(&self, whole: &'a str) -> Option<&'a str> {
+        let (told, missing) = whole.split_at_checked(self.length)?;
+        (missing.is_empty() || checksum(0, told) == self.checksum).then_some(missing)
+    }
+}
+
+/// A sum over the text, byte by byte.
+fn checksum(before: u32, text: &str) -> u32 {
+    text.bytes().fold(before, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193).rotate_left(5))
+}
+
 impl EventDecoder {
+    /// Adds what the pieces of an open part did not bring of its whole text: some servers send the first ones only.
+    pub(super) fn say_rest(&mut self, at: usize, whole: &str) {
+        let missing = self.open.get(at).and_then(|open| open.told.missing(whole)).map(str::to_owned);
+        self.say(at, missing.unwrap_or_default());
+    }
+
     /// Ends a part of a message.
     pub(super) fn part_done(&mut self, output: u32, content: Option<u32>, wire: &mut Rest<'_>) {
         let at = self.open.iter().position(|open| open.output == output && open.content == content);
@@ -57,17 +92,17 @@ impl EventDecoder {
         }
     }
 
-    /// Adds the text of an open part if none of it arrived, and the citations that did not.
+    /// Adds the text of an open part and the citations that did not arrive.
     fn complete(&mut self, at: usize, raw: &RawValue) {
         let Some(open) = self.open.get(at).filter(|open| matches!(open.words, "text" | "refusal")) else { return };
-        let (part, spoke, cited, words) = (open.part, open.spoke, open.cited, open.words);
+        let (part, cited, words) = (open.part, open.cited, open.words);
         let mut wire = Rest::parse(raw.get()).unwrap_or_default();
         let kind = wire.get("type").and_then(json::text);
         if kind.as_deref() != Some(if words == "text" { "output_text" } else { "refusal" }) {
             return;
         }
-        if !spoke {
-            self.say(at, wire.str(words).map(Str::into_string).unwrap_or_default());
+        if let Some(whole) = wire.str(words) {
+            self.say_rest(at, &whole);
         }
         let all = wire.list("annotations").unwrap_or_default();
         let missing = all.into_iter().skip(cited);
@@ -134,6 +169,26 @@ mod tests {
     const ITEM: &str = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab","annotations":[{"type":"url_citation","url":"https://a"},{"type":"url_citation","url":"https://b"}]}]}}"#;
     const DONE: &str = r#"{"type":"response.completed","response":{"status":"completed"}}"#;
     const WHOLE: &str = r#"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"ab","annotations":[{"type":"url_citation","url":"https://a"},{"type":"url_citation","url":"https://b"}]}]}]}}"#;
+
+    #[test]
+    fn pieces_that_a_server_left_out_come_with_the_end_of_the_part() {
+        let whole = |text: &str| PART.replace(r#""text":"ab","#, &format!(r#""text":"{text}","#));
+        let done = r#"{"type":"response.output_text.done","output_index":0,"content_index":0,"text":"abä, and more"}"#;
+        for (last, expected) in [
+            (whole("abc"), "abc"),
+            (done.to_owned(), "abä, and more"),
+            // What does not begin like the pieces is no rest of them.
+            (whole("xyz"), "ab"),
+            (whole("äöü"), "ab"),
+            (whole("a"), "ab"),
+        ] {
+            assert_eq!(told(&decode(&[ADDED, DELTA, &last, DONE])).0, expected, "{last}");
+        }
+        let added = r#"{"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":""}}"#;
+        let delta = r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"{\"a\":"}"#;
+        let item = r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{\"a\":1}"}}"#;
+        assert_eq!(told(&decode(&[added, delta, item, DONE])).0, r#"{"a":1}"#);
+    }
 
     #[test]
     fn citations_and_texts_that_come_with_the_end_of_a_part_are_kept_once() {

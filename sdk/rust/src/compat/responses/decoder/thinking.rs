@@ -45,13 +45,13 @@ impl EventDecoder {
     /// is the text (C-77), the one that arrives first.
     pub(super) fn thought(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>) {
         let at = self.find_or_open(output, None, words);
-        if words == "content" && self.open.get(at).is_some_and(|open| open.words == words && !open.spoke) {
+        if words == "content" && self.open.get(at).is_some_and(|open| open.words == words && !open.told.is_any()) {
             self.pass(THINKING_TEXT.to_owned(), "null");
         }
         let Some(open) = self.open.get_mut(at).filter(|open| open.words == words) else { return };
         if words == "content" && (open.summary.is_empty() || open.thinking != content) {
             open.thinking = content;
-            if !open.spoke {
+            if !open.told.is_any() {
                 // A summary was announced, and is empty.
                 open.summary.clear();
             }
