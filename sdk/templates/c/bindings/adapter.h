@@ -1632,7 +1632,9 @@ typedef struct exports_weir_adapter_about_usage_place_t {
   // at all places that it has a value for take the place of earlier ones, also of greater ones.
   adapter_list_string_t   pointers;
   exports_weir_adapter_about_merge_t   merge;
-  // Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle.
+  // Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. Of a bucket that
+  // has places beside the same value as this one's, it includes only these: audio includes the cached audio. A figure that
+  // includes its own bucket is the total of the bucket's other places.
   exports_weir_adapter_about_list_bucket_t   includes;
   // Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that
   // holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
@@ -1816,7 +1818,8 @@ typedef struct exports_weir_adapter_about_model_place_t {
 #define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_FIELD 2
 // A query parameter.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_QUERY 3
-// A place in the first message of a session.
+// A place in a client's messages of a session. Where the face has no other place for the model, the first message names
+// it, and no later one may. Otherwise any message may name the session's model there again.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_MESSAGE 4
 
 // A place in a body where the flag stands.
@@ -1855,7 +1858,9 @@ typedef uint8_t exports_weir_adapter_about_body_kind_t;
 // tests holds.
 typedef struct exports_weir_adapter_about_feature_t {
   // `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
-  // a conversation again, and charges for it.
+  // a conversation again, and charges for it; `models` where a message of a session names a model beside the session's own,
+  // such as one that writes down what is said; `public` where an id at one of the `object-ids` stands beside a value that
+  // equals this one, and names what each account has, such as a skill of the provider's own.
   adapter_string_t   name;
   exports_weir_adapter_about_list_frame_test_t   tests;
 } exports_weir_adapter_about_feature_t;
@@ -1903,11 +1908,15 @@ typedef struct exports_weir_adapter_about_face_t {
   // Decides between faces that share a path. One with a condition is more specific than one without.
   exports_weir_adapter_about_option_condition_t   when;
   exports_weir_adapter_about_list_credential_place_t   credentials;
-  // Rewritten together where the target's name differs.
+  // Rewritten together where the target's name differs. In a `raw` body, pointers are at the models of requests for later work,
+  // which a file in a form has as lines of JSON, and which are never rewritten: `/file/*/body/model`, where `file` is the
+  // form's field and `*` stands for each line. What else requests name of models is looked for beside that. In a body of JSON,
+  // pointers through `*` are at the models of requests that stand in it: `/requests/*/params/model`.
   exports_weir_adapter_about_list_model_place_t   model;
   exports_weir_adapter_about_stream_flag_t   stream;
   exports_weir_adapter_about_body_kind_t   body;
-  // Pointers at the limit of output tokens, of each candidate.
+  // Pointers at the limit of output tokens, of each candidate. Those of requests for later work are as the pointers of `model`
+  // are, and so are those of `candidates`; where the body has such requests and no pointer at a limit, they make no output.
   adapter_list_string_t   output_limit;
   // Pointers at the number of candidates that the provider is to make, and charges for. One that ends in `/*` is at a list of
   // prompts, each of which is answered (`/prompt/*`): it counts the list's texts and lists. The numbers multiply.
@@ -1917,7 +1926,11 @@ typedef struct exports_weir_adapter_about_face_t {
   // Pointers at the client's name for its end user.
   adapter_list_string_t   end_user;
   // Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
-  // the pointers beside `{id}` are at places of earlier answers that have this id.
+  // the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
+  // requests in a file, as those of `model` are. Behind the name of a member in braces, a pointer is at an id of what answers
+  // make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*/message/audio/id`. In a
+  // multipart body `/NAME` stands for the field of that name. Of a session, they are at places of the client's messages,
+  // and those behind a name in braces at places of the provider's.
   adapter_list_string_t   object_ids;
   exports_weir_adapter_about_list_feature_t   features;
   // Headers that the dialect reads.

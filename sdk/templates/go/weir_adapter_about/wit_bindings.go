@@ -350,7 +350,9 @@ type UsagePlace struct {
 	// at all places that it has a value for take the place of earlier ones, also of greater ones.
 	Pointers []string
 	Merge    Merge
-	// Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle.
+	// Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. Of a bucket that
+	// has places beside the same value as this one's, it includes only these: audio includes the cached audio. A figure that
+	// includes its own bucket is the total of the bucket's other places.
 	Includes []Bucket
 	// Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that
 	// holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
@@ -541,7 +543,8 @@ const (
 	ModelPlace_Field uint8 = 2
 	// A query parameter.
 	ModelPlace_Query uint8 = 3
-	// A place in the first message of a session.
+	// A place in a client's messages of a session. Where the face has no other place for the model, the first message names
+	// it, and no later one may. Otherwise any message may name the session's model there again.
 	ModelPlace_Message uint8 = 4
 )
 
@@ -670,7 +673,9 @@ type BodyKind = uint8
 // tests holds.
 type Feature struct {
 	// `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`; `history` where the provider reads an earlier answer or
-	// a conversation again, and charges for it.
+	// a conversation again, and charges for it; `models` where a message of a session names a model beside the session's own,
+	// such as one that writes down what is said; `public` where an id at one of the `object-ids` stands beside a value that
+	// equals this one, and names what each account has, such as a skill of the provider's own.
 	Name  string
 	Tests []FrameTest
 }
@@ -693,11 +698,15 @@ type Face struct {
 	// Decides between faces that share a path. One with a condition is more specific than one without.
 	When        witTypes.Option[Condition]
 	Credentials []CredentialPlace
-	// Rewritten together where the target's name differs.
+	// Rewritten together where the target's name differs. In a `raw` body, pointers are at the models of requests for later work,
+	// which a file in a form has as lines of JSON, and which are never rewritten: `/file/*/body/model`, where `file` is the
+	// form's field and `*` stands for each line. What else requests name of models is looked for beside that. In a body of JSON,
+	// pointers through `*` are at the models of requests that stand in it: `/requests/*/params/model`.
 	Model  []ModelPlace
 	Stream StreamFlag
 	Body   BodyKind
-	// Pointers at the limit of output tokens, of each candidate.
+	// Pointers at the limit of output tokens, of each candidate. Those of requests for later work are as the pointers of `model`
+	// are, and so are those of `candidates`; where the body has such requests and no pointer at a limit, they make no output.
 	OutputLimit []string
 	// Pointers at the number of candidates that the provider is to make, and charges for. One that ends in `/*` is at a list of
 	// prompts, each of which is answered (`/prompt/*`): it counts the list's texts and lists. The numbers multiply.
@@ -707,7 +716,11 @@ type Face struct {
 	// Pointers at the client's name for its end user.
 	EndUser []string
 	// Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. Where requests have no body,
-	// the pointers beside `{id}` are at places of earlier answers that have this id.
+	// the pointers beside `{id}` are at places of earlier answers that have this id. In a `raw` body they are at places of the
+	// requests in a file, as those of `model` are. Behind the name of a member in braces, a pointer is at an id of what answers
+	// make beside themselves, whole or as frames, if the request has the member: `{audio}/choices/*/message/audio/id`. In a
+	// multipart body `/NAME` stands for the field of that name. Of a session, they are at places of the client's messages,
+	// and those behind a name in braces at places of the provider's.
 	ObjectIds []string
 	Features  []Feature
 	// Headers that the dialect reads.
