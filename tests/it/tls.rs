@@ -179,7 +179,7 @@ async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
 fn an_error_about_a_certificate_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let files = TlsFiles { cert: path("cert.pem"), key: path("key.pem") };
+    let files = TlsFiles { cert: path("cert.pem"), key: path("key.pem"), ..TlsFiles::default() };
     let error = |files: &TlsFiles| Tls::load(files).map(drop).unwrap_err().to_string();
     assert!(error(&files).contains("cert.pem"), "{}", error(&files));
     certificate(folder.path());

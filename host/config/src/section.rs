@@ -105,6 +105,11 @@ impl<'r> Section<'r> {
         T::take(&Entry { section: self, name: key.name, key: place }, node)
     }
 
+    /// Where the value of a key stands that was not taken out yet.
+    pub(super) fn place_of(&self, name: &str) -> Option<Place> {
+        self.table.get(name).map(|member| member.node.place.clone())
+    }
+
     /// Takes out every member whose value is a table: tables whose names the operator chooses.
     pub(super) fn named_sections(&mut self, keys: &'static Keys) -> Vec<(String, Section<'r>)> {
         let (tables, others) = std::mem::take(&mut self.table)

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use weir_config::TlsFiles;
+use weir_config::{Place, TlsFiles};
 
 /// Interval at which the files are checked for changes.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -32,16 +32,24 @@ const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nc
 /// Why no certificate can be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read as PEM.
-    #[error("server.tls: {path}: {source}", path = path.display())]
-    File {
+    /// The certificate's file cannot be read as PEM.
+    #[error("server.tls.cert: {path}: {}", reason(source), path = path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// The parser's error.
+        source: pem::Error,
+    },
+    /// The private key's file cannot be read as PEM.
+    #[error("server.tls.key: {path}: {}", reason(source), path = path.display())]
+    Key {
         /// The file.
         path: PathBuf,
         /// The parser's error.
         source: pem::Error,
     },
     /// The file holds no certificate.
-    #[error("server.tls: {path} holds no certificate (a PEM block `CERTIFICATE`)", path = .0.display())]
+    #[error("server.tls.cert: {path} holds no certificate (a PEM block `CERTIFICATE`)", path = .0.display())]
     NoCertificate(PathBuf),
     /// The certificate and the key do not match, or cannot be used.
     #[error("server.tls: the certificate {cert} with the key {key}: {source}", cert = cert.display(), key = key.display())]
@@ -53,6 +61,25 @@ pub enum TlsError {
         /// The error of rustls.
         source: rustls::Error,
     },
+}
+
+/// What a parser says of a file, without its own words for the system's errors.
+fn reason(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => "holds no private key (a PEM block `PRIVATE KEY`)".to_owned(),
+        error => error.to_string(),
+    }
+}
+
+impl TlsError {
+    /// Where the setting stands that names the wrong file.
+    pub fn place<'a>(&self, files: &'a TlsFiles) -> &'a Place {
+        match self {
+            Self::Certificate { .. } | Self::NoCertificate(_) | Self::Unusable { .. } => &files.cert_place,
+            Self::Key { .. } => &files.key_place,
+        }
+    }
 }
 
 /// A certificate and its key, for serving connections.
@@ -132,18 +159,15 @@ impl Tls {
 }
 
 fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let TlsFiles { cert, key } = files;
-    let wrong = |path: &Path| {
-        let path = path.to_owned();
-        move |source| TlsError::File { path, source }
-    };
-    let chain = CertificateDer::pem_file_iter(cert).map_err(wrong(cert))?;
-    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(wrong(cert))?;
+    let [cert, key] = files.paths();
+    let wrong = |source| TlsError::Certificate { path: cert.to_owned(), source };
+    let chain = CertificateDer::pem_file_iter(cert).map_err(wrong)?;
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(wrong)?;
     if chain.is_empty() {
-        return Err(TlsError::NoCertificate(cert.clone()));
+        return Err(TlsError::NoCertificate(cert.to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
-    let unusable = |source| TlsError::Unusable { cert: cert.clone(), key: key.clone(), source };
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Key { path: key.to_owned(), source })?;
+    let unusable = |source| TlsError::Unusable { cert: cert.to_owned(), key: key.to_owned(), source };
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(unusable)?;
     let mut config = builder.with_no_client_auth().with_single_cert(chain, private).map_err(unusable)?;
@@ -156,5 +180,5 @@ fn stamp(files: &TlsFiles) -> Stamp {
         let about = std::fs::metadata(path).ok()?;
         Some((about.modified().ok()?, about.len()))
     };
-    [one(&files.cert), one(&files.key)]
+    files.paths().map(one)
 }

@@ -1,13 +1,15 @@
 //! `[server]`: the main listener.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::Limits;
-use crate::section::{Amount, Bytes, Count, HeaderName, InFolder, Network, PageOrigin, Section, Size, section};
+use crate::section::{
+    Amount, Bytes, Count, HeaderName, InFolder, Network, PageOrigin, Section, Size, joined, part, section, take_table,
+};
 use crate::{Origin, Place};
 
 /// The size of a head or a frame; the HTTP library refuses less than 8 KiB.
@@ -152,15 +154,40 @@ section! {
     }
 }
 
-section! {
-    /// HTTPS on the main listener, with HTTP/2 and HTTP/1.1. The files are read again when they change. Paths are
-    /// relative to the configuration's folder.
-    TLS = "tls = { ... }";
+part! {
+    /// The certificate of the main listener and its key.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct TlsFiles {
         /// The certificate and its chain, as PEM.
         cert: PathBuf as InFolder => required "TLS takes a certificate and its private key, as PEM files",
         /// Its private key, as PEM.
         key: PathBuf as InFolder => required "TLS takes a certificate and its private key, as PEM files",
+    } beside {
+        /// Where `cert` stands.
+        cert_place: Place = Place::Unset,
+        /// Where `key` stands.
+        key_place: Place = Place::Unset,
+    }
+}
+
+joined! {
+    /// HTTPS on the main listener, with HTTP/2 and HTTP/1.1. The files are read again when they change. Paths are
+    /// relative to the configuration's folder.
+    TLS = "tls = { ... }": TlsFiles::KEYS;
+}
+
+take_table!(TlsFiles, TLS, by TlsFiles::of_table);
+
+impl TlsFiles {
+    /// No files if one is not named, which is an error of the file already.
+    fn of_table(section: &mut Section<'_>) -> Option<Self> {
+        let (cert, key) = (section.place_of("cert"), section.place_of("key"));
+        let read = Self::read(section, Self::default());
+        Some(Self { cert_place: cert?, key_place: key?, ..read })
+    }
+
+    /// The certificate and its key, wherever they are named.
+    pub fn paths(&self) -> [&Path; 2] {
+        [&self.cert, &self.key]
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::app;
 use crate::keys;
-use weir_config::{Config, Environment, Problem};
+use weir_config::{Config, Environment, Problem, TlsFiles};
 use weir_embed::granted;
 use weir_gateway::serving::{Serving, certain_mistakes};
 use weir_server::tls::Tls;
@@ -35,9 +35,7 @@ pub(super) fn run(asked: &Check) -> ExitCode {
         }
     };
     let mut problems: Vec<Problem> = found.iter().cloned().collect();
-    if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::load) {
-        problems.push(Problem::error(&config.server.place, error.to_string()));
-    }
+    problems.extend(config.server.tls.as_ref().and_then(certificate_problem));
     problems.extend(keys::tokens_problem(&config));
     if found.are_fatal() {
         // What cannot be served for certain is reported too. Without adapters, it is not known.
@@ -70,6 +68,12 @@ pub(super) fn run(asked: &Check) -> ExitCode {
     }
     print_summary(&config, &serving);
     ExitCode::SUCCESS
+}
+
+/// What is wrong with the certificate or its key, at the setting that names the file.
+fn certificate_problem(files: &TlsFiles) -> Option<Problem> {
+    let error = Tls::load(files).err()?;
+    Some(Problem::error(error.place(files), error.to_string()))
 }
 
 /// Prints what a configuration without an error serves, and what its adapters may use beyond their input.

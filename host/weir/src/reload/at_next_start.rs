@@ -1,6 +1,6 @@
 //! What a reload cannot change.
 
-use weir_config::Config;
+use weir_config::{Config, TlsFiles};
 
 /// Changed settings of what is created only once, at the start.
 pub(super) fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
@@ -18,7 +18,7 @@ pub(super) fn at_next_start(started: &Config, config: &Config) -> Vec<&'static s
         ("server.send_timeout", old.send_timeout != new.send_timeout),
         ("server.shutdown_timeout", old.shutdown_timeout != new.shutdown_timeout),
         ("server.recall_bytes", old.recall_bytes != new.recall_bytes),
-        ("server.tls", old.tls != new.tls),
+        ("server.tls", old.tls.as_ref().map(TlsFiles::paths) != new.tls.as_ref().map(TlsFiles::paths)),
         ("admin.listen", started.admin.listen != config.admin.listen),
         ("log_level, log_format", started.log != config.log),
         ("traces", started.traces != config.traces),
@@ -46,6 +46,8 @@ mod tests {
     #[test]
     fn settings_for_the_next_start_are_named() {
         let started = config("");
+        let secure = |before: &str| config(&format!("{before}[server.tls]\ncert = 'c.pem'\nkey = 'k.pem'\n"));
+        assert!(at_next_start(&secure(""), &secure("[server]\nstrict = true\n")).is_empty(), "only its lines moved");
         assert!(at_next_start(&started, &config("\n\n[[models]]\nalias = 'x'\ntype = 'y'\n")).is_empty());
         let changed = config("log_level = 'debug'\n[server]\nport = 9\nstrict = true\n[plugins]\nprewarm = 3\n");
         assert_eq!(at_next_start(&started, &changed), ["server.port", "log_level, log_format", "plugins"]);
