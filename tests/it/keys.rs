@@ -10,6 +10,7 @@ mod lists;
 mod many;
 mod midstream;
 mod nodes;
+mod odd_bodies;
 mod others;
 mod restored;
 mod spending;

@@ -21,6 +21,8 @@ mod user;
 
 use serde_json::Value;
 
+use crate::object;
+
 pub use budget::{Budget, WhenOver, WhenUnpriced};
 pub use check::Invalid;
 pub use grant::{Access, Grant};
@@ -136,7 +138,28 @@ impl Document {
             Kind::Budget => serde_json::from_str(json).map(Self::Budget),
             Kind::Price => serde_json::from_str(json).map(Self::Price),
         };
-        let document = parsed.map_err(|error| DocumentError::Json { kind, error })?;
+        Self::checked(kind, parsed)
+    }
+
+    /// Reads and checks a document that a person wrote: a list where an object belongs is a mistake.
+    ///
+    /// # Errors
+    ///
+    /// The value has an unknown field, a newer schema, or a value outside of its bounds.
+    pub fn from_value(kind: Kind, value: Value) -> Result<Self, DocumentError> {
+        let read = match kind {
+            Kind::Key => object::from_value(value).map(Self::Key),
+            Kind::Team => object::from_value(value).map(Self::Team),
+            Kind::Organisation => object::from_value(value).map(Self::Organisation),
+            Kind::User => object::from_value(value).map(Self::User),
+            Kind::Budget => object::from_value(value).map(Self::Budget),
+            Kind::Price => object::from_value(value).map(Self::Price),
+        };
+        Self::checked(kind, read)
+    }
+
+    fn checked(kind: Kind, read: Result<Self, serde_json::Error>) -> Result<Self, DocumentError> {
+        let document = read.map_err(|error| DocumentError::Json { kind, error })?;
         document.check().map_err(|invalid| DocumentError::Invalid { kind, invalid })?;
         Ok(document)
     }

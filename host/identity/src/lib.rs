@@ -84,6 +84,7 @@ pub mod ephemeral;
 mod hash_text;
 pub mod jwt;
 pub mod key_text;
+pub mod object;
 pub mod oidc;
 
 pub use directory::{Caller, Directory, DirectoryWriter, KeyDenied};

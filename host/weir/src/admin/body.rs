@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use http_body::Body as _;
+use serde::Deserialize;
 
 use super::identity::AdminCaller;
 use super::{Operations, Problem, plugins};
@@ -61,6 +62,14 @@ async fn collect(body: Body, most: usize, mut reader: BodyReader) -> Result<(Byt
         whole.extend_from_slice(&piece);
     }
     Ok((whole.into(), reader.done()))
+}
+
+/// Reads a body that is an object of plain members. `serde` alone takes a list for the members, one after the other.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_json::Error> {
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(serde::de::Error::custom("a list, where an object belongs"));
+    }
+    serde_json::from_slice(body)
 }
 
 fn too_large(most: usize) -> Problem {

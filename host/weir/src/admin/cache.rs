@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::admin_route::AdminRoute;
-use super::{Operations, Parameters, Problem};
+use super::{Operations, Parameters, Problem, body};
 use weir_gateway::answer_cache::{Key, Removal, Verdict};
 
 /// The paths below `/admin` that are described, with their methods.
@@ -53,7 +53,7 @@ struct Feedback {
 /// Takes in a verdict on an answer that was given to a question which means the same.
 async fn judge(State(operations): State<Operations>, body: Bytes) -> Result<Json<Value>, Problem> {
     let wrong = |message: &str| Problem::bad("bad_request", message);
-    let feedback: Feedback = serde_json::from_slice(&body)
+    let feedback: Feedback = body::object(&body)
         .map_err(|_| wrong("the body must be {\"key\": \"…\", \"verdict\": \"right\" or \"wrong\"}"))?;
     let key = Key::parse(&feedback.key).ok_or_else(|| wrong("`key` must be the `x-weir-cache-key` of the answer"))?;
     let verdict = Verdict::parse(&feedback.verdict).ok_or_else(|| wrong("`verdict` must be `right` or `wrong`"))?;

@@ -15,7 +15,7 @@ use similar::TextDiff;
 
 use super::admin_route::AdminRoute;
 use super::identity::AdminCaller;
-use super::{Operations, Parameters, Problem, refuse};
+use super::{Operations, Parameters, Problem, body, refuse};
 use crate::reload::{AppliedConfig, ReloadError, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
 
@@ -178,7 +178,7 @@ async fn rollback(
     let asked = if body.trim_ascii().is_empty() {
         Ok(RollbackRequest::default())
     } else {
-        serde_json::from_slice::<RollbackRequest>(&body)
+        body::object::<RollbackRequest>(&body)
     };
     let Ok(RollbackRequest { to }) = asked else {
         return refuse(

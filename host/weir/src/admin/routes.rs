@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::admin_route::AdminRoute;
-use super::{Operations, refuse};
+use super::{Operations, body, refuse};
 use weir_gateway::dry_run::route::{RouteQuestion, explain_route};
 use weir_translate::dialect::endpoints::Endpoint;
 
@@ -69,7 +69,7 @@ struct Body {
 
 /// Explains the route of a request.
 async fn explain(State(operations): State<Operations>, body: Bytes) -> Response {
-    let asked: Body = match serde_json::from_slice(&body) {
+    let asked: Body = match body::object(&body) {
         Ok(asked) => asked,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
     };

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::admin_route::AdminRoute;
 use super::identity::AdminCaller;
-use super::{Operations, Problem, access};
+use super::{Operations, Problem, access, body};
 use crate::ui::{Holder, LASTS, Session};
 use weir_config::Secret;
 use weir_identity::document::Access;
@@ -56,7 +56,7 @@ async fn begin(
         return Problem::new(StatusCode::FORBIDDEN, "origin_not_allowed", "no other site's page begins a session")
             .into_response();
     }
-    let login = serde_json::from_slice::<Login>(&body).ok().filter(|login| login.token.len() <= MAX_TOKEN_BYTES);
+    let login = body::object::<Login>(&body).ok().filter(|login| login.token.len() <= MAX_TOKEN_BYTES);
     let Some(Login { token }) = login else {
         return Problem::bad("bad_json", "send {\"token\": \"…\"}").into_response();
     };

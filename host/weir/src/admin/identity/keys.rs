@@ -13,7 +13,7 @@ use super::request::AdminRequest;
 use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, KeyCommand, Stored as _};
 use weir_identity::document::{Access, TeamId};
-use weir_identity::{Document, KeyId, Kind};
+use weir_identity::{Document, KeyId, Kind, object};
 
 /// How long the text before a rotation stays valid, unless the request sets another time.
 const GRACE: SignedDuration = SignedDuration::from_hours(24);
@@ -24,7 +24,7 @@ pub(super) async fn create(State(operations): State<Operations>, request: Reques
     needs_token(&operations, &asked)?;
     let body = asked.json()?;
     perform(operations.identity, asked, StatusCode::CREATED, move |_| {
-        Ok(Command::Key(KeyCommand::Create(Box::new(KeyFields::parse(&body)?.into_new()))))
+        Ok(Command::Key(KeyCommand::Create(Box::new(KeyFields::parse(body.clone())?.into_new()))))
     })
     .await
 }
@@ -113,8 +113,7 @@ pub(super) async fn rotate(
 ) -> Result<Response, Problem> {
     let asked = AdminRequest::read(request).await?;
     let (id, body) = (parse(&id)?, asked.json()?);
-    let Rotation { grace, again } =
-        Rotation::deserialize(&body).map_err(|error| invalid("rotate", error.to_string()))?;
+    let Rotation { grace, again } = object::from_value(body).map_err(|error| invalid("rotate", error.to_string()))?;
     let wrong = || invalid("grace", "a time such as \"0s\", \"15m\", \"24h\" or \"7d\"");
     let grace = grace.map_or(Ok(GRACE), |text| crate::time::length(&text).ok_or_else(wrong))?;
     perform(operations.identity, asked, StatusCode::OK, move |_| {
@@ -142,7 +141,7 @@ pub(super) async fn move_to(
     if body.get("team").is_none() {
         return Err(invalid("team", "is missing: a team's id, or null for none").into());
     }
-    let Destination { team } = Destination::deserialize(&body).map_err(|error| invalid("team", error.to_string()))?;
+    let Destination { team } = object::from_value(body).map_err(|error| invalid("team", error.to_string()))?;
     perform(operations.identity, asked, StatusCode::OK, move |_| {
         Ok(Command::Key(KeyCommand::Move { id, team: team.clone() }))
     })

@@ -15,7 +15,7 @@ use super::trial::{self, AskedTrial};
 use super::{deny, done, test};
 use crate::admin::identity::AdminCaller;
 use crate::admin::record::AdminAction;
-use crate::admin::{Operations, Problem, refuse, to_its_end};
+use crate::admin::{Operations, Problem, body, refuse, to_its_end};
 use weir_adapters::catalog::ChangeDenied;
 use weir_adapters::decisions::DecidedBy;
 use weir_sandbox::Digest;
@@ -72,7 +72,7 @@ pub(super) async fn act(
     }
     let asked = match &*body {
         [] => Body::default(),
-        body => match serde_json::from_slice(body) {
+        body => match body::object(body) {
             Ok(asked) => asked,
             Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
         },
@@ -107,7 +107,7 @@ pub(super) async fn act(
 
 /// Puts the version in the folder on trial again, or gives the one on trial another share.
 async fn try_out(operations: Operations, caller: AdminCaller, name: String, body: &[u8]) -> Response {
-    let asked: AskedTrial = match serde_json::from_slice(body) {
+    let asked: AskedTrial = match body::object(body) {
         Ok(asked) => asked,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
     };
