@@ -4,6 +4,7 @@
 mod forms;
 mod objects;
 mod other_models;
+mod over_http2;
 mod readings;
 mod streamed;
 mod two_models;

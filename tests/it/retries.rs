@@ -362,6 +362,27 @@ async fn a_clients_own_time_that_ends_within_an_answer_counts_against_no_target(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clients_own_time_that_is_no_number_is_refused_before_a_provider_is_asked() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
+    for model in ["openai", "openai-t"] {
+        for stream in [false, true] {
+            for wrong in ["", "-1", "+5", "1.5", "5s", "0x1", "1e3", "99999999999999999999"] {
+                let request = OPENAI.request(model, stream).header("x-weir-timeout-ms", wrong);
+                let (status, _, message) = gateway.ask(&request).await.problem();
+                assert!(status == 400 && message.contains("x-weir-timeout-ms"), "{wrong}: {status} {message}");
+            }
+            let twice = OPENAI.request(model, stream).header("x-weir-timeout-ms", "9000");
+            let twice = twice.header("x-weir-timeout-ms", "9");
+            assert_eq!(gateway.ask(&twice).await.status(), 400);
+            assert!(upstream.unseen().is_none(), "{model}");
+        }
+    }
+    let right = OPENAI.request("openai", false).header("x-weir-timeout-ms", " 90000 ");
+    assert_eq!(gateway.ask(&right).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c73_waits_are_no_overhead() {
     let upstream = Upstream::always(Answer::default()).await;
     let limit = Answer::whole(429, &[("retry-after-ms", "400")], "{}");

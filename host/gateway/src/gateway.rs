@@ -23,6 +23,7 @@ mod media_type;
 mod model_lists;
 mod overflow;
 mod own_headers;
+mod own_time;
 mod own_url;
 mod passthrough;
 mod probe;
@@ -261,13 +262,14 @@ impl Gateway {
         answer
     }
 
-    /// The caller of a request; one that may be guessing keys is slowed down.
+    /// The caller of a request; one that may be guessing keys is slowed down. What is wrong with the time that the
+    /// caller waits is told after that.
     async fn identified(&self, serving: &Serving, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
         let origin = Origin { address, uri: &head.uri };
         match pin!(identify(&serving.config, &self.stored_keys, endpoint, &about, origin)).await {
-            Ok(caller) => Ok(caller),
+            Ok(caller) => own_time::check(&head.headers).map(|()| caller),
             Err(denied) if denied.is_a_guess() => Err(Box::pin(self.wrong_keys.judge(denied.into(), address)).await),
             Err(denied) => Err(denied.into()),
         }

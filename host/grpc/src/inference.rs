@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderMap, Response};
 use tonic::Status;
 
 use crate::check::Invalid;
@@ -11,7 +11,7 @@ use crate::messages::{
     CountTokensRequest, CountTokensResponse, EmbedRequest, EmbedResponse, GenerateRequest, ListModelsRequest,
     ListModelsResponse, RerankRequest, RerankResponse,
 };
-use crate::{answer, framing, status};
+use crate::{answer, framing, status, timeout};
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::{CallAnswer, Protocol, UnifiedEndpoints};
 use weir_translate::unified::{Answer, Request};
@@ -77,6 +77,10 @@ impl Protocol for Method {
             Self::CountTokens => Operation::CountTokens,
             Self::ListModels => Operation::Models,
         }
+    }
+
+    fn check(&self, headers: &HeaderMap) -> Result<(), Fault> {
+        timeout::check(headers)
     }
 
     fn read(&self, body: &[Bytes]) -> Result<Request, Fault> {

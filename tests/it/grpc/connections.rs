@@ -122,7 +122,7 @@ async fn the_clients_time_is_the_time_of_all_attempts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_time_that_is_over_asks_no_provider_and_one_that_is_no_time_is_none() {
+async fn a_time_that_is_over_or_no_time_asks_no_provider() {
     let mut upstream = provider(OPENAI).await;
     let gateway = Gateway::open(&config(&upstream)).await;
     let sender = raw(tcp(gateway.address).await).await;
@@ -133,9 +133,23 @@ async fn a_time_that_is_over_asks_no_provider_and_one_that_is_no_time_is_none() 
             assert!(upstream.unseen().is_none(), "{over}");
         }
     }
-    for none in ["-1S", "-0n", "1x", "S", "123456789S", "1.5S", " ", "0x1S", "99999999H", "99999999S"] {
-        let answer = call(&sender, GENERATE, &[("grpc-timeout", none)], asks("openai")).await;
-        assert_eq!(ended(answer).await.0, "0", "{none}");
+    for model in ["openai", "openai-t", "anthropic"] {
+        for wrong in ["-1S", "-0n", "1x", "S", "123456789S", "1.5S", " ", "0x1S", "é"] {
+            let answer = call(&sender, GENERATE, &[("grpc-timeout", wrong)], asks(model)).await;
+            assert_eq!(ended(answer).await.0, "3", "{wrong}");
+        }
+        for times in [
+            &[("grpc-timeout", "9S"), ("grpc-timeout", "9S")][..],
+            &[("grpc-timeout", "9S"), ("x-weir-timeout-ms", "9s")],
+            &[("x-weir-timeout-ms", "-9")],
+        ] {
+            assert_eq!(ended(call(&sender, GENERATE, times, asks(model)).await).await.0, "3", "{times:?}");
+        }
+        assert!(upstream.unseen().is_none(), "{model}");
+    }
+    for long in ["99999999H", "99999999S"] {
+        let answer = call(&sender, GENERATE, &[("grpc-timeout", long)], asks("openai")).await;
+        assert_eq!(ended(answer).await.0, "0", "{long}");
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, Response};
 
 use super::kept_answer::KeptAnswer;
 use super::own_headers::put_limits;
-use super::routing::own_time;
+use super::own_time::own_time;
 use super::similar::{SemanticModel, Similar};
 use super::{Admitted, Gateway};
 use crate::accounting::CostCell;

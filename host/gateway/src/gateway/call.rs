@@ -8,7 +8,7 @@ use http::HeaderMap;
 use super::finish::Routing;
 use super::routing::{RoutedExchange, resolve_route};
 use super::unified::{UnifiedCall, UnifiedEndpoints};
-use super::{Admitted, Gateway};
+use super::{Admitted, Gateway, own_time};
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};
 use crate::admission::AdmissionPermit;
@@ -160,6 +160,7 @@ impl Gateway {
         caller: Caller,
         Call { request, headers }: Call,
     ) -> Result<InboundRequest, Fault> {
+        own_time::check(&headers)?;
         let held = self.buffers.begin(caller.number(), None);
         let call = UnifiedCall { request, headers, arrived: None };
         let mut asked = ENDPOINTS.inbound(serving, exchange, caller, held, call)?;

@@ -52,6 +52,13 @@ pub trait Protocol: Sync {
     /// The operation that the client calls.
     fn operation(&self) -> Operation;
 
+    /// Refuses headers of the protocol that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// A header says something else than the protocol has it say.
+    fn check(&self, headers: &HeaderMap) -> Result<(), Fault>;
+
     /// Reads the request from the pieces of a body.
     ///
     /// # Errors
@@ -130,6 +137,7 @@ impl Gateway {
         if let Some(record) = record.as_mut() {
             record.set_caller(&caller);
         }
+        protocol.check(&head.headers)?;
         let permit = self.admission.admit_caller(&serving.config, &caller).await.map_err(|refused| refused.fault)?;
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let (body, held) = read_body::whole(serving, body, held).await?;

@@ -2,12 +2,13 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::header::AsHeaderName;
 use http::{HeaderName, Response};
 use smallvec::SmallVec;
 
+use super::own_time::own_time;
 use super::work::BeginningRequest;
 use super::{Admitted, Gateway, further_models};
 use crate::accounting::{Account, ExchangeStart};
@@ -269,11 +270,6 @@ fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
         Affinity::Tenant => &asked.caller.tenant,
     };
     Some(words.to_owned())
-}
-
-/// How long the client waits for an answer, if it says so.
-pub(super) fn own_time(asked: &InboundRequest) -> Option<Duration> {
-    header(asked, &headers::TIMEOUT_MS)?.trim().parse().ok().map(Duration::from_millis)
 }
 
 /// Refuses a request whose client waits no longer: an answer would be paid for, and have no reader.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Gateway;
 use super::kept_answer::KeptAnswer;
-use super::routing::own_time;
+use super::own_time::own_time;
 use crate::answer_cache::{CacheResult, SemanticResult};
 use crate::attempt::{InboundRequest, Meaning};
 use crate::route::Route;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{Method, Version, header};
 
 use super::super::own_url;
 use super::PermittedPass;
@@ -49,8 +49,8 @@ pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
         let message = "the request's target must be a path: this gateway is not a proxy for other addresses";
         return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
     }
-    if head.version == Version::HTTP_11 && !names_one_host(&head.headers) {
-        let message = "a request names its host once, as `Host: NAME` or `Host: NAME:PORT`";
+    if head.version >= Version::HTTP_11 && !names_one_host(head) {
+        let message = "a request names one host, as `Host: NAME` or `Host: NAME:PORT`, or in `:authority` of HTTP/2";
         return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
     }
     let is_override = |name: &str| OVERRIDES.iter().any(|one| name.trim().eq_ignore_ascii_case(one));
@@ -68,12 +68,15 @@ pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a head has one host, which is the name of one: servers in between choose differently among several.
-fn names_one_host(headers: &HeaderMap) -> bool {
-    let is_name =
-        |host: &HeaderValue| host.to_str().is_ok_and(|host| !host.contains('@') && host.parse::<Authority>().is_ok());
-    let mut hosts = headers.get_all(header::HOST).iter();
-    hosts.next().is_some_and(is_name) && hosts.next().is_none()
+/// Whether a head has one host, which is the name of one: servers in between choose differently among several. A client
+/// of HTTP/2 has it in its authority, and may say the same in a header.
+fn names_one_host(head: &Parts) -> bool {
+    let is_name = |host: &str| !host.contains('@') && host.parse::<Authority>().is_ok();
+    let mut hosts = head.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let (host, has_more, authority) = (hosts.next(), hosts.next().is_some(), head.uri.authority());
+    let is_same = |authority: &Authority| host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str()));
+    let named = authority.map(Authority::as_str).or(host);
+    !has_more && named.is_some_and(is_name) && authority.is_none_or(is_same)
 }
 
 /// The alias of a model at a provider, and the target with its prices: the configuration may name them.

@@ -1,0 +1,55 @@
+//! How long a client waits for its answer, as it says in a header.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::attempt::InboundRequest;
+use weir_types::fault::Fault;
+use weir_types::headers::TIMEOUT_MS;
+
+/// Refuses a time that cannot be read: the request would take as long as it may, and its client believes otherwise.
+pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
+    read(headers).map(drop)
+}
+
+/// How long the client waits, if it says so.
+pub(super) fn own_time(asked: &InboundRequest) -> Option<Duration> {
+    read(&asked.headers).ok().flatten()
+}
+
+fn read(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
+    let mut values = headers.get_all(&TIMEOUT_MS).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let millis = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let millis = millis.filter(|_| values.next().is_none());
+    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(|| {
+        Fault::invalid(format!("`{TIMEOUT_MS}` has to be a whole number of milliseconds, and be there once"))
+            .at(TIMEOUT_MS.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn of(values: &[&'static str]) -> Result<Option<Duration>, Fault> {
+        let values = values.iter().map(|value| (TIMEOUT_MS.clone(), HeaderValue::from_static(value)));
+        read(&values.collect())
+    }
+
+    #[test]
+    fn a_time_is_a_number_that_is_there_once() {
+        for (text, millis) in [("0", 0), (" 250 ", 250), ("18446744073709551615", u64::MAX)] {
+            assert_eq!(of(&[text]).unwrap(), Some(Duration::from_millis(millis)), "{text}");
+        }
+        assert_eq!(of(&[]).unwrap(), None);
+        for wrong in ["", "-1", "+5", "1.5", "5s", "0x1", "1e3", "1 0", "18446744073709551616"] {
+            assert!(of(&[wrong]).is_err(), "{wrong}");
+        }
+        assert!(of(&["5", "5"]).is_err());
+    }
+}
