@@ -68,6 +68,7 @@ mod issuers;
 mod kept_batches;
 mod kept_budgets;
 mod kept_files;
+mod kept_owners;
 mod keyless;
 mod keys;
 mod library;

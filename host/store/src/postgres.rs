@@ -22,6 +22,7 @@ use crate::erase::ErasureSubject;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::object_owners::{self, ObjectOwner};
 use crate::open_work::{self, HeldWork, WorkHold, WorkKey};
 use crate::parts::{most_bytes, newest};
 use crate::query::search::{self, HOUR_MS, TextWords};
@@ -208,6 +209,7 @@ impl Store for Postgres {
             connection.transact(false, |pg| gaps::end_counts(pg, today, &retention))?;
             connection.transact(false, |pg| budget_counts::end(pg, now_ms))?;
             connection.transact(false, |pg| request_files::end(pg, now_ms))?;
+            connection.transact(false, |pg| object_owners::end(pg, now_ms))?;
             usage::end_hours(now_ms, |first| {
                 connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
             })?;
@@ -251,6 +253,15 @@ impl Store for Postgres {
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
         let ids = ids.to_vec();
         self.read(move |pg| request_files::find(pg, &ids))
+    }
+
+    fn keep_object_owners(&self, owners: &[ObjectOwner]) -> Result<(), StoreError> {
+        let owners = owners.to_vec();
+        self.write(move |pg| object_owners::keep(pg, &owners))
+    }
+
+    fn object_owners(&self, from_ms: u64) -> Result<Vec<ObjectOwner>, StoreError> {
+        self.read(move |pg| object_owners::since(pg, from_ms))
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {

@@ -3,7 +3,7 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 9;
+pub(crate) const VERSION: i64 = 10;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier
 /// version.
@@ -58,6 +58,16 @@ create table if not exists request_files (
   id text, tenant text, made_ms bigint not null, body text not null, primary key (id, tenant)) ORDERED;
 create index if not exists request_files_of_tenant on request_files (tenant, made_ms);
 create index if not exists request_files_by_age on request_files (made_ms);
+";
+
+/// The version from which on it is kept who made which objects.
+pub(crate) const OWNERS_SINCE: i64 = 10;
+
+/// Who made which objects.
+const OBJECT_OWNERS: &str = "
+create table if not exists object_owners (
+  id text, tenant text not null, is_answer bigint not null, made_ms bigint not null, primary key (id)) ORDERED;
+create index if not exists object_owners_by_age on object_owners (made_ms);
 ";
 
 /// Puts the sums of hours that were written before into those of days.
@@ -173,7 +183,7 @@ create table if not exists audit (
   sequence bigint primary key, time_ms bigint not null, event text not null, hash bytea not null);
 insert into counters (name, value) values ('documents', 0), ('audit', 0) on conflict (name) do nothing;
 ";
-    spell(&[text, BUDGET_COUNTS, OPEN_WORK, AUDIT_HEAD, REQUEST_FILES].concat(), words)
+    spell(&[text, BUDGET_COUNTS, OPEN_WORK, AUDIT_HEAD, REQUEST_FILES, OBJECT_OWNERS].concat(), words)
 }
 
 /// The table of the counts of budgets, for tables of an earlier version in PostgreSQL.
@@ -194,6 +204,11 @@ pub(crate) fn audit_head(words: Words) -> String {
 /// The table of what was read of files of requests, for tables of an earlier version in PostgreSQL.
 pub(crate) fn request_files(words: Words) -> String {
     spell(REQUEST_FILES, words)
+}
+
+/// The table of who made which objects, for tables of an earlier version in PostgreSQL.
+pub(crate) fn object_owners(words: Words) -> String {
+    spell(OBJECT_OWNERS, words)
 }
 
 /// The tables of one day: each of its name with what is between its parentheses.

@@ -4,6 +4,7 @@
 mod connection;
 mod files;
 mod layout;
+mod open;
 mod parts;
 mod readers;
 
@@ -11,8 +12,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rusqlite::Connection;
 
 use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::{Batch, write_day};
@@ -23,6 +22,7 @@ use crate::erase::ErasureSubject;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::object_owners::{self, ObjectOwner};
 use crate::open_work::{self, HeldWork, WorkHold, WorkKey};
 use crate::parts::newest;
 use crate::query::search::{self, HOUR_MS, TextWords};
@@ -35,8 +35,9 @@ use crate::store::{Store, collect_page};
 use crate::stored_row::{self, StoredRow};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::{Lite, Purpose, transact};
-use files::{Files, Identity};
+use files::Files;
 use layout::Layout;
+use open::{Open, OpenDay};
 use parts::put_aside;
 use readers::Readers;
 
@@ -63,42 +64,6 @@ pub struct Sqlite {
 pub struct SqliteOptions {
     /// Most pages (of 4 KiB) of each file. A file that is full refuses what would make it larger, as a full disk does.
     pub most_pages: Option<u32>,
-}
-
-/// An open file, which may have been removed or replaced since.
-#[derive(Debug)]
-struct Open {
-    connection: Connection,
-    identity: Identity,
-}
-
-impl Open {
-    fn new(path: &Path, purpose: Purpose, options: SqliteOptions) -> Result<Self, StoreError> {
-        let connection = connection::open(path, purpose, options.most_pages)?;
-        Ok(Self { connection, identity: Identity::of(path)? })
-    }
-
-    fn is_current(&self, path: &Path) -> bool {
-        Identity::of(path).is_ok_and(|identity| identity == self.identity)
-    }
-}
-
-/// The open file of a day.
-#[derive(Debug)]
-struct OpenDay {
-    open: Open,
-    layout: Layout,
-}
-
-impl OpenDay {
-    fn new(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let open = Open::new(path, Purpose::Day, options)?;
-        Ok(Self { layout: Layout::of(&open.connection)?, open })
-    }
-
-    fn is_current(&self, path: &Path) -> bool {
-        self.open.is_current(path)
-    }
 }
 
 impl Sqlite {
@@ -297,6 +262,7 @@ impl Store for Sqlite {
         self.write(|lite| gaps::end_counts(lite, today, retention))?;
         self.write(|lite| budget_counts::end(lite, now_ms))?;
         self.write(|lite| request_files::end(lite, now_ms))?;
+        self.write(|lite| object_owners::end(lite, now_ms))?;
         usage::end_hours(now_ms, |first| self.write(|lite| lite.execute(schema::SQLITE_END_HOURS, first)))?;
         Ok(ending)
     }
@@ -326,6 +292,14 @@ impl Store for Sqlite {
 
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
         self.read(|lite| request_files::find(lite, ids))
+    }
+
+    fn keep_object_owners(&self, owners: &[ObjectOwner]) -> Result<(), StoreError> {
+        self.write(|lite| object_owners::keep(lite, owners))
+    }
+
+    fn object_owners(&self, from_ms: u64) -> Result<Vec<ObjectOwner>, StoreError> {
+        self.read(|lite| object_owners::since(lite, from_ms))
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {

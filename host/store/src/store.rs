@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
 use crate::ledger::{LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::object_owners::ObjectOwner;
 use crate::open_work::{HeldWork, WorkHold, WorkKey};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::request_files::RequestFile;
@@ -90,6 +91,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// What was read of the files of requests with these ids, of all clients.
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError>;
+
+    /// Keeps who made objects; an owner that is there stays. Durable when it returns. [`Store::retain`] removes old
+    /// ones and those that are too many.
+    fn keep_object_owners(&self, owners: &[ObjectOwner]) -> Result<(), StoreError>;
+
+    /// Who made the objects that were made from this time on, in milliseconds since 1970.
+    fn object_owners(&self, from_ms: u64) -> Result<Vec<ObjectOwner>, StoreError>;
 
     /// Adds what a node has counted at its budgets, and returns what changed since it asked last. Durable when it
     /// returns.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::kept_files::FileKeeping;
+use crate::kept_owners::OwnerKeeping;
 use crate::store::{OpenStore, key_of};
 use weir_gateway::accounting::{KeptWork, WorkName, WorkSearch, WorkStore};
 use weir_gateway::gateway::Gateway;
@@ -139,6 +140,8 @@ pub(crate) struct WorkHolding {
     process: i64,
     /// Keeps the files that work is begun on.
     files: FileKeeping,
+    /// Keeps who made which objects.
+    owners: OwnerKeeping,
 }
 
 impl WorkHolding {
@@ -148,6 +151,7 @@ impl WorkHolding {
         let process = recorder.process();
         gateway.keep_work_in(Arc::new(StoredWork { recorder, store: Arc::clone(&store) }));
         let files = FileKeeping::start(open, gateway);
+        let owners = OwnerKeeping::start(open, gateway).await;
         let holder = Arc::new(Mutex::new(Holder {
             store: Arc::clone(&store),
             gateway: Arc::clone(gateway),
@@ -160,7 +164,7 @@ impl WorkHolding {
         }
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(follow(holder, Arc::clone(gateway), stopped));
-        Self { stop, task, store, process, files }
+        Self { stop, task, store, process, files, owners }
     }
 
     /// Stops to hold work.
@@ -168,6 +172,7 @@ impl WorkHolding {
         self.stop.send_replace(true);
         let _ended = tokio::time::timeout(WAIT, self.task).await;
         self.files.end().await;
+        self.owners.end().await;
         HeldUntilEnd { store: self.store, process: self.process }
     }
 }
@@ -185,9 +190,11 @@ impl HeldUntilEnd {
         let Self { store, process } = self;
         let leave = tokio::task::spawn_blocking(move || store.leave_work(process));
         match tokio::time::timeout(WAIT, leave).await {
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "batches are left to the next process later"),
+            Ok(Ok(Err(error))) => tracing::warn!(%error, "another process takes over the batches later than usual"),
             Ok(_) => {}
-            Err(_) => tracing::warn!("batches are left to the next process later: the store does not answer"),
+            Err(_) => {
+                tracing::warn!("another process takes over the batches later than usual: the store does not answer");
+            }
         }
     }
 }

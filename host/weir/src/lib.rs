@@ -10,6 +10,7 @@ pub mod cli;
 mod cross_origin;
 pub mod kept_budgets;
 mod kept_files;
+mod kept_owners;
 mod kept_work;
 pub mod keys;
 mod login;

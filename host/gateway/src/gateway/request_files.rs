@@ -13,7 +13,7 @@ use crate::attempt::InboundRequest;
 use crate::auth::Caller;
 use crate::dialect::request_lines::{FileReader, FileScan, LinePlaces};
 use crate::dialect::request_peek::ObjectIds;
-use crate::provenance::{FileMistake, FileStore, ObjectKind, RequestFile, not_here};
+use crate::provenance::{FileMistake, FileStore, KeptOwner, ObjectKind, OwnerStore, RequestFile, not_here};
 use crate::serving::Serving;
 use weir_translate::dialect::endpoints::Endpoint;
 use weir_types::contract::types::ErrorKind;
@@ -58,12 +58,29 @@ impl Gateway {
         self.reasoning_cache.owners().keep_files_in(store);
     }
 
+    /// Keeps in a store who makes which objects from now on. The first store stays.
+    pub fn keep_owners_in(&self, store: Arc<dyn OwnerStore>) {
+        self.reasoning_cache.owners().keep_owners_in(store);
+    }
+
+    /// Learns who made objects, by another process.
+    pub fn learn_owners(&self, owners: impl IntoIterator<Item = KeptOwner>) {
+        let known = self.reasoning_cache.owners();
+        for KeptOwner { tenant, id, kind } in owners {
+            known.learn(kind, id.as_bytes(), &Arc::from(&*tenant), None);
+        }
+    }
+
     /// Learns from the store what was read of the files on which a request begins work, if they passed through another
     /// process.
     pub(super) async fn recall_files(&self, serving: &Serving, caller: &Caller, named: &ObjectIds) {
         let (owners, is_read) = (self.reasoning_cache.owners(), self.reads_requests_of(caller));
         let Some(store) = owners.files().filter(|_| is_read || serving.separates(&self.stored_keys)) else { return };
-        let unknown: Vec<String> = named.all().filter(|id| owners.of(id.as_bytes()).is_none()).cloned().collect();
+        let is_unread = |id: &&String| match owners.of(id.as_bytes()) {
+            Some(owner) => owner == caller.tenant && owners.requests_of(id.as_bytes(), &owner).is_none(),
+            None => true,
+        };
+        let unknown: Vec<String> = named.all().filter(is_unread).cloned().collect();
         if unknown.is_empty() {
             return;
         }

@@ -1,5 +1,5 @@
 //! The owners of objects: which client made which file, batch or stored answer, and of a file of requests what these
-//! name. Bounded, in memory; ids are kept as hashes.
+//! name. Bounded, in memory; ids are kept as hashes. A store keeps the owners for other processes.
 //!
 //! Where there is no room, the client that has the most gives up its oldest entries: what one client makes, however
 //! much, must not make the objects of another reachable.
@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use super::{FileStore, RequestFile};
+use super::{FileStore, KeptOwner, OwnerStore, RequestFile};
 use weir_types::fault::Fault;
 
 /// The approximate memory of one id, in bytes: in the map, which is at times half empty, and in its client's order.
@@ -38,6 +38,8 @@ pub struct Owners {
     is_told: AtomicBool,
     /// Keeps what was read of files of requests for other processes.
     files: OnceLock<Arc<dyn FileStore>>,
+    /// Keeps the owners for other processes.
+    store: OnceLock<Arc<dyn OwnerStore>>,
 }
 
 /// The owners of one kind of objects.
@@ -134,6 +136,7 @@ impl Owners {
             any: AtomicBool::new(false),
             is_told: AtomicBool::new(false),
             files: OnceLock::new(),
+            store: OnceLock::new(),
         }
     }
 
@@ -141,6 +144,13 @@ impl Owners {
     pub(crate) fn keep_files_in(&self, store: Arc<dyn FileStore>) {
         if self.files.set(store).is_err() {
             tracing::error!("files of requests are kept in a store already");
+        }
+    }
+
+    /// Keeps the owners in a store from now on. The first one stays.
+    pub(crate) fn keep_owners_in(&self, store: Arc<dyn OwnerStore>) {
+        if self.store.set(store).is_err() {
+            tracing::error!("the owners of objects are kept in a store already");
         }
     }
 
@@ -168,8 +178,26 @@ impl Owners {
         client: &Arc<str>,
         requests: Option<&Arc<RequestFile>>,
     ) -> bool {
+        let is_new = self.learn(kind, id, client, requests);
+        // What was made without a key belongs to no client.
+        if let Some(store) = self.store.get().filter(|_| is_new && self.most > 0 && !client.is_empty())
+            && let Ok(id) = std::str::from_utf8(id)
+        {
+            store.keep(KeptOwner { tenant: client.to_string(), id: id.to_owned(), kind });
+        }
+        is_new
+    }
+
+    /// Learns an owner from the store: as [`Self::keep_with`], and nothing is written.
+    pub(crate) fn learn(
+        &self,
+        kind: ObjectKind,
+        id: &[u8],
+        client: &Arc<str>,
+        requests: Option<&Arc<RequestFile>>,
+    ) -> bool {
         if self.of(id).is_some() {
-            return false;
+            return requests.is_some_and(|requests| self.complete(id, client, requests));
         }
         let owned = match kind {
             ObjectKind::Answer => &self.answers,
@@ -192,6 +220,24 @@ impl Owners {
             self.any.store(true, Ordering::Relaxed);
         }
         is_new
+    }
+
+    /// Adds what the requests of a client's file name, of which only the owner was known. Returns whether it was so.
+    fn complete(&self, id: &[u8], client: &Arc<str>, requests: &Arc<RequestFile>) -> bool {
+        let key = self.key(id);
+        let mut record = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        let owned = record.owners.get_mut(&key).filter(|owned| owned.client == *client && owned.requests.is_none());
+        let Some(owned) = owned else { return false };
+        let before = owned.room();
+        owned.requests = Some(Arc::clone(requests));
+        let more = owned.room() - before;
+        record.room += more;
+        record.change(client, |of_client| {
+            of_client.room += more;
+            of_client.ids.iter_mut().filter(|(id, _)| *id == key).for_each(|(_, room)| *room += more);
+        });
+        while record.room > self.most && record.make_room(client) {}
+        true
     }
 
     /// The owner of an id, if known.
@@ -305,6 +351,31 @@ mod tests {
         assert!(room <= owners.most, "{room}");
         keep("too-large", &one, 64);
         assert!(!owners.is_own(b"too-large", "one") && owners.is_own(b"large-19", "one"));
+    }
+
+    #[test]
+    fn an_owner_that_was_learned_gets_what_its_file_names_and_the_room_is_counted() {
+        let (owners, one, two) = (Owners::new(1 << 16), Arc::from("one"), Arc::from("two"));
+        let mut file = RequestFile::default();
+        (0..8).for_each(|n| file.name(&format!("{n}-{}", "x".repeat(1_000)), 1));
+        let file = Arc::new(file);
+        assert!(owners.learn(ObjectKind::Object, b"file-1", &one, None));
+        assert!(!owners.learn(ObjectKind::Object, b"file-1", &two, Some(&file)) && !owners.is_own(b"file-1", "two"));
+        assert!(owners.requests_of(b"file-1", "one").is_none());
+        assert!(owners.learn(ObjectKind::Object, b"file-1", &one, Some(&file)));
+        assert!(!owners.learn(ObjectKind::Object, b"file-1", &one, Some(&file)), "it is known by now");
+        assert!(owners.requests_of(b"file-1", "one").is_some());
+        let room = 1 + file.size().div_ceil(ENTRY);
+        let record = owners.objects.read().unwrap();
+        assert_eq!((record.room, record.clients[&one].room, record.clients[&one].ids[0].1), (room, room, room));
+        drop(record);
+        // What does not fit goes.
+        for n in 0..20 {
+            let id = format!("large-{n}");
+            owners.learn(ObjectKind::Object, id.as_bytes(), &one, None);
+            owners.learn(ObjectKind::Object, id.as_bytes(), &one, Some(&file));
+        }
+        assert!(owners.objects.read().unwrap().room <= owners.most && !owners.is_own(b"file-1", "one"));
     }
 
     #[test]

@@ -76,6 +76,9 @@ fn upgrade(transaction: &mut Transaction<'_>, schema: &str, from: i64) -> Result
     if from < schema::FILES_SINCE {
         run(&schema::request_files(schema::POSTGRES))?;
     }
+    if from < schema::OWNERS_SINCE {
+        run(&schema::object_owners(schema::POSTGRES))?;
+    }
     let text = format!("insert into schema_version (version) values ({})", schema::VERSION);
     transaction.batch_execute(&text).map_err(failed)
 }

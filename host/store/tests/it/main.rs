@@ -17,6 +17,7 @@ mod figures;
 mod full_day;
 mod gaps;
 mod migrations;
+mod object_owners;
 mod open_work;
 mod place;
 mod postgres;
@@ -77,6 +78,8 @@ suite! {
     usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar
     usage::hours_end_and_the_sums_of_their_days_stay
     open_work::work_is_taken_over_oldest_first_and_goes_when_it_is_booked
+    object_owners::an_object_stays_with_the_client_that_made_it
+    object_owners::owners_go_when_they_are_old_or_their_tenant_has_too_many
     request_files::what_was_read_of_a_file_is_found_by_its_id_and_stays_as_it_was
     request_files::files_go_when_they_are_old_or_their_tenant_has_too_many
     suite::nodes_count_at_budgets_together_and_each_exchange_once
