@@ -8,6 +8,7 @@ mod dimensions;
 mod entry_points;
 mod erase;
 mod fixtures;
+mod killed;
 mod reported_costs;
 mod trouble;
 

@@ -293,6 +293,40 @@ fn check_tells_what_it_knows_before_adapters_are_loaded_even_if_there_are_none()
 }
 
 #[test]
+fn explain_without_adapters_names_the_folder_that_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("request.json"), "{}").unwrap();
+    let (code, output) = run(&mut weir(folder.path(), "explain --from openai.chat --to openai request.json"));
+    assert_eq!(code, Some(1), "{output}");
+    is_in("there is no such folder", &output);
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_shown_at_its_own_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let checked = |tls: &str| {
+        write("weir.toml", &format!("[server]\nport = 8080\n\n[server.tls]\n{tls}"));
+        let (code, output) = run(&mut weir(folder.path(), "check --config weir.toml"));
+        assert_ne!(code, Some(0), "{output}");
+        output
+    };
+    let files = "cert = \"cert.pem\"\nkey = \"key.pem\"\n";
+    is_in("weir.toml:5:8: error: server.tls.cert: cert.pem: No such file", &checked(files));
+    write("cert.pem", "hello");
+    is_in("weir.toml:5:8: error: server.tls.cert: cert.pem holds no certificate", &checked(files));
+    let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    write("cert.pem", &issued.cert.pem());
+    is_in("weir.toml:6:7: error: server.tls.key: key.pem: No such file", &checked(files));
+    write("key.pem", &issued.cert.pem());
+    is_in("weir.toml:6:7: error: server.tls.key: key.pem: holds no private key", &checked(files));
+
+    let output = checked("cert = \"cert.pem\"\n");
+    is_in("weir.toml:4:1: error: `tls = { ... }` needs `key`", &output);
+    assert!(!output.contains("server.tls.key"), "no file is named, so none is looked for: {output}");
+}
+
+#[test]
 fn the_list_of_components_has_a_head_and_tells_guards_from_adapters() {
     let desk = desk();
     fs::copy(component("secrets"), desk.at("plugins/secrets.wasm")).unwrap();

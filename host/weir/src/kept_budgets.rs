@@ -102,16 +102,19 @@ impl KeptMetrics {
     fn note(&self, flushed: Option<&Result<usize, KeepError>>) {
         match flushed {
             Some(Err(error)) => {
-                if self.state.get() == 0 {
+                let was_kept = self.state.get() == 0;
+                // Before the line in the log: who reads that asks for the state.
+                self.state.set(1);
+                if was_kept {
                     log_failure(error);
                 }
-                self.state.set(1);
             }
             Some(Ok(_)) => {
-                if self.state.get() != 0 {
+                let was_kept = self.state.get() == 0;
+                self.state.set(0);
+                if !was_kept {
                     tracing::info!("the state of budgets is kept again");
                 }
-                self.state.set(0);
                 self.kept.inc();
             }
             None => {}

@@ -248,8 +248,13 @@ async fn open_files(path: PathBuf, is_default: bool) -> Result<Option<Arc<dyn St
             );
             Ok(None)
         }
-        _ if error.is_transient() => {
-            tracing::warn!(path = %path.display(), reason, "the store cannot be opened now; it is tried again");
+        StoreError::Unavailable(_) | StoreError::InUse(_) => {
+            tracing::warn!(
+                path = %path.display(),
+                reason,
+                "the store cannot be opened now, and it is tried again: until then no request log is kept, and nothing \
+                 is served without a key of the configuration, since the store may have keys"
+            );
             Ok(Some(late(path)))
         }
         _ => {

@@ -89,6 +89,7 @@ impl CommandError for ExplainError {
 fn answer(asked: Explain) -> Result<Explained, Failure> {
     let config = super::load(asked.config.as_deref())?;
     let plugins = app::load_plugins(&config)?;
+    app::require_adapters(&config, &plugins)?;
     let serving = app::derive(&config, &plugins)?;
     let body = Bytes::from(read(&asked.request)?);
     let question = DryRun {

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock};
 
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetAnswer, BudgetExchange, ChainCheck, Change, Changes, Day, DaySize, Document,
-    ErasureSubject, Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestFile,
-    RequestId, Retention, Side, Store, StoreError, StoredRow, UsageQuery, UsageSum, WorkHold, WorkKey,
+    ErasureSubject, Gap, HeldWork, KeySum, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, ObjectOwner, Page, Query,
+    RequestFile, RequestId, Retention, Side, Store, StoreError, StoredRow, UsageQuery, UsageSum, WorkHold, WorkKey,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -130,6 +130,14 @@ impl Store for LateStore {
 
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError> {
         self.get()?.request_files(ids)
+    }
+
+    fn keep_object_owners(&self, owners: &[ObjectOwner]) -> Result<(), StoreError> {
+        self.get()?.keep_object_owners(owners)
+    }
+
+    fn object_owners(&self, from_ms: u64) -> Result<Vec<ObjectOwner>, StoreError> {
+        self.get()?.object_owners(from_ms)
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
