@@ -169,8 +169,8 @@ impl AnswerCache {
     }
 
     /// The place of a request's answer.
-    pub(crate) fn place(asked: &InboundRequest, key: Key, model: &Arc<str>) -> Place {
-        Place { scope: Scope::of(&asked.caller.tenant), key, model: Arc::clone(model) }
+    pub(crate) fn place(inbound: &InboundRequest, key: Key, model: &Arc<str>) -> Place {
+        Place { scope: Scope::of(&inbound.caller.tenant), key, model: Arc::clone(model) }
     }
 
     /// The kept answer to a request, if it may be used.
@@ -179,22 +179,22 @@ impl AnswerCache {
     }
 
     /// A request's body as it is compared with others.
-    pub(crate) async fn compared(&self, asked: &InboundRequest) -> Option<ComparedBody> {
-        self.comparisons.read(&asked.body).await
+    pub(crate) async fn compared(&self, inbound: &InboundRequest) -> Option<ComparedBody> {
+        self.comparisons.read(&inbound.body).await
     }
 
     /// The key of a request: everything that its answer may depend on.
-    pub(crate) fn key(&self, serving: &Serving, asked: &InboundRequest, route: &Route, body: &ComparedBody) -> Key {
-        let mut key = self.begin_key(serving, asked, route);
-        key.part("adapter", asked.endpoint.adapter.as_bytes());
-        key.part("format", asked.endpoint.format().as_bytes());
-        key.part("operation", asked.operation().name().as_bytes());
-        key.part("method", asked.method.as_str().as_bytes());
-        key.part("path", asked.path.as_bytes());
-        key.part("query", asked.query.as_bytes());
-        let read = asked.endpoint.face.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
+    pub(crate) fn key(&self, serving: &Serving, inbound: &InboundRequest, route: &Route, body: &ComparedBody) -> Key {
+        let mut key = self.begin_key(serving, inbound, route);
+        key.part("adapter", inbound.endpoint.adapter.as_bytes());
+        key.part("format", inbound.endpoint.format().as_bytes());
+        key.part("operation", inbound.operation().name().as_bytes());
+        key.part("method", inbound.method.as_str().as_bytes());
+        key.part("path", inbound.path.as_bytes());
+        key.part("query", inbound.query.as_bytes());
+        let read = inbound.endpoint.face.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
         let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
-        write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_, _| true);
+        write_headers(&mut key, inbound, route, &read.chain(usual).collect::<Vec<_>>(), |_, _| true);
         key.body(body);
         key.finish()
     }
@@ -205,33 +205,34 @@ impl AnswerCache {
     pub(crate) fn meaning_key(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         route: &Route,
         chat: &ChatRequest,
     ) -> Key {
-        let mut key = self.begin_key(serving, asked, route);
-        for (name, value) in meaning::parameters(&asked.endpoint.face, &asked.query) {
+        let mut key = self.begin_key(serving, inbound, route);
+        for (name, value) in meaning::parameters(&inbound.endpoint.face, &inbound.query) {
             key.part("parameter", name.as_bytes());
             key.part("value", value.as_bytes());
         }
-        let is_read = |name: &HeaderName| asked.endpoint.face.request_headers.iter().any(|read| read == name.as_str());
-        write_headers(&mut key, asked, route, &[], |name, value| {
-            !is_read(name) || is_unusual(asked, route, name, value)
+        let is_read =
+            |name: &HeaderName| inbound.endpoint.face.request_headers.iter().any(|read| read == name.as_str());
+        write_headers(&mut key, inbound, route, &[], |name, value| {
+            !is_read(name) || is_unusual(inbound, route, name, value)
         });
-        key.part("meaning", &meaning::canonical(chat, asked.model()));
+        key.part("meaning", &meaning::canonical(chat, inbound.model()));
         key.finish()
     }
 
     /// The key's first parts: who asks, what serves, and which model.
-    fn begin_key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> KeyWriter {
-        let mut key = KeyWriter::new(&Scope::of(&asked.caller.tenant), self.cache.generation());
+    fn begin_key(&self, serving: &Serving, inbound: &InboundRequest, route: &Route) -> KeyWriter {
+        let mut key = KeyWriter::new(&Scope::of(&inbound.caller.tenant), self.cache.generation());
         // Models, targets, options and settings.
         key.part("configuration", &serving.config.answering);
         for (name, adapter) in &serving.adapters.adapters {
             key.part(name, adapter.digest.bytes());
         }
         key.part("route", route.alias.as_bytes());
-        key.part("model", asked.model().as_bytes());
+        key.part("model", inbound.model().as_bytes());
         key
     }
 }
@@ -258,20 +259,20 @@ static OWN: [&HeaderName; 3] = [&headers::STRICT, &headers::TARGET, &headers::PR
 /// Adds these headers, and those that a provider gets, or that Weir itself goes by, as far as they count.
 fn write_headers(
     key: &mut KeyWriter,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     route: &Route,
     named: &[HeaderName],
     counts: impl Fn(&HeaderName, &HeaderValue) -> bool,
 ) {
     let mut all = HeaderMap::new();
     for name in named.iter().chain(OWN) {
-        for value in asked.headers.get_all(name) {
+        for value in inbound.headers.get_all(name) {
             all.append(name.clone(), value.clone());
         }
     }
     for target in route.targets.iter().flatten() {
-        if let Some(acceptance) = target.accepts(asked.endpoint.format(), asked.operation()) {
-            acceptance.request_headers.forward(&asked.headers, &mut all);
+        if let Some(acceptance) = target.accepts(inbound.endpoint.format(), inbound.operation()) {
+            acceptance.request_headers.forward(&inbound.headers, &mut all);
         }
     }
     let counted = all.iter().filter(|(name, value)| counts(name, value));
@@ -286,11 +287,11 @@ fn write_headers(
 
 /// Whether a provider that a client's request reaches unchanged would get another value of this header if the client
 /// had sent none.
-fn is_unusual(asked: &InboundRequest, route: &Route, name: &HeaderName, value: &HeaderValue) -> bool {
+fn is_unusual(inbound: &InboundRequest, route: &Route, name: &HeaderName, value: &HeaderValue) -> bool {
     route.targets.iter().flatten().any(|target| {
-        let Some(acceptance) = target.accepts(asked.endpoint.format(), asked.operation()) else { return false };
+        let Some(acceptance) = target.accepts(inbound.endpoint.format(), inbound.operation()) else { return false };
         let option = |name: &str| target.option(name);
-        let filling = Filling { model: target.model(asked.model()), id: "", option: &option };
+        let filling = Filling { model: target.model(inbound.model()), id: "", option: &option };
         // The first counts.
         let usual = acceptance.set_headers(&filling).find(|(set, _)| *set == name);
         usual.is_some_and(|(_, usual)| usual != *value)

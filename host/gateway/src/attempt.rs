@@ -284,7 +284,7 @@ enum Values {
 /// A failure means that no byte of an answer has been sent.
 async fn attempt(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     values: Values,
     account: &mut Account,
@@ -294,25 +294,25 @@ async fn attempt(
         // A changed request is no longer in the client's bytes, and no provider knows the items that it names. An
         // answer that cannot be read beside its bytes is judged in a translation.
         translate: target.translate
-            || asked.recalled.is_some()
+            || inbound.recalled.is_some()
             || context.judged.is_some_and(Judged::needs_translation)
-            || judges_answer && !translate::can_read(asked, target),
+            || judges_answer && !translate::can_read(inbound, target),
         resume: target.resume,
         strip: values == Values::Own,
     };
-    let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.endpoint.format(), asked.operation()));
-    let lane = Lane::of(&asked.peek, asked.operation(), accepted, wishes);
+    let accepted = inbound.side.dialect().and_then(|_| target.accepts(inbound.endpoint.format(), inbound.operation()));
+    let lane = Lane::of(&inbound.peek, inbound.operation(), accepted, wishes);
     account.set_lane(lane.as_str());
     account.set_trial(None);
     match lane {
         // What calls components is boxed, so that a request that is only relayed does not have room for it.
         Lane::Relay(acceptance) if judges_answer => {
-            Box::pin(translate::relay_judged(context, asked, target, acceptance, account)).await
+            Box::pin(translate::relay_judged(context, inbound, target, acceptance, account)).await
         }
-        Lane::Relay(acceptance) => pin!(relay::relay(context, asked, target, acceptance, account)).await,
+        Lane::Relay(acceptance) => pin!(relay::relay(context, inbound, target, acceptance, account)).await,
         Lane::Translate(cause) => {
-            tracing::debug!(request_id = &*asked.exchange.id, ?cause, "translated");
-            Ok(Box::pin(translate::translate(context, asked, target, values, account)).await?)
+            tracing::debug!(request_id = &*inbound.exchange.id, ?cause, "translated");
+            Ok(Box::pin(translate::translate(context, inbound, target, values, account)).await?)
         }
     }
 }

@@ -238,27 +238,27 @@ impl Gateway {
             taken.held.grow(body.len()).await?;
         }
         let called = EndpointCall { endpoint, path_params };
-        let asked = inbound::request(serving, exchange, caller, called, head, taken, earlier)?;
+        let inbound = inbound::request(serving, exchange, caller, called, head, taken, earlier)?;
         if let Some(record) = record.as_mut() {
-            *capture = self.capture(serving, &asked, logged, span, record);
+            *capture = self.capture(serving, &inbound, logged, span, record);
         }
-        if serving.begins_on_files(asked.endpoint.index) {
-            Box::pin(self.recall_files(serving, &asked.caller, &asked.named_objects())).await;
+        if serving.begins_on_files(inbound.endpoint.index) {
+            Box::pin(self.recall_files(serving, &inbound.caller, &inbound.named_objects())).await;
         }
-        self.permit(serving, &asked)?;
-        if let Some(places) = serving.request_lines(asked.endpoint.index) {
-            Box::pin(self.read_requests(places, &asked)).await?;
+        self.permit(serving, &inbound)?;
+        if let Some(places) = serving.request_lines(inbound.endpoint.index) {
+            Box::pin(self.read_requests(places, &inbound)).await?;
         }
         let context = self.context(serving);
-        if *asked.operation() == Operation::Models {
-            return Box::pin(self.list(context, serving, &asked, permit, record)).await;
+        if *inbound.operation() == Operation::Models {
+            return Box::pin(self.list(context, serving, &inbound, permit, record)).await;
         }
-        if ephemeral::is_for(&asked.endpoint) {
-            return Box::pin(self.issue_ephemeral(serving, &asked, permit, record)).await;
+        if ephemeral::is_for(&inbound.endpoint) {
+            return Box::pin(self.issue_ephemeral(serving, &inbound, permit, record)).await;
         }
         stage::begin().await;
-        let answer = pin!(self.forward(context, serving, &asked, Admitted { span, permit, record })).await;
-        inbound::end(asked);
+        let answer = pin!(self.forward(context, serving, &inbound, Admitted { span, permit, record })).await;
+        inbound::end(inbound);
         answer
     }
 
@@ -280,54 +280,54 @@ impl Gateway {
         &self,
         context: RequestContext<'_>,
         serving: &Serving,
-        asked: &Arc<InboundRequest>,
+        inbound: &Arc<InboundRequest>,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let demand = asked.demand();
-        let permit = match pin!(self.admission.admit(&serving.config, &asked.caller, &demand, permit)).await {
+        let demand = inbound.demand();
+        let permit = match pin!(self.admission.admit(&serving.config, &inbound.caller, &demand, permit)).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.refuse_limited(&asked.endpoint, &refused, &asked.exchange.id, record)),
+            Err(refused) => return Ok(self.refuse_limited(&inbound.endpoint, &refused, &inbound.exchange.id, record)),
         };
-        if let Err(fault) = pin!(self.judge(context, serving, asked)).await {
-            return Ok(self.refuse_judged(asked, &fault, record));
+        if let Err(fault) = pin!(self.judge(context, serving, inbound)).await {
+            return Ok(self.refuse_judged(inbound, &fault, record));
         }
-        self.refuse_too_much_work(asked.stored, &asked.caller.tenant)?;
-        if removal::is_by(&asked.endpoint.face.method) {
-            Box::pin(self.book_removed(serving, asked)).await?;
+        self.refuse_too_much_work(inbound.stored, &inbound.caller.tenant)?;
+        if removal::is_by(&inbound.endpoint.face.method) {
+            Box::pin(self.book_removed(serving, inbound)).await?;
         }
         let limits = permit.limits();
-        let found = match cached::kept_route(serving, asked) {
-            Some((route, lifetime)) => Box::pin(self.find_kept(serving, asked, route, lifetime)).await?,
-            None => cached::refuse_unkept(asked).map(|()| CacheLookup::Nothing)?,
+        let found = match cached::kept_route(serving, inbound) {
+            Some((route, lifetime)) => Box::pin(self.find_kept(serving, inbound, route, lifetime)).await?,
+            None => cached::refuse_unkept(inbound).map(|()| CacheLookup::Nothing)?,
         };
         let found = match found {
-            CacheLookup::Answer(kept) => return Ok(self.replay(asked, kept, Admitted { span, permit, record })),
+            CacheLookup::Answer(kept) => return Ok(self.replay(inbound, kept, Admitted { span, permit, record })),
             found => found,
         };
-        let routed = pin!(self.route(context, serving, asked, Admitted { span, permit, record })).await;
+        let routed = pin!(self.route(context, serving, inbound, Admitted { span, permit, record })).await;
         let routed = match routed {
             Ok(routed) => routed,
             Err(nowhere) => {
                 found.give_up();
                 let mut response =
-                    self.refuse(asked.endpoint.errors.as_deref(), &nowhere.fault, &asked.exchange.id, record);
-                self.finish_refusal(&mut response, serving, asked, &nowhere, record);
+                    self.refuse(inbound.endpoint.errors.as_deref(), &nowhere.fault, &inbound.exchange.id, record);
+                self.finish_refusal(&mut response, serving, inbound, &nowhere, record);
                 return Ok(response);
             }
         };
         let RoutedExchange { tried, plan, mut account, deadline, notices } = routed;
         let AttemptResponse { answer, target, stands_in } = tried;
-        let errors = asked.endpoint.errors.as_deref();
+        let errors = inbound.endpoint.errors.as_deref();
         let mut response =
-            answer.unwrap_or_else(|fault| failed_response(errors, &fault, &asked.exchange.id, &mut account));
+            answer.unwrap_or_else(|fault| failed_response(errors, &fault, &inbound.exchange.id, &mut account));
         account.note_overhead();
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
-        self.finish(&mut response, serving, asked, &mut account, routing);
-        put_limits(&mut response, &asked.endpoint, &limits, target.as_deref().map(|target| (target, &*account)));
+        self.finish(&mut response, serving, inbound, &mut account, routing);
+        put_limits(&mut response, &inbound.endpoint, &limits, target.as_deref().map(|target| (target, &*account)));
         let found = if stands_in || account.has_trial() { found.for_this_request() } else { found };
         let cost = found.is_miss().then(|| account.cost_cell());
         let response = pin!(attempt::with_cost(response.map(|body| body.attach(account)))).await;
-        Ok(self.keep(response, serving, asked, found, cost))
+        Ok(self.keep(response, serving, inbound, found, cost))
     }
 
     /// The record of a request; `None` if neither the access log nor a request log takes it.

@@ -72,28 +72,28 @@ pub async fn answer(
     context: RequestContext<'_>,
     serving: &Serving,
     lists: &Lists,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let adapter = asked.side.dialect().ok_or_else(|| Fault::internal("a program's list is not written as bytes"))?;
-    let mut dialect = adapter.lease(Arc::clone(&asked.caller.tenant)).await.map_err(|fault| blame(&fault))?;
-    let mut ctx = list_context(asked);
+    let adapter = inbound.side.dialect().ok_or_else(|| Fault::internal("a program's list is not written as bytes"))?;
+    let mut dialect = adapter.lease(Arc::clone(&inbound.caller.tenant)).await.map_err(|fault| blame(&fault))?;
+    let mut ctx = list_context(inbound);
     let http = HttpRequest {
-        method: asked.method.as_str().to_owned(),
-        path: asked.path.clone(),
-        query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
+        method: inbound.method.as_str().to_owned(),
+        path: inbound.path.clone(),
+        query: query::pairs(&inbound.query).map(|(name, value)| Header { name, value }).collect(),
         headers: Vec::new(),
-        body: Body::Bytes(asked.body.concat()),
+        body: Body::Bytes(inbound.body.concat()),
     };
-    let parsed = parse(&mut dialect, asked.operation(), &ctx, &http)?;
+    let parsed = parse(&mut dialect, inbound.operation(), &ctx, &http)?;
     let Request::Models(mut request) = parsed.request else {
         return Err(Fault::internal("a request for models was read as something else"));
     };
     ctx.memo = parsed.memo;
     if request.id.is_none() {
-        request.id = asked.peek.model.clone().filter(|model| !model.is_empty());
+        request.id = inbound.peek.model.clone().filter(|model| !model.is_empty());
     }
-    let all = known(context, serving, lists, asked).await;
-    let models = select(serving, asked, all, &request)?;
+    let all = known(context, serving, lists, inbound).await;
+    let models = select(serving, inbound, all, &request)?;
     let rendered = render_answer(&mut dialect, &ctx, &Answer::Models(ModelsResponse { models, cursor: None }))?;
     dialect.release();
     let bytes = match rendered.response.body {
@@ -105,18 +105,18 @@ pub async fn answer(
     Ok(response)
 }
 
-fn list_context(asked: &InboundRequest) -> Context {
+fn list_context(inbound: &InboundRequest) -> Context {
     Context {
-        model: asked.model().to_owned(),
-        format: asked.endpoint.format().to_owned(),
-        ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
+        model: inbound.model().to_owned(),
+        format: inbound.endpoint.format().to_owned(),
+        ..Context::new(&inbound.exchange.id, inbound.exchange.now_ms)
     }
 }
 
 /// The requested model, or all.
 fn select(
     serving: &Serving,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     all: Vec<ModelInfo>,
     request: &ModelsRequest,
 ) -> Result<Vec<ModelInfo>, Fault> {
@@ -125,16 +125,16 @@ fn select(
         return Ok(vec![found]);
     }
     // A pattern also serves names that no list has. A model that the client may not use is reported as unknown.
-    let Some(route) = serving.routes.find(id).filter(|_| asked.caller.may_use(id)) else {
-        return Err(unknown_model(id, serving.model_names(&asked.caller), &list_for(serving, asked)));
+    let Some(route) = serving.routes.find(id).filter(|_| inbound.caller.may_use(id)) else {
+        return Err(unknown_model(id, serving.model_names(&inbound.caller), &list_for(serving, inbound)));
     };
     Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))])
 }
 
 /// Where the client of a request finds the models that it may use.
-pub(crate) fn list_for(serving: &Serving, asked: &InboundRequest) -> String {
-    let own = asked.side.list_of_models().map(str::to_owned);
-    own.unwrap_or_else(|| list_at(serving, &asked.endpoint.adapter, &asked.path))
+pub(crate) fn list_for(serving: &Serving, inbound: &InboundRequest) -> String {
+    let own = inbound.side.list_of_models().map(str::to_owned);
+    own.unwrap_or_else(|| list_at(serving, &inbound.endpoint.adapter, &inbound.path))
 }
 
 /// The list's path for a client that has called this path of an adapter's face.
@@ -149,36 +149,36 @@ pub(crate) async fn known(
     context: RequestContext<'_>,
     serving: &Serving,
     lists: &Lists,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
 ) -> Vec<ModelInfo> {
     let mut all: Vec<ModelInfo> = Vec::new();
     let mut patterns: Vec<(&Alias, &Arc<Target>)> = Vec::new();
     for (model, route) in serving.routes.iter() {
         let target = route.targets.iter().find_map(|target| target.as_ref().ok());
         match (model.alias.exact(), target) {
-            (Some(name), target) if asked.caller.may_use(name) => all.push(info(name, target)),
+            (Some(name), target) if inbound.caller.may_use(name) => all.push(info(name, target)),
             (None, Some(target)) => patterns.push((&model.alias, target)),
             (Some(_), _) | (None, None) => {}
         }
     }
     let mut names: HashSet<String> = all.iter().map(|known| known.id.clone()).collect();
-    let listed = patterns.iter().map(|(_, target)| list(context, lists, asked, target));
+    let listed = patterns.iter().map(|(_, target)| list(context, lists, inbound, target));
     for ((alias, target), models) in patterns.iter().zip(join_all(listed).await) {
         for model in models.iter().filter(|model| alias.matches(&model.id)) {
             // A target with a fixed model serves only that one, whatever the provider lists.
-            let is_served = target.model.is_none() && asked.caller.may_use(&model.id);
+            let is_served = target.model.is_none() && inbound.caller.may_use(&model.id);
             if is_served && names.insert(model.id.clone()) {
                 all.push(model.clone());
             }
         }
     }
-    all.extend(aliases(serving, asked).filter(|alias| names.insert(alias.id.clone())));
+    all.extend(aliases(serving, inbound).filter(|alias| names.insert(alias.id.clone())));
     all
 }
 
 /// The aliases of a stored key that lead to a model here.
-fn aliases<'a>(serving: &'a Serving, asked: &'a InboundRequest) -> impl Iterator<Item = ModelInfo> + 'a {
-    let stored = asked.caller.stored.as_ref();
+fn aliases<'a>(serving: &'a Serving, inbound: &'a InboundRequest) -> impl Iterator<Item = ModelInfo> + 'a {
+    let stored = inbound.caller.stored.as_ref();
     let names = stored.into_iter().flat_map(|stored| stored.aliases().into_iter().map(move |name| (stored, name)));
     names.filter(|(stored, name)| stored.may_use(name)).filter_map(|(stored, name)| {
         let route = serving.routes.find(stored.model(name))?;
@@ -202,7 +202,7 @@ fn info(id: &str, target: Option<&Arc<Target>>) -> ModelInfo {
 async fn list(
     context: RequestContext<'_>,
     lists: &Lists,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
 ) -> Arc<[ModelInfo]> {
     let list = lists.of(&target.label);
@@ -213,7 +213,7 @@ async fn list(
     if let Some(models) = list.get() {
         return models;
     }
-    let (models, fresh) = match tokio::time::timeout(TIMEOUT, ask_models(context, asked, target)).await {
+    let (models, fresh) = match tokio::time::timeout(TIMEOUT, ask_models(context, inbound, target)).await {
         Ok(Ok(models)) => (models, FRESH),
         Ok(Err(fault)) => {
             tracing::info!(provider = %target.label, fault = cleaned(&fault), "provider gave no list of models");

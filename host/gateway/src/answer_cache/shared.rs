@@ -41,10 +41,10 @@ impl AnswerCache {
 
     /// Learns which questions of this partition other nodes know, and has this one shared once it is answered. The
     /// request found this mark.
-    pub(crate) async fn learn(&self, asked: &InboundRequest, pending: &mut PendingQuestion, mark: &Mark) {
+    pub(crate) async fn learn(&self, inbound: &InboundRequest, pending: &mut PendingQuestion, mark: &Mark) {
         let Some(server) = self.shared.get() else { return };
         let removals = Removals { all: mark.all, model: mark.model };
-        if let Some(reading) = pending.share(Scope::of(&asked.caller.tenant), removals) {
+        if let Some(reading) = pending.share(Scope::of(&inbound.caller.tenant), removals) {
             server.learn(reading).await;
         }
     }

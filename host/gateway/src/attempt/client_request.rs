@@ -23,8 +23,8 @@ pub(super) struct ClientRequest {
 
 impl ClientRequest {
     /// Joins the body, which may have `limit` bytes, and lifts large base64 values out of it if the adapters take that.
-    pub(super) fn new(asked: &InboundRequest, limit: usize, lifts: bool) -> Result<Self, Fault> {
-        let body = whole(asked.pieces());
+    pub(super) fn new(inbound: &InboundRequest, limit: usize, lifts: bool) -> Result<Self, Fault> {
+        let body = whole(inbound.pieces());
         if body.len() > limit {
             let message = "the request is too large to be translated; raise `server.translate_body_limit`";
             return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));
@@ -35,14 +35,14 @@ impl ClientRequest {
             (body, Lifted::default())
         };
         let header = |name: &String| {
-            let value = asked.headers.get(name.as_str())?.to_str().ok()?;
+            let value = inbound.headers.get(name.as_str())?.to_str().ok()?;
             Some(Header { name: name.clone(), value: value.to_owned() })
         };
         let http = HttpRequest {
-            method: asked.method.as_str().to_owned(),
-            path: asked.path.clone(),
-            query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
-            headers: asked.endpoint.face.request_headers.iter().filter_map(header).collect(),
+            method: inbound.method.as_str().to_owned(),
+            path: inbound.path.clone(),
+            query: query::pairs(&inbound.query).map(|(name, value)| Header { name, value }).collect(),
+            headers: inbound.endpoint.face.request_headers.iter().filter_map(header).collect(),
             body: body_of(&body),
         };
         Ok(Self { http, lifted })

@@ -32,7 +32,7 @@ pub(super) struct ModelTexts {
     /// The client's own request, until its words are needed.
     request: Vec<Bytes>,
     /// Its words.
-    asked: HashSet<String>,
+    request_texts: HashSet<String>,
     /// How much has been searched.
     searched: usize,
 }
@@ -91,7 +91,7 @@ impl ModelTexts {
     }
 
     fn knows(&mut self, text: &str) -> bool {
-        is_word(text) || self.has(text) || self.has_in_answer(text) || self.asks(text)
+        is_word(text) || self.has(text) || self.has_in_answer(text) || self.is_in_request(text)
     }
 
     /// Whether the texts have this one. What came last is usually what the bytes repeat.
@@ -119,14 +119,14 @@ impl ModelTexts {
     }
 
     /// Whether the client's request has this text.
-    fn asks(&mut self, text: &str) -> bool {
+    fn is_in_request(&mut self, text: &str) -> bool {
         let request = std::mem::take(&mut self.request);
         if !request.is_empty()
             && let Ok(value) = serde_json::from_slice(&request.concat())
         {
-            collect(&value, &mut self.asked);
+            collect(&value, &mut self.request_texts);
         }
-        self.asked.contains(text)
+        self.request_texts.contains(text)
     }
 }
 

@@ -43,7 +43,7 @@ impl From<Fault> for Failure {
 /// hidden.
 pub(super) async fn read(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Target,
     mut response: UpstreamResponse,
     account: &Account,
@@ -62,7 +62,7 @@ pub(super) async fn read(
             Bytes::new()
         }
     };
-    match by_adapter(asked, target, &response, plain).await {
+    match by_adapter(inbound, target, &response, plain).await {
         Some(reported) if has_reasons => {
             let retry_after_ms = reported.retry_after_ms.or(error.retry_after_ms);
             error = Error { retry_after_ms, ..reported };
@@ -148,17 +148,17 @@ fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Bytes {
 
 /// The provider's error as its adapter parses it; `None` if the adapter is not available or fails.
 async fn by_adapter(
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Target,
     response: &UpstreamResponse,
     body: Bytes,
 ) -> Option<Error> {
-    let mut provider = target.adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
+    let mut provider = target.adapter.lease(Arc::clone(&inbound.caller.tenant)).await.ok()?;
     let ctx = Context {
-        model: target.model(asked.model()).to_owned(),
-        format: asked.endpoint.format().to_owned(),
+        model: target.model(inbound.model()).to_owned(),
+        format: inbound.endpoint.format().to_owned(),
         options: target.options.clone(),
-        ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
+        ..Context::new(&inbound.exchange.id, inbound.exchange.now_ms)
     };
     let http = response_of(response.status, target.read_headers.texts(&response.headers), &body);
     let error = provider.parse_error(&ctx, &http).ok()?;

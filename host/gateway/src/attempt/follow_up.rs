@@ -35,7 +35,7 @@ impl Steps {
     pub(super) async fn next<'a>(
         &mut self,
         context: RequestContext<'_>,
-        asked: &'a InboundRequest,
+        inbound: &'a InboundRequest,
         target: &'a Target,
         step: FollowUp,
     ) -> Result<(UpstreamRequest<'a>, Option<CancelOnDrop>), Fault> {
@@ -45,8 +45,9 @@ impl Steps {
             return Err(too_long("takes too long"));
         }
         let origin = step.origin.as_deref();
-        let request = rendered(asked, target, step.request, None, origin, step.stream)?;
-        let cancel_on_drop = step.on_cancel.map(|request| CancelOnDrop::new(context.upstreams, asked, target, request));
+        let request = rendered(inbound, target, step.request, None, origin, step.stream)?;
+        let cancel_on_drop =
+            step.on_cancel.map(|request| CancelOnDrop::new(context.upstreams, inbound, target, request));
         let cancel_on_drop = cancel_on_drop.transpose()?;
         tokio::time::sleep_until(due.into()).await;
         Ok((request, cancel_on_drop))
@@ -65,13 +66,13 @@ pub(super) struct CancelOnDrop {
 impl CancelOnDrop {
     fn new(
         upstreams: &Upstreams,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         target: &Target,
         request: HttpRequest,
     ) -> Result<Self, Fault> {
         let (method, address, headers, body, grpc) = {
             // The cancellation goes to the provider's own url, even if the step goes elsewhere.
-            let made = rendered(asked, target, request, None, None, false)?;
+            let made = rendered(inbound, target, request, None, None, false)?;
             (made.method, made.address, made.headers, made.body, made.grpc)
         };
         let (upstreams, credential, timeouts) = (upstreams.clone(), target.credential.clone(), target.timeouts);

@@ -28,10 +28,10 @@ impl<'a> FallbackGuards<'a> {
     }
 
     /// The guards of a candidate's model that are not those of the model that the client asked for.
-    pub fn of(&self, asked: &InboundRequest, candidate: &Candidate) -> Vec<&'a Arc<Guard>> {
+    pub fn of(&self, inbound: &InboundRequest, candidate: &Candidate) -> Vec<&'a Arc<Guard>> {
         let Some(name) = candidate.name.as_deref() else { return Vec::new() };
-        let first = self.guards.of(&asked.caller, asked.guarded_models());
-        let mut of_model = self.guards.of(&asked.caller, &[name]);
+        let first = self.guards.of(&inbound.caller, inbound.guarded_models());
+        let mut of_model = self.guards.of(&inbound.caller, &[name]);
         of_model.retain(|guard| !first.iter().any(|other| Arc::ptr_eq(other, guard)));
         of_model
     }
@@ -45,16 +45,16 @@ impl<'a> FallbackGuards<'a> {
     pub(super) async fn judge(
         &self,
         context: RequestContext<'_>,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         candidate: &Candidate,
     ) -> Result<Option<Arc<Judged>>, Fault> {
-        let guards = self.of(asked, candidate);
+        let guards = self.of(inbound, candidate);
         let Some(name) = candidate.name.as_ref().filter(|_| !guards.is_empty()) else { return Ok(None) };
         if let Some(verdict) = self.known(name) {
             return verdict.map(Some);
         }
-        let (judged, refused) = Box::pin(judged_by(context, asked, &guards, self.metrics)).await;
-        let first = asked.judged.get_or_init(|| Box::new(Judged::nothing(self.metrics)));
+        let (judged, refused) = Box::pin(judged_by(context, inbound, &guards, self.metrics)).await;
+        let first = inbound.judged.get_or_init(|| Box::new(Judged::nothing(self.metrics)));
         first.adopt(&judged);
         let verdict = refused.map_or_else(|| Ok(Arc::new(judged)), Err);
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(name), verdict.clone()));

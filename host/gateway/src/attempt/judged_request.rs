@@ -142,12 +142,12 @@ impl Judged {
 /// A guard refused the request, or failed to judge it. The notes are kept in any case.
 pub async fn judge(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     guards: &[&Arc<Guard>],
     metrics: &GuardMetrics,
 ) -> Result<(), Fault> {
-    let (judged, refused) = judged_by(context, asked, guards, metrics).await;
-    let kept = asked.judged.set(Box::new(judged));
+    let (judged, refused) = judged_by(context, inbound, guards, metrics).await;
+    let kept = inbound.judged.set(Box::new(judged));
     debug_assert!(kept.is_ok(), "a request is judged once");
     refused.map_or(Ok(()), Err)
 }
@@ -155,56 +155,56 @@ pub async fn judge(
 /// Has further guards judge a request, in the form that those before them gave it.
 pub(super) async fn judged_by(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     guards: &[&Arc<Guard>],
     metrics: &GuardMetrics,
 ) -> (Judged, Option<Fault>) {
-    let before = asked.judged();
+    let before = inbound.judged();
     let mut seen = GuardView::default();
     let mut unread = None;
     let mut turns = Turn::of(guards);
-    let passes_unread = unread::is_unread(asked, before) && unread::passes(asked, &mut turns).await;
+    let passes_unread = unread::is_unread(inbound, before) && unread::passes(inbound, &mut turns).await;
     if !passes_unread && guards.iter().any(|guard| guard.sees_requests()) {
         match before.and_then(Judged::copy) {
             Some(copy) => seen = GuardView::from(copy.clone()),
-            None => match seen_by_guards(context, asked).await {
+            None => match seen_by_guards(context, inbound).await {
                 Ok(read) => seen = read,
                 Err(fault) => unread = Some(fault),
             },
         }
     }
     let facts = ExchangeFacts {
-        request_id: &asked.exchange.id,
-        now_ms: asked.exchange.now_ms,
-        caller: &asked.caller,
-        model: asked.model(),
-        format: asked.endpoint.format(),
-        stream: asked.peek.stream,
-        size: asked.size(),
-        end_user: &asked.endpoint.face.end_user,
+        request_id: &inbound.exchange.id,
+        now_ms: inbound.exchange.now_ms,
+        caller: &inbound.caller,
+        model: inbound.model(),
+        format: inbound.endpoint.format(),
+        stream: inbound.peek.stream,
+        size: inbound.size(),
+        end_user: &inbound.endpoint.face.end_user,
         input_tokens: match &seen.content {
             Asked::Chat(chat) => Some(estimate::input_tokens(chat)),
             _ => None,
         },
     };
     let content = &mut seen.content;
-    let judgement = guard::judge(turns, facts, content, unread.as_ref(), &asked.held, metrics).await;
+    let judgement = guard::judge(turns, facts, content, unread.as_ref(), &inbound.held, metrics).await;
     // Of what is only watched, the client's bytes are sent.
     let enforces = guards.iter().any(|guard| guard.enforces() && guard.sees_requests());
     let must_translate =
         judgement.changed || seen.is_ambiguous && enforces || before.is_some_and(|before| before.must_translate);
     // Only of a chat is the answer read.
     let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
-    if *asked.operation() == Operation::Chat {
+    if *inbound.operation() == Operation::Chat {
         pending.extend(judgement.pending);
     }
     let tokens = facts.input_tokens.filter(|_| !judgement.changed);
-    let copy = seen.copy(asked.operation(), tokens).or_else(|| before.and_then(Judged::copy).cloned());
-    let (exchange, tenant) = (&asked.exchange, &asked.caller.tenant);
+    let copy = seen.copy(inbound.operation(), tokens).or_else(|| before.and_then(Judged::copy).cloned());
+    let (exchange, tenant) = (&inbound.exchange, &inbound.caller.tenant);
     let ends = Mutex::new(Ends::new(judgement.ends, tenant, &exchange.id, exchange.begun, metrics));
     let judged =
         Judged { notes: Notes::of(judgement.notes), copy, must_translate, pending, ends, metrics: metrics.clone() };
-    let refused = judgement.refused.or_else(|| relayed::unread_answer(asked, guards));
+    let refused = judgement.refused.or_else(|| relayed::unread_answer(inbound, guards));
     if refused.is_some() {
         judged.refused();
     }
@@ -260,38 +260,38 @@ impl GuardView {
 
 /// Reads a request with the adapter of its dialect. One that is only relayed is shown as its JSON, or as the texts of
 /// its form; other bodies, such as files, cannot be read.
-async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<GuardView, Fault> {
+async fn seen_by_guards(context: RequestContext<'_>, inbound: &InboundRequest) -> Result<GuardView, Fault> {
     let limit = context.config.server.translate_body_limit;
-    let adapter = match &asked.side {
+    let adapter = match &inbound.side {
         ClientSide::Program { request, .. } => return seen_of_program(Request::clone(request), limit),
         ClientSide::Dialect(adapter) => adapter,
     };
-    let mut held = asked.held.beside();
-    held.grow(joined_len(asked.pieces())).await?;
-    let is_json = asked.endpoint.face.body == BodyKind::Json;
-    if asked.operation().is_relayed_only() {
-        let content = match asked.endpoint.face.body {
-            _ if asked.pieces().iter().all(Bytes::is_empty) => Asked::Withheld,
-            BodyKind::Json => match ClientRequest::new(asked, limit, false)?.http.body {
+    let mut held = inbound.held.beside();
+    held.grow(joined_len(inbound.pieces())).await?;
+    let is_json = inbound.endpoint.face.body == BodyKind::Json;
+    if inbound.operation().is_relayed_only() {
+        let content = match inbound.endpoint.face.body {
+            _ if inbound.pieces().iter().all(Bytes::is_empty) => Asked::Withheld,
+            BodyKind::Json => match ClientRequest::new(inbound, limit, false)?.http.body {
                 Body::Text(text) if is_unambiguous(&text) => Asked::Other(text),
                 Body::Text(_) | Body::Bytes(_) => return Err(ambiguous()),
             },
-            BodyKind::Multipart => Asked::Other(relayed::form(asked, limit)?),
+            BodyKind::Multipart => Asked::Other(relayed::form(inbound, limit)?),
             BodyKind::Raw | BodyKind::Empty | BodyKind::Session => return Err(relayed::unreadable()),
         };
         return Ok(GuardView { content, ..GuardView::default() });
     }
-    let ClientRequest { http, lifted } = ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?;
+    let ClientRequest { http, lifted } = ClientRequest::new(inbound, limit, adapter.manifest.takes_blobs)?;
     let chosen = adapter.choose();
     let mut dialect =
-        chosen.adapter.lease(Arc::clone(&asked.caller.tenant)).await.map_err(|fault| unified::blame(&fault))?;
+        chosen.adapter.lease(Arc::clone(&inbound.caller.tenant)).await.map_err(|fault| unified::blame(&fault))?;
     let ctx = Context {
-        model: asked.model().to_owned(),
-        format: asked.endpoint.format().to_owned(),
+        model: inbound.model().to_owned(),
+        format: inbound.endpoint.format().to_owned(),
         blobs: lifted.describe(),
-        ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
+        ..Context::new(&inbound.exchange.id, inbound.exchange.now_ms)
     };
-    let Parsed { mut request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
+    let Parsed { mut request, losses, memo, names } = unified::parse(&mut dialect, inbound.operation(), &ctx, &http)?;
     dialect.release();
     numbered::check(&request)?;
     let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if shown::shows_all(text, &request));

@@ -50,24 +50,24 @@ pub(crate) struct Meaning {
 }
 
 /// Whether a request is short enough to be compared with others.
-pub(crate) fn is_comparable(asked: &InboundRequest) -> bool {
-    asked.size() <= MAX_REQUEST_BYTES
+pub(crate) fn is_comparable(inbound: &InboundRequest) -> bool {
+    inbound.size() <= MAX_REQUEST_BYTES
 }
 
 /// Reads a request, and says whether its answer may be kept: nothing of it is stored at the provider, no tool of the
 /// provider's runs, it names no object, and it asks for one answer, or for several that are always the same. `stores`
 /// means that answers of this endpoint are stored unless a request says otherwise.
-pub(crate) async fn keepable(asked: &InboundRequest, stores: bool, body: &ComparedBody) -> Option<Keepable> {
-    if !asked.named_objects().are_none() {
+pub(crate) async fn keepable(inbound: &InboundRequest, stores: bool, body: &ComparedBody) -> Option<Keepable> {
+    if !inbound.named_objects().are_none() {
         return None;
     }
-    match asked.operation() {
+    match inbound.operation() {
         Operation::Chat => {}
         Operation::Embeddings | Operation::Rerank => return Some(Keepable { meaning: None }),
         _ => return None,
     }
-    let ClientSide::Dialect(adapter) = &asked.side else { return None };
-    let parsed = parsed(asked, adapter).await?;
+    let ClientSide::Dialect(adapter) = &inbound.side else { return None };
+    let parsed = parsed(inbound, adapter).await?;
     let Request::Chat(chat) = parsed.request else { return None };
     if !is_plain(&chat, stores) {
         return None;
@@ -79,8 +79,8 @@ pub(crate) async fn keepable(asked: &InboundRequest, stores: bool, body: &Compar
 
 /// The request of a client that uses the unified model, if its answer may be kept: of words and calls of tools alone,
 /// since other parts and members may name objects of a provider.
-pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
-    let Request::Chat(chat) = asked.side.program()? else { return None };
+pub(crate) fn plain_chat(inbound: &InboundRequest) -> Option<&ChatRequest> {
+    let Request::Chat(chat) = inbound.side.program()? else { return None };
     let is_common = |part: &Part| match part {
         Part::Text(_) | Part::ToolCall(_) | Part::Refusal(_) => true,
         Part::ToolResult(result) => result.content.iter().all(|part| matches!(part, ResultPart::Text(_))),
@@ -91,35 +91,35 @@ pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
     (names_nothing && is_plain(chat, false)).then_some(chat)
 }
 
-async fn parsed(asked: &InboundRequest, adapter: &Arc<Adapter>) -> Option<Parsed> {
+async fn parsed(inbound: &InboundRequest, adapter: &Arc<Adapter>) -> Option<Parsed> {
     if !adapter.has(Interface::ProviderChat) {
         return None;
     }
-    let mut lease = adapter.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
-    let parsed = unified::parse(&mut lease, asked.operation(), &context(asked), &http_of(asked));
+    let mut lease = adapter.lease(Arc::clone(&inbound.caller.tenant)).await.ok()?;
+    let parsed = unified::parse(&mut lease, inbound.operation(), &context(inbound), &http_of(inbound));
     lease.release();
     parsed.ok()
 }
 
-fn context(asked: &InboundRequest) -> Context {
+fn context(inbound: &InboundRequest) -> Context {
     Context {
-        model: asked.model().to_owned(),
-        format: asked.endpoint.format().to_owned(),
-        ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
+        model: inbound.model().to_owned(),
+        format: inbound.endpoint.format().to_owned(),
+        ..Context::new(&inbound.exchange.id, inbound.exchange.now_ms)
     }
 }
 
-fn http_of(asked: &InboundRequest) -> HttpRequest {
+fn http_of(inbound: &InboundRequest) -> HttpRequest {
     let header = |name: &String| {
-        let value = asked.headers.get(name.as_str())?.to_str().ok()?;
+        let value = inbound.headers.get(name.as_str())?.to_str().ok()?;
         Some(Header { name: name.clone(), value: value.to_owned() })
     };
     HttpRequest {
-        method: asked.method.as_str().to_owned(),
-        path: asked.path.clone(),
-        query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
-        headers: asked.endpoint.face.request_headers.iter().filter_map(header).collect(),
-        body: body_of(&Bytes::from(asked.body.concat())),
+        method: inbound.method.as_str().to_owned(),
+        path: inbound.path.clone(),
+        query: query::pairs(&inbound.query).map(|(name, value)| Header { name, value }).collect(),
+        headers: inbound.endpoint.face.request_headers.iter().filter_map(header).collect(),
+        body: body_of(&Bytes::from(inbound.body.concat())),
     }
 }
 

@@ -32,14 +32,14 @@ pub(crate) struct CallKeeping {
     pub(crate) format: String,
     /// How long the answer is used.
     pub(crate) lifetime: Duration,
-    /// When it was asked for, in the order of removals.
-    pub(crate) asked: Moment,
+    /// When its request began, in the order of removals.
+    pub(crate) begun: Moment,
 }
 
 impl CallKeeping {
     /// Keeps a whole answer, if it is complete and nothing of it was lost.
     pub(crate) fn keep(self, chat: &ChatResponse, closing: &Closing) {
-        let Self { cache, sharing, place: Place { key, model, .. }, format, lifetime, asked } = self;
+        let Self { cache, sharing, place: Place { key, model, .. }, format, lifetime, begun } = self;
         let portable = portable(&format, chat).filter(|_| closing.losses.is_empty());
         let Some(json) = portable.and_then(|portable| serde_json::to_vec(&portable).ok()) else { return };
         if json.len() >= TOO_LARGE {
@@ -50,7 +50,7 @@ impl CallKeeping {
         if let Some(sharing) = sharing {
             sharing.put(key, &entry, None, None);
         }
-        cache.put(key, &entry, asked);
+        cache.put(key, &entry, begun);
     }
 }
 

@@ -68,7 +68,7 @@ struct Copied {
 /// Copies an answer while it passes. One that is an error is not kept.
 pub(crate) fn kept(
     response: Response<ReplyBody>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     keeping: Keeping,
     frame_bytes: usize,
 ) -> Response<ReplyBody> {
@@ -84,9 +84,9 @@ pub(crate) fn kept(
         }
     }
     let kind = from.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_stream = asked.peek.stream && kind.and_then(frame::from_content_type).is_some();
+    let is_stream = inbound.peek.stream && kind.and_then(frame::from_content_type).is_some();
     let share = RoomShare::new(Arc::clone(&keeping.room), TOO_LARGE);
-    let reader = AnswerReader::of(asked, is_stream, frame_bytes);
+    let reader = AnswerReader::of(inbound, is_stream, frame_bytes);
     let has_losses = headers.contains_key(&own::LOSSES);
     let copy = Box::new(Copied { keeping, headers, reader, has_losses, bytes: BytesMut::new(), share });
     response.map(|body| {

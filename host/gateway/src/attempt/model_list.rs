@@ -33,14 +33,14 @@ struct Asker<'a> {
 /// Fetches a provider's list of models; empty if the provider has none.
 pub(crate) async fn ask_models(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
 ) -> Result<Vec<ModelInfo>, Fault> {
     if !target.can_list() {
         return Ok(Vec::new());
     }
-    let InboundRequest { exchange, headers, .. } = asked;
-    let asker = Asker { tenant: &asked.caller.tenant, exchange, headers, format: asked.endpoint.format() };
+    let InboundRequest { exchange, headers, .. } = inbound;
+    let asker = Asker { tenant: &inbound.caller.tenant, exchange, headers, format: inbound.endpoint.format() };
     pages(context, asker, target, MAX_PAGES).await
 }
 

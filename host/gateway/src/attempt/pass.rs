@@ -73,27 +73,27 @@ pub(crate) struct PassedRequest<'a> {
 /// is tried again.
 pub(crate) async fn pass(
     context: RequestContext<'_>,
-    mut asked: PassedRequest<'_>,
+    mut request: PassedRequest<'_>,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let body = std::mem::take(&mut asked.body);
+    let body = std::mem::take(&mut request.body);
     let upload = body.upload().cloned();
-    let request = asked.request(body)?;
-    let sent = Box::pin(send(context, asked.target, request, account)).await;
+    let upstream_request = request.request(body)?;
+    let sent = Box::pin(send(context, request.target, upstream_request, account)).await;
     let response = sent.map_err(|fault| {
         let of_client = upload.as_ref().and_then(Upload::failure).map(client_body::fault);
         of_client.unwrap_or(fault)
     })?;
     if response.status == StatusCode::UNAUTHORIZED {
-        tracing::error!(provider = %asked.target.label, key = asked.target.key, "the provider refuses the configured credential");
+        tracing::error!(provider = %request.target.label, key = request.target.key, "the provider refuses the configured credential");
         return Err(refused_credential());
     }
-    if asked.may_claim && response.status.is_success() && Coding::of(&response.headers).is_err() {
+    if request.may_claim && response.status.is_success() && Coding::of(&response.headers).is_err() {
         // What was made would have no owner, and another client could reach it.
         let message = "the provider's answer has a content-encoding that was not asked for and that cannot be read";
         return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502));
     }
-    Ok(asked.answer(context, response, account))
+    Ok(request.answer(context, response, account))
 }
 
 /// Removes what of a provider's own headers no acceptance knows: some have an answer cut down to a few members.

@@ -33,7 +33,7 @@ pub struct PlanRunner<'a> {
     /// The services and settings that attempts use.
     pub context: RequestContext<'a>,
     /// The client's request.
-    pub asked: &'a InboundRequest,
+    pub inbound: &'a InboundRequest,
     /// The request's candidates.
     pub plan: &'a Plan,
     /// The health of all targets.
@@ -199,7 +199,7 @@ impl PlanRunner<'_> {
         account: &mut Account,
     ) -> AttemptOutcome {
         let may_hedge =
-            fallen.is_none() && candidate.target.enable_fallback && !self.asked.operation().is_relayed_only();
+            fallen.is_none() && candidate.target.enable_fallback && !self.inbound.operation().is_relayed_only();
         let hedge = self.plan.route.hedge.filter(|_| may_hedge);
         let Some((after, other)) = hedge.and_then(|after| Some((after, remaining.next_besides(candidate)?))) else {
             return pin!(self.try_candidate(candidate, remaining, fallen, account)).await;
@@ -219,9 +219,9 @@ impl PlanRunner<'_> {
         fallen: Option<Fallback>,
         account: &mut Account,
     ) -> AttemptOutcome {
-        match pin!(self.further_guards.judge(self.context, self.asked, candidate)).await {
+        match pin!(self.further_guards.judge(self.context, self.inbound, candidate)).await {
             Ok(further) => {
-                let judged = further.as_deref().or(self.asked.judged());
+                let judged = further.as_deref().or(self.inbound.judged());
                 let context = RequestContext { judged, ..self.context };
                 pin!(self.try_judged(context, candidate, remaining, fallen, account)).await
             }
@@ -256,7 +256,7 @@ impl PlanRunner<'_> {
             };
             self.start_attempt(candidate, &target, fallen.take(), account);
             let on_the_way = held.on_the_way(account.hand_over());
-            let answered = pin!(attempt(context, self.asked, &target, progress.values, account)).await;
+            let answered = pin!(attempt(context, self.inbound, &target, progress.values, account)).await;
             drop(on_the_way);
             let failure = match answered {
                 Ok(response) => {
@@ -295,7 +295,7 @@ impl PlanRunner<'_> {
         if let Some(Fallback { from, reason }) = fallen {
             account.metrics().tries.fell_back(&from.id, &target.id, reason);
         }
-        let model = self.asked.model();
+        let model = self.inbound.model();
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
         if candidate.names_model(model) {
             account.record().into_iter().for_each(RequestRecord::note_model_known);

@@ -37,14 +37,14 @@ use weir_wire::tap::CompiledTap;
 /// Sends the client's bytes and streams the answer's bytes back.
 pub(super) async fn relay(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     let (mut response, asks_usage) =
-        pin!(send_unchanged(context, asked, target, acceptance, asked.own_url.is_some(), account)).await?;
-    let lane = Relay { context, asked, acceptance, asks_usage };
+        pin!(send_unchanged(context, inbound, target, acceptance, inbound.own_url.is_some(), account)).await?;
+    let lane = Relay { context, inbound, acceptance, asks_usage };
     if response.status.as_u16() >= 400 {
         return Err(Box::pin(refused(lane, target, response, account)).await);
     }
@@ -64,13 +64,13 @@ pub(super) async fn relay(
 /// ask for. `is_plain` asks for an answer that is not compressed.
 pub(super) async fn send_unchanged(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     acceptance: &Acceptance,
     is_plain: bool,
     account: &mut Account,
 ) -> Result<(UpstreamResponse, bool), Failure> {
-    let call = Call { asked, target, acceptance, model: target.model(asked.model()), is_plain };
+    let call = Call { inbound, target, acceptance, model: target.model(inbound.model()), is_plain };
     let question = call.question(account)?;
     let asks = !question.is_empty();
     let request = call.request(question)?;
@@ -84,12 +84,12 @@ pub(super) async fn send_unchanged(
         response = Box::pin(send(context, target, call.request(Vec::new())?, account)).await?;
         asks_usage = false;
         if response.status.as_u16() < 400 {
-            tracing::info!(request_id = &*asked.exchange.id, upstream = %target.id, "server takes no question for usage");
+            tracing::info!(request_id = &*inbound.exchange.id, upstream = %target.id, "server takes no question for usage");
             target.question.refused();
         }
     }
     refuse_redirect(is_read, &response, target)?;
-    let lane = Relay { context, asked, acceptance, asks_usage };
+    let lane = Relay { context, inbound, acceptance, asks_usage };
     if lane.has_content(response.status) {
         refuse_empty(&response, target)?;
     }
@@ -106,7 +106,7 @@ pub(super) async fn refused(
     response: UpstreamResponse,
     account: &mut Account,
 ) -> Failure {
-    match failure::read(lane.context, lane.asked, target, response, account).await {
+    match failure::read(lane.context, lane.inbound, target, response, account).await {
         Ok((fault, response)) => {
             Failure { fault, response: response.map(|response| Box::new(answer(lane, response, account))) }
         }
@@ -117,7 +117,7 @@ pub(super) async fn refused(
 /// One request to a target that accepts its format.
 #[derive(Clone, Copy)]
 struct Call<'a> {
-    asked: &'a InboundRequest,
+    inbound: &'a InboundRequest,
     target: &'a Target,
     acceptance: &'a Acceptance,
     model: &'a str,
@@ -128,9 +128,9 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     /// The edits that request usage which the client did not request; empty if it is not wanted.
     fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
-        let Self { asked, target, acceptance, .. } = self;
-        let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.peek.found) else { return Ok(Vec::new()) };
-        if !asked.peek.stream || !target.question.may_be_asked() {
+        let Self { inbound, target, acceptance, .. } = self;
+        let (Some(ask), Some(found)) = (&acceptance.ask_usage, &inbound.peek.found) else { return Ok(Vec::new()) };
+        if !inbound.peek.stream || !target.question.may_be_asked() {
             return Ok(Vec::new());
         }
         let is_wanted = match target.metering {
@@ -146,20 +146,20 @@ impl<'a> Call<'a> {
 
     /// Builds the request with the model's name and these edits.
     fn request(&self, question: Vec<Edit>) -> Result<UpstreamRequest<'a>, Fault> {
-        let Self { asked, target, acceptance, model, is_plain } = *self;
+        let Self { inbound, target, acceptance, model, is_plain } = *self;
         let asks = !question.is_empty();
         // Every name in a body that names several models is replaced, since readers differ in their choice.
-        let spots = asked.peek.model_places.iter().filter(|spot| spot.name != model);
+        let spots = inbound.peek.model_places.iter().filter(|spot| spot.name != model);
         let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).chain(question).collect();
         let body = if edits.is_empty() {
-            asked.body.clone()
+            inbound.body.clone()
         } else {
-            splice(&asked.body, &edits).map_err(|error| Fault::internal(error.to_string()))?
+            splice(&inbound.body, &edits).map_err(|error| Fault::internal(error.to_string()))?
         };
-        let stream = asked.peek.stream;
+        let stream = inbound.peek.stream;
         let option = |name: &str| target.option(name);
-        let filling = Filling { model, id: asked.path_params.get("id").unwrap_or_default(), option: &option };
-        let query = acceptance.query(&asked.query, &filling, stream);
+        let filling = Filling { model, id: inbound.path_params.get("id").unwrap_or_default(), option: &option };
+        let query = acceptance.query(&inbound.query, &filling, stream);
         let fixed = acceptance.fixed_path(stream).filter(|_| query.is_empty());
         let address = if let Some(path) = fixed {
             target.base.join_usual(path)
@@ -167,7 +167,7 @@ impl<'a> Call<'a> {
             let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
             target.base.join(&acceptance.path(&filling, stream), pairs)
         };
-        let mut headers = request_headers(asked, acceptance, &filling);
+        let mut headers = request_headers(inbound, acceptance, &filling);
         if asks || is_plain {
             // An answer must be uncompressed for the added usage to be removed from it, for addresses to be replaced in
             // it, and for guards to read it.
@@ -198,18 +198,21 @@ impl<'a> Call<'a> {
     }
 }
 
-fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
-    let mut to = headers_for(asked);
-    headers::forward_body_headers(&asked.headers, &mut to);
-    if let Some(value) = asked.headers.get(header::ACCEPT_ENCODING) {
+fn request_headers(inbound: &InboundRequest, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
+    let mut to = headers_for(inbound);
+    headers::forward_body_headers(&inbound.headers, &mut to);
+    if let Some(value) = inbound.headers.get(header::ACCEPT_ENCODING) {
         to.insert(header::ACCEPT_ENCODING, value.clone());
     }
-    acceptance.request_headers.forward(&asked.headers, &mut to);
-    keep_apart(&mut to, &asked.caller.tenant);
+    acceptance.request_headers.forward(&inbound.headers, &mut to);
+    keep_apart(&mut to, &inbound.caller.tenant);
     for (name, value) in acceptance.set_headers(filling) {
         to.entry(name).or_insert(value);
     }
-    if asked.endpoint.face.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
+    if inbound.endpoint.face.body == BodyKind::Json
+        && !to.contains_key(header::CONTENT_TYPE)
+        && !inbound.body.is_empty()
+    {
         to.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     to
@@ -219,7 +222,7 @@ fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Fi
 #[derive(Clone, Copy)]
 pub(super) struct Relay<'a> {
     pub(super) context: RequestContext<'a>,
-    pub(super) asked: &'a InboundRequest,
+    pub(super) inbound: &'a InboundRequest,
     pub(super) acceptance: &'a Acceptance,
     /// Whether the request got a member that requests usage which the client did not request.
     pub(super) asks_usage: bool,
@@ -228,26 +231,26 @@ pub(super) struct Relay<'a> {
 impl<'a> Relay<'a> {
     /// Whether an answer with this status has content, since a model made it: an answer about a document may have none.
     pub(super) fn has_content(&self, status: StatusCode) -> bool {
-        status.is_success() && self.acceptance.method != Method::GET && !self.asked.operation().is_relayed_only()
+        status.is_success() && self.acceptance.method != Method::GET && !self.inbound.operation().is_relayed_only()
     }
 
     /// The framing of an answer that is a stream.
     fn framing(&self, response: &UpstreamResponse) -> Option<Framing> {
         // Only the answer shows whether a stored answer is read as a stream.
-        let streams = self.asked.peek.stream || self.asked.stored == Stored::Answer;
-        stream_framing(streams, self.asked.framing, response.status, &response.headers)
+        let streams = self.inbound.peek.stream || self.inbound.stored == Stored::Answer;
+        stream_framing(streams, self.inbound.framing, response.status, &response.headers)
     }
 
     /// What reads the usage of answers. Counting is free, whatever the answer has in the places of an answer's usage.
     fn own_tap(&self) -> Option<&'a CompiledTap> {
-        self.acceptance.tap.as_ref().filter(|_| self.asked.endpoint.face.operation != Operation::CountTokens)
+        self.acceptance.tap.as_ref().filter(|_| self.inbound.endpoint.face.operation != Operation::CountTokens)
     }
 
     /// Withholds from a stream what it has only because usage was requested.
     pub(super) fn withhold(&self, framing: Framing, headers: &HeaderMap) -> Option<Withhold> {
         let is_wanted = self.asks_usage && !headers.contains_key(header::CONTENT_ENCODING);
         let check = self.acceptance.withheld.as_ref().filter(|_| is_wanted)?;
-        Withhold::new(check, framing, self.limits(), self.asked.held.beside())
+        Withhold::new(check, framing, self.limits(), self.inbound.held.beside())
     }
 
     /// Sets the status and the headers of the provider's answer.
@@ -274,18 +277,18 @@ pub(super) fn put_stream_headers(to: &mut HeaderMap) {
 
 /// Passes on an answer as it arrives.
 pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
-    let asked = lane.asked;
+    let inbound = lane.inbound;
     let framing = lane.framing(&upstream);
     let UpstreamResponse { status, headers, body } = upstream;
     let ok = status == StatusCode::OK;
-    let unbooked = account.stored_tap().filter(|_| asked.stored != Stored::Results);
+    let unbooked = account.stored_tap().filter(|_| inbound.stored != Stored::Results);
     let own = lane.own_tap();
     let tap = unbooked.as_ref().or(own).filter(|_| ok);
-    let mut meter = tap.and_then(|tap| Meter::new(tap, asked.stored.into(), framing, lane.limits(), &headers));
+    let mut meter = tap.and_then(|tap| Meter::new(tap, inbound.stored.into(), framing, lane.limits(), &headers));
     if let Some(meter) = &mut meter {
         meter.reads_cost(account.cost_place());
         if framing.is_some() {
-            meter.counts_in(asked.held.beside());
+            meter.counts_in(inbound.held.beside());
         }
     }
     account.answering(status.as_u16(), framing.is_some(), own.is_some());
@@ -295,11 +298,11 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     }
     let ends = framing.map(|framing| StreamEnd {
         framing,
-        errors: asked.endpoint.errors.clone(),
-        request_id: Arc::clone(&asked.exchange.id),
+        errors: inbound.endpoint.errors.clone(),
+        request_id: Arc::clone(&inbound.exchange.id),
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
         withhold: lane.withhold(framing, &headers),
-        can_cut: asked.can_cut,
+        can_cut: inbound.can_cut,
         within_line: false,
     });
     let streams = framing.is_some();
@@ -320,7 +323,7 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
 /// The framing of a streamed answer, to a request that asks for a stream and for such frames; `None` for a whole one.
 pub(super) fn stream_framing(
     streams: bool,
-    asked: Framing,
+    wanted: Framing,
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Option<Framing> {
@@ -328,5 +331,5 @@ pub(super) fn stream_framing(
         return None;
     }
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    frame::from_content_type(kind).filter(|framing| *framing != Framing::JsonArray || asked == Framing::JsonArray)
+    frame::from_content_type(kind).filter(|framing| *framing != Framing::JsonArray || wanted == Framing::JsonArray)
 }

@@ -28,7 +28,7 @@ const TIMES: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct ResumeContext {
     /// The client's request.
-    pub asked: Arc<InboundRequest>,
+    pub inbound: Arc<InboundRequest>,
     /// The configuration that the request began with.
     pub config: Arc<Config>,
     /// The client for requests to providers.
@@ -110,7 +110,7 @@ impl ResumeContext {
             }
             if let Some((stream, target)) = self.ask(candidate, sent, &mut account).await {
                 account.metrics().tries.resumed(&from.id, &target.id);
-                let request_id = &*self.asked.exchange.id;
+                let request_id = &*self.inbound.exchange.id;
                 tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream continues at another target");
                 return Some(ResumedStream { stream, account, stands_in: candidate.name.is_some() });
             }
@@ -119,19 +119,19 @@ impl ResumeContext {
     }
 
     async fn ask(&self, candidate: &Candidate, sent: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
-        let demand = self.asked.demand();
+        let demand = self.inbound.demand();
         let mut held = self.admission.admit_to(&candidate.target.provider, &demand).await.ok()?;
         let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).await.ok()?;
         held.reserve_all(granted, &candidate.target.label, &demand);
         account.share_budgets_of(&mut held);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, reasoning_cache, deadline, .. } = self;
-        let judged = self.asked.judged();
+        let judged = self.inbound.judged();
         let context = RequestContext { config, upstreams, reasoning_cache, deadline: *deadline, judged };
-        let model = self.asked.model();
+        let model = self.inbound.model();
         account.start_attempt(&target.label, target.model(model), target.tariff(model));
         let on_the_way = held.on_the_way(account.hand_over());
-        let resumed = translate::continuation::resume(context, &self.asked, &target, sent, account).await;
+        let resumed = translate::continuation::resume(context, &self.inbound, &target, sent, account).await;
         drop(on_the_way);
         match resumed {
             Ok(stream) => {
@@ -154,7 +154,7 @@ impl ResumeContext {
                 account.failed("resume");
                 account.tried(&candidate.health, "resume", None);
                 account.metrics().tries.failed(&target.label, "resume", side);
-                let request_id = &*self.asked.exchange.id;
+                let request_id = &*self.inbound.exchange.id;
                 let error = cleaned(&fault);
                 tracing::warn!(request_id, upstream = %target.id, side, error, "target cannot continue the stream");
                 None

@@ -168,8 +168,8 @@ fn transport_failure(kind: UpstreamErrorKind) -> TransportFailure {
 }
 
 /// The headers of every upstream request, in either lane.
-pub(super) fn headers_for(asked: &InboundRequest) -> HeaderMap {
-    headers_after(&asked.headers)
+pub(super) fn headers_for(inbound: &InboundRequest) -> HeaderMap {
+    headers_after(&inbound.headers)
 }
 
 pub(super) fn headers_after(theirs: &HeaderMap) -> HeaderMap {
@@ -183,16 +183,16 @@ pub(super) fn headers_after(theirs: &HeaderMap) -> HeaderMap {
 
 /// The upstream request for a request that an adapter rendered.
 pub(super) fn rendered<'a>(
-    asked: &'a InboundRequest,
+    inbound: &'a InboundRequest,
     target: &'a Target,
     request: HttpRequest,
     body: Option<Chunks>,
     origin: Option<&str>,
     stream: bool,
 ) -> Result<UpstreamRequest<'a>, Fault> {
-    let made = bare(&asked.headers, target, request, body, origin)?;
-    let grpc = made.grpc.map(|call| GrpcCall { held: Arc::new(asked.held.beside()), ..call });
-    Ok(UpstreamRequest { stream, model: target.model(asked.model()), grpc, ..made })
+    let made = bare(&inbound.headers, target, request, body, origin)?;
+    let grpc = made.grpc.map(|call| GrpcCall { held: Arc::new(inbound.held.beside()), ..call });
+    Ok(UpstreamRequest { stream, model: target.model(inbound.model()), grpc, ..made })
 }
 
 /// The upstream request on behalf of no client's request, or of one with these headers only.

@@ -55,15 +55,15 @@ pub(super) use unchanged::{can_read, relay_judged};
 /// Translates a request, sends it, and translates the answer.
 pub(super) async fn translate(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    check_interfaces(asked, target)?;
-    let versions = Versions::choose(asked, target);
-    versions.note(asked, target, account);
-    let answer = pin!(translate_by(context, asked, target, &versions, values, account)).await;
+    check_interfaces(inbound, target)?;
+    let versions = Versions::choose(inbound, target);
+    versions.note(inbound, target, account);
+    let answer = pin!(translate_by(context, inbound, target, &versions, values, account)).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if let Err(fault) = &answer {
         versions.note_failure(fault);
@@ -73,18 +73,18 @@ pub(super) async fn translate(
 
 async fn translate_by(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     versions: &Versions,
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let leased = pin!(versions.lease(&asked.caller.tenant)).await;
+    let leased = pin!(versions.lease(&inbound.caller.tenant)).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
-    let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
-    account.metrics().translated(asked.endpoint.format(), &run.provider_ctx.format);
+    let mut run = Run { values, ..Run::new(context, inbound, target, dialect, provider) };
+    account.metrics().translated(inbound.endpoint.format(), &run.provider_ctx.format);
     run.make_room().await?;
-    let length = asked.pieces().iter().map(Bytes::len).sum();
+    let length = inbound.pieces().iter().map(Bytes::len).sum();
     stage::begin_of(length).await;
     let parsed = run.parse_request(account)?;
     run.note(parsed.losses);
@@ -130,8 +130,8 @@ fn is_absent(fault: &Fault) -> bool {
 }
 
 /// Refuses an operation that one of the two adapters has no interface for.
-fn check_interfaces(asked: &InboundRequest, target: &Target) -> Result<(), Fault> {
-    let (parses, serves) = match asked.operation() {
+fn check_interfaces(inbound: &InboundRequest, target: &Target) -> Result<(), Fault> {
+    let (parses, serves) = match inbound.operation() {
         Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
         Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
         Operation::Models => (Interface::DialectModels, Interface::ProviderModels),
@@ -140,10 +140,10 @@ fn check_interfaces(asked: &InboundRequest, target: &Target) -> Result<(), Fault
         Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
         _ => return Err(unified::relayed_only()),
     };
-    if asked.side.has(parses) && target.adapter.has(serves) {
+    if inbound.side.has(parses) && target.adapter.has(serves) {
         return Ok(());
     }
-    let (operation, provider) = (asked.operation().name(), &target.label);
+    let (operation, provider) = (inbound.operation().name(), &target.label);
     let message = format!("the provider `{provider}` of this model has no {operation}; ask for another model");
     Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_status(400).with_code("unsupported_operation"))
 }
@@ -158,7 +158,7 @@ enum Exchanged {
 /// One translation in progress.
 struct Run<'a> {
     context: RequestContext<'a>,
-    asked: &'a InboundRequest,
+    inbound: &'a InboundRequest,
     target: &'a Arc<Target>,
     /// None for a program.
     dialect: Option<Lease>,
@@ -185,33 +185,33 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         context: RequestContext<'a>,
-        asked: &'a InboundRequest,
+        inbound: &'a InboundRequest,
         target: &'a Arc<Target>,
         dialect: Option<Lease>,
         provider: Lease,
     ) -> Self {
         let dialect_ctx = Context {
-            model: asked.model().to_owned(),
-            format: asked.endpoint.format().to_owned(),
-            ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
+            model: inbound.model().to_owned(),
+            format: inbound.endpoint.format().to_owned(),
+            ..Context::new(&inbound.exchange.id, inbound.exchange.now_ms)
         };
         let provider_ctx = Context {
-            model: target.model(asked.model()).to_owned(),
-            format: target.format_for(asked.endpoint.format(), asked.operation()).to_owned(),
+            model: target.model(inbound.model()).to_owned(),
+            format: target.format_for(inbound.endpoint.format(), inbound.operation()).to_owned(),
             options: target.options.clone(),
-            ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
+            ..Context::new(&inbound.exchange.id, inbound.exchange.now_ms)
         };
         let (lifted, losses, framing, continuable) = (Lifted::default(), Vec::new(), None, false);
         Self {
             context,
-            asked,
+            inbound,
             target,
             dialect,
             provider,
             dialect_ctx,
             provider_ctx,
             lifted,
-            held: asked.held.beside(),
+            held: inbound.held.beside(),
             losses,
             names: Names::default(),
             framing,
@@ -224,16 +224,16 @@ impl<'a> Run<'a> {
 
     /// Holds the bytes of a copy of the body in one piece.
     async fn make_room(&mut self) -> Result<(), Fault> {
-        Ok(self.held.grow(joined_len(self.asked.pieces())).await?)
+        Ok(self.held.grow(joined_len(self.inbound.pieces())).await?)
     }
 
     /// Parses the request with the dialect's adapter, with large base64 values lifted out.
     fn parse(&mut self) -> Result<Parsed, Fault> {
         let limit = self.context.config.server.translate_body_limit;
-        let ClientRequest { http, lifted } = ClientRequest::new(self.asked, limit, self.takes_blobs())?;
+        let ClientRequest { http, lifted } = ClientRequest::new(self.inbound, limit, self.takes_blobs())?;
         self.lift(lifted);
         let dialect = self.dialect.as_mut().ok_or_else(|| Fault::internal("a program's request was read as bytes"))?;
-        let parsed = unified::parse(dialect, self.asked.operation(), &self.dialect_ctx, &http);
+        let parsed = unified::parse(dialect, self.inbound.operation(), &self.dialect_ctx, &http);
         dialect.rest();
         let mut parsed = parsed?;
         put_back::for_provider(&mut parsed.request, &self.lifted, &self.blob_limits())?;
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
         let rendered = called(account, &self.target.adapter, "render-request", render);
         self.provider.rest();
         let mut rendered = rendered.map_err(|fault| self.spelled(fault))?;
-        members::check(request, &rendered.request.body, self.asked.side.program().is_some())?;
+        members::check(request, &rendered.request.body, self.inbound.side.program().is_some())?;
         self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
@@ -274,7 +274,7 @@ impl<'a> Run<'a> {
             return Err(Fault::invalid(message).at(loss.field.clone()).with_code("unsupported_parameter"));
         }
         match self.losses.first() {
-            Some(loss) if self.asked.peek.strict || self.target.strict => Err(Fault::invalid(format!(
+            Some(loss) if self.inbound.peek.strict || self.target.strict => Err(Fault::invalid(format!(
                 "strict mode: `{}` cannot be passed on to this model{}",
                 loss.field,
                 loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default()
@@ -296,7 +296,7 @@ impl<'a> Run<'a> {
     fn is_object(&self, loss: &Loss) -> bool {
         let names =
             |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
-        loss.kind == LossKind::Dropped && self.asked.endpoint.face.object_ids.iter().any(names)
+        loss.kind == LossKind::Dropped && self.inbound.endpoint.face.object_ids.iter().any(names)
     }
 
     /// Sends the rendered request, and the follow-ups that its answers require.
@@ -306,10 +306,10 @@ impl<'a> Run<'a> {
         streams: bool,
         account: &mut Account,
     ) -> Result<Exchanged, Fault> {
-        let (asked, target, context) = (self.asked, self.target, self.context);
+        let (inbound, target, context) = (self.inbound, self.target, self.context);
         self.held.grow(weight(&first.request)).await?;
         let body = self.spliced(&mut first)?;
-        let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
+        let mut request = rendered(inbound, target, first.request, Some(body), None, streams)?;
         let mut streams = streams;
         let mut steps = Steps::new(target);
         let mut cancel_on_drop: Option<CancelOnDrop> = None;
@@ -330,7 +330,7 @@ impl<'a> Run<'a> {
                 }
                 Outcome::FollowUp(step) => {
                     self.follow(&step, &mut streams);
-                    (request, cancel_on_drop) = Box::pin(steps.next(context, asked, target, step)).await?;
+                    (request, cancel_on_drop) = Box::pin(steps.next(context, inbound, target, step)).await?;
                 }
             }
         }
@@ -355,7 +355,7 @@ impl<'a> Run<'a> {
 
     /// Whether both adapters accept that large values are lifted out of bodies.
     fn takes_blobs(&self) -> bool {
-        self.asked.side.takes_blobs() && self.target.adapter.manifest.takes_blobs
+        self.inbound.side.takes_blobs() && self.target.adapter.manifest.takes_blobs
     }
 
     fn blob_limits(&self) -> blob::Limits {

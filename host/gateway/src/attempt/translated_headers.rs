@@ -55,9 +55,9 @@ pub(super) fn stream_headers(response: &mut Response<ReplyBody>, framing: Framin
 }
 
 /// The frame that keeps a client's connection alive while there is no answer yet.
-pub(super) fn keep_alive_frame(asked: &InboundRequest) -> Option<Bytes> {
-    let mut enframer = frame::Encoder::new(asked.framing);
-    let own = asked.endpoint.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());
+pub(super) fn keep_alive_frame(inbound: &InboundRequest) -> Option<Bytes> {
+    let mut enframer = frame::Encoder::new(inbound.framing);
+    let own = inbound.endpoint.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());
     match own {
         Some(template) => {
             let frame = Frame { event: template.event.clone(), data: template.data.clone() };

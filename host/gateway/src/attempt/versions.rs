@@ -19,12 +19,12 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    pub(super) fn choose(asked: &InboundRequest, target: &Target) -> Self {
-        let ClientSide::Dialect(adapter) = &asked.side else {
+    pub(super) fn choose(inbound: &InboundRequest, target: &Target) -> Self {
+        let ClientSide::Dialect(adapter) = &inbound.side else {
             return Self { dialect: None, provider: target.adapter.choose() };
         };
         // What read the request for guards goes on with it.
-        let known = asked.judged().and_then(Judged::copy).and_then(JudgedCopy::dialect);
+        let known = inbound.judged().and_then(Judged::copy).and_then(JudgedCopy::dialect);
         let dialect = known.cloned().unwrap_or_else(|| adapter.choose());
         // An adapter that is on both sides is chosen once.
         let is_one = Arc::ptr_eq(adapter, &target.adapter);
@@ -54,10 +54,10 @@ impl Versions {
     }
 
     /// Notes in the account of an attempt which version of the target's adapter it uses, and whether one is on trial.
-    pub(super) fn note(&self, asked: &InboundRequest, target: &Target, account: &mut Account) {
+    pub(super) fn note(&self, inbound: &InboundRequest, target: &Target, account: &mut Account) {
         let is_serving = Arc::ptr_eq(&self.provider.adapter, &target.adapter);
         account.set_trial((!is_serving).then(|| Arc::clone(&self.provider.adapter)));
-        let serving = asked.side.dialect();
+        let serving = inbound.side.dialect();
         let is_on_trial =
             |chosen: &ChosenVersion| serving.is_some_and(|serving| !Arc::ptr_eq(&chosen.adapter, serving));
         if self.dialect.as_ref().is_some_and(is_on_trial) {

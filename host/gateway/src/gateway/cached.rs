@@ -87,17 +87,17 @@ impl Gateway {
     pub(super) async fn find_kept(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         route: &Arc<Route>,
         lifetime: Duration,
     ) -> Result<CacheLookup, Fault> {
         let model: Arc<str> = Arc::from(route.alias.as_str());
-        let control = control(asked);
-        if !is_comparable(asked) {
+        let control = control(inbound);
+        if !is_comparable(inbound) {
             return if control.only_if_cached { Err(not_cached()) } else { Ok(CacheLookup::Bypass(model)) };
         }
-        let Some(body) = self.answers.compared(asked).await else { return Ok(CacheLookup::Bypass(model)) };
-        let key = self.answers.key(serving, asked, route, &body);
+        let Some(body) = self.answers.compared(inbound).await else { return Ok(CacheLookup::Bypass(model)) };
+        let key = self.answers.key(serving, inbound, route, &body);
         let hit = |key, entry| {
             let (result, route) = (CacheResult::Hit, Arc::clone(route));
             KeptAnswer { key, entry, result, route, similarity: None, held: None }
@@ -105,20 +105,20 @@ impl Gateway {
         if let Some(entry) = self.answers.get(&key, &control) {
             return Ok(CacheLookup::Answer(hit(key, entry)));
         }
-        let place = AnswerCache::place(asked, key, &model);
+        let place = AnswerCache::place(inbound, key, &model);
         let (entry, mark) = self.answers.look(&place, &control).await;
         if let Some(entry) = entry {
             return Ok(CacheLookup::Answer(hit(key, entry)));
         }
-        let keepable = keepable(asked, serving.stores_answers(asked.endpoint.index), &body).await;
+        let keepable = keepable(inbound, serving.stores_answers(inbound.endpoint.index), &body).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
-        let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, route, &meaning.chat));
+        let origin = meaning.map(|meaning| self.answers.meaning_key(serving, inbound, route, &meaning.chat));
         let mut origin_mark = None;
         if let Some((origin, meaning)) = origin.zip(meaning) {
             let moment = self.answers.kept().moment();
-            let found = self.find_in_another_format(asked, origin, meaning, &model, &control).await;
+            let found = self.find_in_another_format(inbound, origin, meaning, &model, &control).await;
             if let Some(entry) = found.0 {
-                let kept = hit(key, entry).holding(asked).await?;
+                let kept = hit(key, entry).holding(inbound).await?;
                 self.answers.kept().put(key, &kept.entry, moment);
                 return Ok(CacheLookup::Answer(kept));
             }
@@ -130,17 +130,17 @@ impl Gateway {
         if control.no_store || keepable.is_none() {
             return Ok(CacheLookup::Bypass(model));
         }
-        let leader = match self.lead(asked, key, &control, route, &model).await? {
+        let leader = match self.lead(inbound, key, &control, route, &model).await? {
             ControlFlow::Continue(leader) => leader,
             ControlFlow::Break(found) => return Ok(found),
         };
         let mut question = None;
-        let semantic = serving.config.models.lookup(asked.model()).and_then(|model| model.semantic_cache.as_ref());
+        let semantic = serving.config.models.lookup(inbound.model()).and_then(|model| model.semantic_cache.as_ref());
         if let Some((settings, meaning)) = semantic.zip(meaning) {
             // If there is an answer, the requests that wait for this one look for it too.
             let semantic = SemanticModel { route, settings };
-            match self.find_similar(serving, asked, semantic, meaning, &control, origin_mark.as_ref()).await {
-                Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept.holding(asked).await?)),
+            match self.find_similar(serving, inbound, semantic, meaning, &control, origin_mark.as_ref()).await {
+                Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept.holding(inbound).await?)),
                 Similar::Nothing(pending) => question = pending.map(Box::new),
             }
         }
@@ -151,7 +151,7 @@ impl Gateway {
     /// The place of the request that is sent, after an equal one that is under way; or what that one makes of this.
     async fn lead(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         key: Key,
         control: &Control,
         route: &Arc<Route>,
@@ -165,7 +165,7 @@ impl Gateway {
             }
             FlightRole::Follow(follower) => follower,
         };
-        Ok(match self.landed(asked, route, follower).await? {
+        Ok(match self.landed(inbound, route, follower).await? {
             FlightResult::Answer(entry) => {
                 let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
                 let kept = KeptAnswer { key, entry, result, route, similarity: None, held: None };
@@ -178,11 +178,11 @@ impl Gateway {
 
     /// Waits for the equal request, no longer than the client of this one does, and no longer than an answer may take
     /// to begin: how fast the other's client reads is its own affair.
-    async fn landed(&self, asked: &InboundRequest, route: &Route, follower: Follower) -> Result<FlightResult, Fault> {
+    async fn landed(&self, inbound: &InboundRequest, route: &Route, follower: Follower) -> Result<FlightResult, Fault> {
         let _waits = self.answers.waits();
         let patience =
             route.targets.iter().flatten().map(|target| target.timeouts.first_byte).max().unwrap_or_default();
-        let own = own_time(asked).map(|time| time.saturating_sub(asked.exchange.begun.elapsed()));
+        let own = own_time(inbound).map(|time| time.saturating_sub(inbound.exchange.begun.elapsed()));
         match tokio::time::timeout(own.unwrap_or(patience).min(patience), follower.landed()).await {
             Ok(result) => Ok(result),
             Err(_) if own.is_none_or(|own| own > patience) => Ok(FlightResult::Alone),
@@ -196,7 +196,7 @@ impl Gateway {
     /// Answers with a kept answer. It costs nothing, and counts against no budget.
     pub(super) fn replay(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         KeptAnswer { key, entry, result, route, similarity, held }: KeptAnswer,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
@@ -206,7 +206,7 @@ impl Gateway {
             record.set_similarity(similarity);
         }
         let limits = permit.limits();
-        let mut account = self.replayed(asked, &route, &entry, Admitted { span, permit, record });
+        let mut account = self.replayed(inbound, &route, &entry, Admitted { span, permit, record });
         if let Some(held) = held {
             account.hold(AdmissionPermit::to_hold(held));
         }
@@ -219,7 +219,7 @@ impl Gateway {
         if let Some(similarity) = similarity {
             insert(response.headers_mut(), &headers::CACHE_SIMILARITY, &format!("{similarity:.4}"));
         }
-        put_limits(&mut response, &asked.endpoint, &limits, None);
+        put_limits(&mut response, &inbound.endpoint, &limits, None);
         response.map(|body| body.attach(account))
     }
 
@@ -228,7 +228,7 @@ impl Gateway {
         &self,
         mut response: Response<ReplyBody>,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         found: CacheLookup,
         cost: Option<CostCell>,
     ) -> Response<ReplyBody> {
@@ -240,7 +240,7 @@ impl Gateway {
                 response
             }
             // The guards of a fallback's model judged it: the answer is for this request.
-            CacheLookup::Miss(Miss { model, .. }) if asked.judged().is_some() => {
+            CacheLookup::Miss(Miss { model, .. }) if inbound.judged().is_some() => {
                 self.answers.count(&model, CacheResult::Bypass);
                 mark(&mut response, CacheResult::Bypass);
                 response
@@ -252,20 +252,20 @@ impl Gateway {
                 let room = Arc::clone(self.answers.room());
                 let cost = cost.unwrap_or_default();
                 let keeping = Keeping { leader, model, lifetime, cost, origin, sharing, question, room };
-                kept(response, asked, keeping, serving.config.server.max_frame_bytes)
+                kept(response, inbound, keeping, serving.config.server.max_frame_bytes)
             }
         }
     }
 }
 
 /// What a request wishes of the cache.
-pub(super) fn control(asked: &InboundRequest) -> Control {
-    Control::read(asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()))
+pub(super) fn control(inbound: &InboundRequest) -> Control {
+    Control::read(inbound.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()))
 }
 
 /// Refuses a request that asks for a kept answer only, where no answer is kept.
-pub(super) fn refuse_unkept(asked: &InboundRequest) -> Result<(), Fault> {
-    if control(asked).only_if_cached { Err(not_cached()) } else { Ok(()) }
+pub(super) fn refuse_unkept(inbound: &InboundRequest) -> Result<(), Fault> {
+    if control(inbound).only_if_cached { Err(not_cached()) } else { Ok(()) }
 }
 
 /// The fault for a request that asks for a kept answer only.
@@ -280,15 +280,15 @@ fn mark(response: &mut Response<ReplyBody>, result: CacheResult) {
 }
 
 /// The route of a request whose answers are kept, and for how long.
-pub(super) fn kept_route<'a>(serving: &'a Serving, asked: &InboundRequest) -> Option<(&'a Arc<Route>, Duration)> {
-    if !matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank) {
+pub(super) fn kept_route<'a>(serving: &'a Serving, inbound: &InboundRequest) -> Option<(&'a Arc<Route>, Duration)> {
+    if !matches!(inbound.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank) {
         return None;
     }
     // What a guard makes of a request, and of its answer, is for that request.
-    if asked.judged().is_some() || asked.caller.client.as_ref().is_some_and(|client| !client.cache) {
+    if inbound.judged().is_some() || inbound.caller.client.as_ref().is_some_and(|client| !client.cache) {
         return None;
     }
-    let model = asked.peek.model.as_deref()?;
+    let model = inbound.peek.model.as_deref()?;
     let lifetime = serving.config.models.lookup(model)?.cache?;
     Some((serving.routes.find(model)?, lifetime))
 }

@@ -73,27 +73,27 @@ pub(super) struct MissedCall {
 
 impl Gateway {
     /// Looks for a kept answer to a call. Calls do not wait for equal ones.
-    pub(super) async fn find_kept_call(&self, serving: &Serving, asked: &InboundRequest) -> Result<FoundCall, Fault> {
-        let Some((route, lifetime)) = kept_route(serving, asked) else {
-            return refuse_unkept(asked).map(|()| FoundCall::Nothing);
+    pub(super) async fn find_kept_call(&self, serving: &Serving, inbound: &InboundRequest) -> Result<FoundCall, Fault> {
+        let Some((route, lifetime)) = kept_route(serving, inbound) else {
+            return refuse_unkept(inbound).map(|()| FoundCall::Nothing);
         };
-        let control = control(asked);
+        let control = control(inbound);
         let model: Arc<str> = Arc::from(route.alias.as_str());
         let bypass =
             || if control.only_if_cached { Err(not_cached()) } else { Ok(FoundCall::Bypass(Arc::clone(&model))) };
-        let Some(chat) = plain_chat(asked).filter(|_| is_comparable(asked)) else { return bypass() };
-        let key = self.answers.meaning_key(serving, asked, route, chat);
-        let place = AnswerCache::place(asked, key, &model);
+        let Some(chat) = plain_chat(inbound).filter(|_| is_comparable(inbound)) else { return bypass() };
+        let key = self.answers.meaning_key(serving, inbound, route, chat);
+        let place = AnswerCache::place(inbound, key, &model);
         let moment = self.answers.kept().moment();
         let (found, mark) = match self.answers.get(&key, &control) {
             Some(entry) => (Some(entry), None),
             None => self.answers.look(&place, &control).await,
         };
         if let Some(entry) = found {
-            let mut held = asked.held.beside();
+            let mut held = inbound.held.beside();
             held.grow(entry.body.len()).await?;
             if let Ok(portable) = serde_json::from_slice::<Portable>(&entry.body) {
-                let (chat, route) = (portable.into_answer(asked.endpoint.format()), Arc::clone(route));
+                let (chat, route) = (portable.into_answer(inbound.endpoint.format()), Arc::clone(route));
                 return Ok(FoundCall::Answer(Box::new(KeptCall { key, entry, chat, route, held })));
             }
         }
@@ -107,21 +107,21 @@ impl Gateway {
     pub(super) fn replay_call(
         &self,
         protocol: &impl Protocol,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         KeptCall { key, entry, mut chat, route, held }: KeptCall,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, CacheResult::Hit);
         self.answers.count_saved(&entry);
-        chat.model.get_or_insert_with(|| asked.model().to_owned());
+        chat.model.get_or_insert_with(|| inbound.model().to_owned());
         if let Some(capture) = record.as_ref().and_then(|record| record.capture()) {
             capture.answers_by_itself(&chat);
         }
-        let mut account = self.replayed(asked, &route, &entry, Admitted { span, permit, record });
+        let mut account = self.replayed(inbound, &route, &entry, Admitted { span, permit, record });
         account.hold(AdmissionPermit::to_hold(held));
         let closing = Closing { losses: Vec::new(), usage: chat.usage.clone(), cost: Some(Nano::ZERO) };
-        let handed = if asked.peek.stream {
-            let mut validator = EventValidator::new(&asked.exchange.id);
+        let handed = if inbound.peek.stream {
+            let mut validator = EventValidator::new(&inbound.exchange.id);
             let mut events = validator.push(unfold(chat));
             events.extend(validator.end());
             UnifiedReply::Events(events)
@@ -129,7 +129,7 @@ impl Gateway {
             UnifiedReply::Answer(Box::new(Answer::Chat(chat)))
         };
         let body = ReplyBody::Program(Box::new(HandedBody::new(handed, closing))).attach(account);
-        let trace = CallTrace::of(&asked.exchange.id);
+        let trace = CallTrace::of(&inbound.exchange.id);
         let mut response = protocol.answer(CallAnswer { trace, body, is_estimate: false });
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
         insert(response.headers_mut(), &headers::LANE, LANE);
@@ -141,14 +141,14 @@ impl Gateway {
     /// The account of a request that a kept answer serves.
     pub(super) fn replayed(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         route: &Arc<Route>,
         entry: &Entry,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Box<Account> {
-        let series = route.series(&self.metrics, &asked.endpoint, asked.caller.label());
-        let operation = asked.operation().name();
-        let (begun, request_id) = (asked.exchange.begun, &asked.exchange.id);
+        let series = route.series(&self.metrics, &inbound.endpoint, inbound.caller.label());
+        let operation = inbound.operation().name();
+        let (begun, request_id) = (inbound.exchange.begun, &inbound.exchange.id);
         let start = ExchangeStart { begun, request_id, operation, span, counts: false };
         let mut account = Account::open(&self.metrics, series, start, permit);
         if let Some(record) = record.as_mut() {
@@ -167,7 +167,7 @@ impl Gateway {
     pub(super) fn keep_call(
         &self,
         headers: &mut HeaderMap,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         body: ReplyBody,
         found: FoundCall,
     ) -> ReplyBody {
@@ -175,7 +175,7 @@ impl Gateway {
             FoundCall::Nothing | FoundCall::Answer(_) => return body,
             FoundCall::Bypass(model) => (model, None),
             // The guards of a fallback's model judged it: the answer is for this request.
-            FoundCall::Miss(missed) if asked.judged().is_some() => (missed.place.model, None),
+            FoundCall::Miss(missed) if inbound.judged().is_some() => (missed.place.model, None),
             FoundCall::Miss(missed) => (Arc::clone(&missed.place.model), Some(missed)),
         };
         let result = if missed.is_some() { CacheResult::Miss } else { CacheResult::Bypass };
@@ -184,9 +184,9 @@ impl Gateway {
         let Some(missed) = missed else { return body };
         let MissedCall { place, lifetime, moment, mark } = *missed;
         insert(headers, &headers::CACHE_KEY, &place.key.to_string());
-        let (cache, format) = (Arc::clone(self.answers.kept()), asked.endpoint.format().to_owned());
+        let (cache, format) = (Arc::clone(self.answers.kept()), inbound.endpoint.format().to_owned());
         let sharing = self.answers.sharing(place.scope.clone(), mark, None);
-        let keeping = CallKeeping { cache, sharing, place, format, lifetime, asked: moment };
+        let keeping = CallKeeping { cache, sharing, place, format, lifetime, begun: moment };
         if !body.has_answer() {
             return ReplyBody::KeptEvents(Box::new(KeptEvents::new(body, keeping, self.answers.room())));
         }

@@ -100,8 +100,8 @@ impl Gateway {
         let serving = self.serving.load_full();
         let request = Request::Models(ModelsRequest { id: None, cursor: None, limit: None });
         let call = Call { request, headers: HeaderMap::new() };
-        let asked = self.asked(&serving, Exchange::begin(&call.headers), call).await?;
-        Ok(model_list::known(self.context(&serving), &serving, &self.lists, &asked).await)
+        let inbound = self.inbound_call(&serving, Exchange::begin(&call.headers), call).await?;
+        Ok(model_list::known(self.context(&serving), &serving, &self.lists, &inbound).await)
     }
 
     async fn answer_call(&self, exchange: Exchange, call: Call) -> Result<CallAnswer, CallError> {
@@ -109,11 +109,11 @@ impl Gateway {
         let trace = CallTrace::of(&exchange.id);
         let failed = |fault| CallError { fault, trace: trace.clone() };
         let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
-        let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
-        let permit = self.leave(&serving, &asked).await.map_err(failed)?;
-        self.judge(self.context(&serving), &serving, &asked).await.map_err(failed)?;
+        let inbound = self.inbound_call(&serving, exchange, call).await.map_err(failed)?;
+        let permit = self.leave(&serving, &inbound).await.map_err(failed)?;
+        self.judge(self.context(&serving), &serving, &inbound).await.map_err(failed)?;
         let admitted = Admitted { span: &span, permit, record: &mut None };
-        let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, admitted)).await;
+        let routed = Box::pin(self.route(self.context(&serving), &serving, &inbound, admitted)).await;
         let routed = routed.map_err(|NoTarget { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
                 self.metrics.tries.skipped(&one.candidate.target.label, one.why.reason());
@@ -124,7 +124,7 @@ impl Gateway {
         let RoutedExchange { tried: AttemptResponse { answer, target, .. }, plan, mut account, deadline, notices } =
             routed;
         account.note_overhead();
-        let trace = trace_of(&trace, &asked, target.as_deref(), &account);
+        let trace = trace_of(&trace, &inbound, target.as_deref(), &account);
         let mut response = match answer {
             Ok(response) => response,
             Err(fault) => {
@@ -134,26 +134,31 @@ impl Gateway {
             }
         };
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
-        self.finish(&mut response, &serving, &asked, &mut account, routing);
+        self.finish(&mut response, &serving, &inbound, &mut account, routing);
         let is_estimate = response.headers().contains_key(&headers::TOKEN_COUNT);
         Ok(CallAnswer { trace, body: response.into_body().attach(account), is_estimate })
     }
 
     /// Leave for a call, within the limits of the configuration.
-    async fn leave(&self, serving: &Serving, asked: &InboundRequest) -> Result<AdmissionPermit, Fault> {
+    async fn leave(&self, serving: &Serving, inbound: &InboundRequest) -> Result<AdmissionPermit, Fault> {
         let permit =
-            self.admission.admit_caller(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
-        let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
+            self.admission.admit_caller(&serving.config, &inbound.caller).await.map_err(|refused| refused.fault)?;
+        let admitted = self.admission.admit(&serving.config, &inbound.caller, &inbound.demand(), permit).await;
         admitted.map_err(|refused| refused.fault)
     }
 
     /// A call as attempts take requests: with an endpoint of its own, and without a body.
-    async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<InboundRequest>, Fault> {
-        Ok(Arc::new(self.asked_by(serving, exchange, Caller::anonymous(None), call).await?))
+    async fn inbound_call(
+        &self,
+        serving: &Serving,
+        exchange: Exchange,
+        call: Call,
+    ) -> Result<Arc<InboundRequest>, Fault> {
+        Ok(Arc::new(self.inbound_call_of(serving, exchange, Caller::anonymous(None), call).await?))
     }
 
     /// A call as attempts take requests, on behalf of a caller.
-    pub(super) async fn asked_by(
+    pub(super) async fn inbound_call_of(
         &self,
         serving: &Serving,
         exchange: Exchange,
@@ -163,22 +168,22 @@ impl Gateway {
         own_time::check(&headers)?;
         let held = self.buffers.begin(caller.number(), None);
         let call = UnifiedCall { request, headers, arrived: None };
-        let mut asked = ENDPOINTS.inbound(serving, exchange, caller, held, call)?;
-        resolve_route(serving, &mut asked.peek);
-        let size = asked.demand().body_len;
-        asked.held.grow(size).await?;
-        Ok(asked)
+        let mut inbound = ENDPOINTS.inbound(serving, exchange, caller, held, call)?;
+        resolve_route(serving, &mut inbound.peek);
+        let size = inbound.demand().body_len;
+        inbound.held.grow(size).await?;
+        Ok(inbound)
     }
 }
 
 pub(super) fn trace_of(
     known: &CallTrace,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: Option<&Target>,
     account: &Account,
 ) -> CallTrace {
     CallTrace {
-        target: target.map(|target| target.health_id(asked.model())),
+        target: target.map(|target| target.health_id(inbound.model())),
         attempts: account.tries(),
         steps: account.trail().steps().to_vec(),
         ..known.clone()

@@ -66,7 +66,7 @@ impl Gateway {
     pub(super) fn capture(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         ToLog { logging, whole }: ToLog,
         span: &Span,
         record: &mut RequestRecord,
@@ -75,15 +75,15 @@ impl Gateway {
             record.exclude_from_log();
         }
         let (log, whole) = self.log.get().zip(whole)?;
-        let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
+        let query = if inbound.query.is_empty() { String::new() } else { format!("?{}", inbound.query) };
         let request = CapturedRequest {
-            id: asked.exchange.own_id,
-            method: &asked.method,
-            path_and_query: format!("{}{query}", asked.path),
-            headers: &asked.headers,
-            body: &asked.body,
-            unified: asked.side.program().map(|_| asked.operation().clone()),
-            secrets: whole.secrets(&asked.headers, &asked.query),
+            id: inbound.exchange.own_id,
+            method: &inbound.method,
+            path_and_query: format!("{}{query}", inbound.path),
+            headers: &inbound.headers,
+            body: &inbound.body,
+            unified: inbound.side.program().map(|_| inbound.operation().clone()),
+            secrets: whole.secrets(&inbound.headers, &inbound.query),
             span,
         };
         let capture = Capture::begin(logging, log, &serving.config, request)?;

@@ -150,26 +150,26 @@ impl Gateway {
         let (headers, _) = serving.endpoints.without_credentials(&endpoint.adapter, named, head.headers.clone(), "");
         let headers = as_json(without_places(headers, endpoint));
         let call = UnifiedCall { request, headers, arrived: Some(size) };
-        let mut asked = protocol.endpoints().inbound(serving, exchange, caller, held, call)?;
+        let mut inbound = protocol.endpoints().inbound(serving, exchange, caller, held, call)?;
         if let Some(record) = record.as_mut() {
-            record.set_model(asked.peek.model.as_deref());
+            record.set_model(inbound.peek.model.as_deref());
         }
-        resolve_alias(&asked.caller, endpoint, &mut asked.peek)?;
-        let route = resolve_route(serving, &mut asked.peek);
+        resolve_alias(&inbound.caller, endpoint, &mut inbound.peek)?;
+        let route = resolve_route(serving, &mut inbound.peek);
         let alias = route.map(|route| route.alias.as_str());
-        let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, &head.headers, "");
+        let logged = capture::choose(serving, &inbound.exchange, &inbound.caller, alias, &head.headers, "");
         drop(body);
-        let more = asked.demand().body_len.saturating_sub(size);
-        asked.held.grow(more).await?;
+        let more = inbound.demand().body_len.saturating_sub(size);
+        inbound.held.grow(more).await?;
         if let Some(record) = record.as_mut() {
-            self.capture_unified(serving, &mut asked, logged, span, record);
+            self.capture_unified(serving, &mut inbound, logged, span, record);
         }
-        let asked = Arc::new(asked);
-        self.permit_unified(serving, &asked)?;
-        if *asked.operation() == Operation::Models {
-            return self.list_by(protocol, serving, &asked, permit).await;
+        let inbound = Arc::new(inbound);
+        self.permit_unified(serving, &inbound)?;
+        if *inbound.operation() == Operation::Models {
+            return self.list_by(protocol, serving, &inbound, permit).await;
         }
-        self.forward_by(protocol, serving, &asked, Admitted { span, permit, record }).await
+        self.forward_by(protocol, serving, &inbound, Admitted { span, permit, record }).await
     }
 
     /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply.
@@ -177,17 +177,17 @@ impl Gateway {
     fn capture_unified(
         &self,
         serving: &Serving,
-        asked: &mut InboundRequest,
+        inbound: &mut InboundRequest,
         logged: ToLog,
         span: &Span,
         record: &mut RequestRecord,
     ) {
         if logged.may_be_content() {
-            asked.body = vec![asked.side.json().into()];
+            inbound.body = vec![inbound.side.json().into()];
         }
         // The record keeps the capture.
-        let _capture = self.capture(serving, asked, logged, span, record);
-        asked.body.clear();
+        let _capture = self.capture(serving, inbound, logged, span, record);
+        inbound.body.clear();
     }
 
     /// Admits and answers a request for the list of models.
@@ -195,15 +195,15 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         permit: AdmissionPermit,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let admitted = self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await;
+        let admitted = self.admission.admit_to_lists(&serving.config, &inbound.caller, permit).await;
         let _permit = admitted.map_err(|refused| refused.fault)?;
-        let models = Box::pin(model_list::known(self.context(serving), serving, &self.lists, asked)).await;
+        let models = Box::pin(model_list::known(self.context(serving), serving, &self.lists, inbound)).await;
         let answer = Answer::Models(ModelsResponse { models, cursor: None });
         let body = HandedBody::new(UnifiedReply::Answer(Box::new(answer)), Closing::default());
-        let trace = CallTrace::of(&asked.exchange.id);
+        let trace = CallTrace::of(&inbound.exchange.id);
         Ok(protocol.answer(CallAnswer { trace, body: ReplyBody::Program(Box::new(body)), is_estimate: false }))
     }
 
@@ -212,30 +212,30 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         serving: &Serving,
-        asked: &Arc<InboundRequest>,
+        inbound: &Arc<InboundRequest>,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let id = &asked.exchange.id;
-        let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
+        let id = &inbound.exchange.id;
+        let admitted = self.admission.admit(&serving.config, &inbound.caller, &inbound.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
-        if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
-            record_notes(record, asked);
-            let response = self.refuse_by(protocol, &fault, asked, span, record);
+        if let Err(fault) = self.judge(self.context(serving), serving, inbound).await {
+            record_notes(record, inbound);
+            let response = self.refuse_by(protocol, &fault, inbound, span, record);
             drop(record.take());
             return Ok(response);
         }
-        let found = match Box::pin(self.find_kept_call(serving, asked)).await? {
+        let found = match Box::pin(self.find_kept_call(serving, inbound)).await? {
             FoundCall::Answer(kept) => {
-                return Ok(self.replay_call(protocol, asked, *kept, Admitted { span, permit, record }));
+                return Ok(self.replay_call(protocol, inbound, *kept, Admitted { span, permit, record }));
             }
             found => found,
         };
         let admitted = Admitted { span, permit, record };
-        let routed = match Box::pin(self.route(self.context(serving), serving, asked, admitted)).await {
+        let routed = match Box::pin(self.route(self.context(serving), serving, inbound, admitted)).await {
             Ok(routed) => routed,
             Err(nowhere) => {
-                let mut response = self.refuse_by(protocol, &nowhere.fault, asked, span, record);
-                self.finish_refusal(&mut response, serving, asked, &nowhere, record);
+                let mut response = self.refuse_by(protocol, &nowhere.fault, inbound, span, record);
+                self.finish_refusal(&mut response, serving, inbound, &nowhere, record);
                 drop(record.take());
                 return Ok(response);
             }
@@ -252,18 +252,18 @@ impl Gateway {
             Ok(response) => response,
             Err(fault) => {
                 mark_failed(span, &fault);
-                return Ok(fail_by(protocol, serving, asked, target.as_deref(), &fault, account));
+                return Ok(fail_by(protocol, serving, inbound, target.as_deref(), &fault, account));
             }
         };
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
-        self.finish(&mut response, serving, asked, &mut account, routing);
-        let trace = trace_of(&CallTrace::of(id), asked, target.as_deref(), &account);
+        self.finish(&mut response, serving, inbound, &mut account, routing);
+        let trace = trace_of(&CallTrace::of(id), inbound, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let has_trial = account.has_trial();
         let body = response.into_body().attach(account);
         let found = if stands_in || has_trial { found.for_this_request() } else { found };
-        let body = self.keep_call(&mut answer_headers, asked, body, found);
+        let body = self.keep_call(&mut answer_headers, inbound, body, found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));
@@ -278,18 +278,18 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         fault: &Fault,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         span: &Span,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         self.note_refusal(fault, record);
-        note_fault(fault, &asked.exchange.id);
+        note_fault(fault, &inbound.exchange.id);
         mark_failed(span, fault);
         if let Some(record) = record.as_mut() {
             record.finish_own_answer(status_of(fault), 0);
         }
-        let mut response = protocol.refuse(fault, &asked.exchange.id);
-        put_guards(&mut response, asked);
+        let mut response = protocol.refuse(fault, &inbound.exchange.id);
+        put_guards(&mut response, inbound);
         response
     }
 }
@@ -298,24 +298,24 @@ impl Gateway {
 fn fail_by(
     protocol: &impl Protocol,
     serving: &Serving,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: Option<&Target>,
     fault: &Fault,
     mut account: Box<Account>,
 ) -> Response<ReplyBody> {
-    let id = &asked.exchange.id;
+    let id = &inbound.exchange.id;
     note_fault(fault, id);
     account.record().into_iter().for_each(|record| record.failed(fault));
     if let Some(target) = target {
-        note_answer(&mut account, target, asked);
+        note_answer(&mut account, target, inbound);
     }
     account.answering(status_of(fault), false, false);
     let mut response = protocol.refuse(fault, id);
     forbid_retry(&mut response, fault);
     if serving.config.server.diagnostic_headers {
-        diagnose(&mut response, target, false, asked, &account);
+        diagnose(&mut response, target, false, inbound, &account);
     }
-    put_guards(&mut response, asked);
+    put_guards(&mut response, inbound);
     account.complete();
     response
 }

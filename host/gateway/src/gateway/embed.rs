@@ -64,37 +64,37 @@ impl Gateway {
         let span = self.tracer.request(&HeaderMap::new(), || "embeddings".to_owned());
         let (own_id, begun) = (exchange.own_id, exchange.begun);
         let call = Call { request, headers: HeaderMap::new() };
-        let mut asked = self.asked_by(serving, exchange, caller.clone(), call).await?;
+        let mut inbound = self.inbound_call_of(serving, exchange, caller.clone(), call).await?;
         let arrival = Arrival {
             id: Arc::clone(id),
             own_id,
             begun,
-            method: &asked.method,
-            path: &asked.path,
+            method: &inbound.method,
+            path: &inbound.path,
             address: None,
             user_agent: None,
         };
         let mut record = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned());
         if let Some(record) = record.as_mut() {
-            record.set_endpoint(&asked.endpoint);
+            record.set_endpoint(&inbound.endpoint);
             record.set_caller(caller);
-            record.set_model(asked.peek.model.as_deref());
+            record.set_model(inbound.peek.model.as_deref());
             let wish = whole.headers.get(&headers::LOG).and_then(|value| value.to_str().ok());
-            let alias = asked.peek.model.as_deref();
+            let alias = inbound.peek.model.as_deref();
             if Logging::of(&serving.config, caller, alias, wish, own_id) == Logging::Nothing {
                 record.exclude_from_log();
             }
         }
-        let endpoint = Arc::clone(&asked.endpoint);
-        resolve_alias(caller, &endpoint, &mut asked.peek).map_err(|fault| refused(fault, &mut record))?;
-        let asked = Arc::new(asked);
-        self.permit_unified(serving, &asked).map_err(|fault| refused(fault, &mut record))?;
-        let permit = self.admission.admit_part(&serving.config, caller, &asked.demand()).await;
+        let endpoint = Arc::clone(&inbound.endpoint);
+        resolve_alias(caller, &endpoint, &mut inbound.peek).map_err(|fault| refused(fault, &mut record))?;
+        let inbound = Arc::new(inbound);
+        self.permit_unified(serving, &inbound).map_err(|fault| refused(fault, &mut record))?;
+        let permit = self.admission.admit_part(&serving.config, caller, &inbound.demand()).await;
         let permit = permit.map_err(|more| refused(more.fault, &mut record))?;
-        let judged = self.judge(self.context(serving), serving, &asked).await;
+        let judged = self.judge(self.context(serving), serving, &inbound).await;
         judged.map_err(|fault| refused(fault, &mut record))?;
         let admitted = Admitted { span: &span, permit, record: &mut record };
-        let routed = Box::pin(self.route(self.context(serving), serving, &asked, admitted)).await;
+        let routed = Box::pin(self.route(self.context(serving), serving, &inbound, admitted)).await;
         let routed = routed.map_err(|nowhere| refused(nowhere.fault, &mut record))?;
         let RoutedExchange { tried: AttemptResponse { answer, .. }, mut account, .. } = routed;
         account.note_overhead();

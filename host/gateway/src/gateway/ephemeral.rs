@@ -60,32 +60,32 @@ impl Gateway {
     pub(super) async fn issue_ephemeral(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         permit: AdmissionPermit,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
+        let permit = match self.admission.admit_to_lists(&serving.config, &inbound.caller, permit).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.refuse_limited(&asked.endpoint, &refused, &asked.exchange.id, record)),
+            Err(refused) => return Ok(self.refuse_limited(&inbound.endpoint, &refused, &inbound.exchange.id, record)),
         };
-        let issued = self.ephemeral(serving, asked)?;
+        let issued = self.ephemeral(serving, inbound)?;
         let mut response = Response::new(ReplyBody::from(Bytes::from(issued.to_string())));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        put_limits(&mut response, &asked.endpoint, &permit.limits(), None);
+        put_limits(&mut response, &inbound.endpoint, &permit.limits(), None);
         Ok(response)
     }
 
     /// Makes an ephemeral key, as an answer shows it.
-    fn ephemeral(&self, serving: &Serving, asked: &InboundRequest) -> Result<Value, Fault> {
-        let Some(stands_for) = asked.caller.shown else {
+    fn ephemeral(&self, serving: &Serving, inbound: &InboundRequest) -> Result<Value, Fault> {
+        let Some(stands_for) = inbound.caller.shown else {
             let message = "an ephemeral key stands for a client key, and this request has none: callers without a key and \
                            those with a token of an identity provider begin their sessions themselves";
             return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("no_client_key"));
         };
-        rights::may_begin(&asked.caller, NAME)?;
-        let wanted = wanted(&asked.body)?;
+        rights::may_begin(&inbound.caller, NAME)?;
+        let wanted = wanted(&inbound.body)?;
         let model = wanted.session.get("model").and_then(Value::as_str).filter(|model| !model.is_empty());
         let model = model.ok_or_else(|| Fault::invalid("`session.model` must name a model").at("session.model"))?;
         if model.contains('\0') {
@@ -94,15 +94,16 @@ impl Gateway {
         if model.len() > MAX_MODEL {
             return Err(Fault::invalid(format!("a model's name has at most {MAX_MODEL} bytes")).at("session.model"));
         }
-        let meant = rights::meant(&asked.caller, model)?;
+        let meant = rights::meant(&inbound.caller, model)?;
         let Some(route) = serving.routes.find(&meant) else {
-            let fault = unknown_model(model, serving.model_names(&asked.caller), &model_list::list_for(serving, asked));
+            let fault =
+                unknown_model(model, serving.model_names(&inbound.caller), &model_list::list_for(serving, inbound));
             return Err(fault.at("session.model"));
         };
-        let configuration = configuration(&wanted.session, &asked.endpoint)?;
-        let tap = configuration.as_ref().and_then(|_| configured_by(route, &asked.endpoint));
+        let configuration = configuration(&wanted.session, &inbound.endpoint)?;
+        let tap = configuration.as_ref().and_then(|_| configured_by(route, &inbound.endpoint));
         if let (Some(configuration), Some(tap)) = (&configuration, tap) {
-            permit_models(&asked.caller, tap, configuration)?;
+            permit_models(&inbound.caller, tap, configuration)?;
         } else if configuration.is_some() {
             let message = format!(
                 "sessions of the model `{}` take no configuration from a key: let `session` have `type` and `model` only, \

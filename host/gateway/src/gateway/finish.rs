@@ -35,32 +35,32 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        asked: &Arc<InboundRequest>,
+        inbound: &Arc<InboundRequest>,
         account: &mut Account,
         Routing { target, plan, deadline, notices }: Routing<'_>,
     ) {
         set_cost(response, account, notices);
         if let Some(target) = target {
-            note_answer(account, target, asked);
+            note_answer(account, target, inbound);
             let making = StoringRequest {
-                stored: asked.stored,
-                caller: &asked.caller,
-                model: asked.model(),
+                stored: inbound.stored,
+                caller: &inbound.caller,
+                model: inbound.model(),
                 target,
                 priced: target,
-                acceptance: target.accepts(asked.endpoint.format(), asked.operation()),
-                work_id_places: serving.work_id_places(asked.endpoint.index),
-                peek: Some(&asked.peek),
+                acceptance: target.accepts(inbound.endpoint.format(), inbound.operation()),
+                work_id_places: serving.work_id_places(inbound.endpoint.index),
+                peek: Some(&inbound.peek),
             };
             let is_stored = self.note_stored_answer(response, serving, making, account);
-            self.learn(response, serving, asked, &plan, target, is_stored);
-            own_url::put_in_answer(response, serving, asked, target);
+            self.learn(response, serving, inbound, &plan, target, is_stored);
+            own_url::put_in_answer(response, serving, inbound, target);
         }
-        self.make_resumable(response, serving, asked, plan, deadline);
-        put_guards(response, asked);
+        self.make_resumable(response, serving, inbound, plan, deadline);
+        put_guards(response, inbound);
         if serving.config.server.diagnostic_headers {
             let is_answer = response.status().as_u16() < 400;
-            diagnose(response, target, is_answer, asked, account);
+            diagnose(response, target, is_answer, inbound, account);
         }
     }
 
@@ -69,13 +69,13 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         NoTarget { fault, skipped }: &NoTarget,
         record: &mut Option<Box<RequestRecord>>,
     ) {
         let shows_diagnostics = serving.config.server.diagnostic_headers;
-        put_skipped(response, skipped, shows_diagnostics, &self.metrics, &asked.exchange.id, record);
+        put_skipped(response, skipped, shows_diagnostics, &self.metrics, &inbound.exchange.id, record);
         forbid_retry(response, fault);
-        put_guards(response, asked);
+        put_guards(response, inbound);
     }
 }

@@ -37,8 +37,8 @@ pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fau
 }
 
 /// The models that a request names besides its own; `None` if the request cannot be read.
-pub(super) fn named(asked: &InboundRequest) -> Option<Vec<String>> {
-    in_request(asked, named_models::in_body).ok()
+pub(super) fn named(inbound: &InboundRequest) -> Option<Vec<String>> {
+    in_request(inbound, named_models::in_body).ok()
 }
 
 /// The models that a body names which is passed through; `None` if it cannot be read.
@@ -48,8 +48,8 @@ pub(super) fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<St
 
 /// All models that may answer a request beside its own, or be consulted, for what they cost: a client that names one in
 /// an odd way pays no less.
-pub(super) fn priced(asked: &InboundRequest) -> Result<Vec<String>, Fault> {
-    few(in_request(asked, named_models::mentioned))
+pub(super) fn priced(inbound: &InboundRequest) -> Result<Vec<String>, Fault> {
+    few(in_request(inbound, named_models::mentioned))
 }
 
 /// All models to price for a body that is passed through, as [`priced`] finds them.
@@ -96,21 +96,21 @@ fn of_query(query: &str) -> impl Iterator<Item = String> {
 type Reader = fn(&[Bytes]) -> Result<Vec<String>, Unreadable>;
 
 /// The models that a request's query and its body name.
-fn in_request(asked: &InboundRequest, read: Reader) -> Result<Vec<String>, Unreadable> {
-    let in_body = match asked.side.program() {
-        Some(_) => in_unified(asked, read),
-        None => in_json(&asked.peek, &asked.body, read),
+fn in_request(inbound: &InboundRequest, read: Reader) -> Result<Vec<String>, Unreadable> {
+    let in_body = match inbound.side.program() {
+        Some(_) => in_unified(inbound, read),
+        None => in_json(&inbound.peek, &inbound.body, read),
     };
-    Ok(of_query(&asked.query).chain(in_body?).collect())
+    Ok(of_query(&inbound.query).chain(in_body?).collect())
 }
 
 fn in_json(peek: &RequestPeek, body: &[Bytes], read: Reader) -> Result<Vec<String>, Unreadable> {
     if peek.found.is_some() { read(body) } else { Ok(Vec::new()) }
 }
 
-fn in_unified(asked: &InboundRequest, read: Reader) -> Result<Vec<String>, Unreadable> {
+fn in_unified(inbound: &InboundRequest, read: Reader) -> Result<Vec<String>, Unreadable> {
     let unreadable = Unreadable { member: "models" };
-    let request = serde_json::from_slice(&asked.side.json()).map_err(|_| unreadable)?;
+    let request = serde_json::from_slice(&inbound.side.json()).map_err(|_| unreadable)?;
     let documents = documents(&request).map_err(|_| unreadable)?;
     let named = documents.into_iter().map(|document| read(&[document]));
     Ok(named.collect::<Result<Vec<_>, _>>()?.concat())

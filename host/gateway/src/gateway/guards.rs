@@ -18,36 +18,36 @@ impl Gateway {
         &self,
         context: RequestContext<'_>,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
     ) -> Result<(), Fault> {
-        refuse_stored(serving, &asked.endpoint, &asked.caller)?;
-        let models = asked
+        refuse_stored(serving, &inbound.endpoint, &inbound.caller)?;
+        let models = inbound
             .guarded_models
-            .get_or_init(|| further_models::guarded(serving, &asked.peek, || further_models::named(asked)));
-        let guards = serving.guards.of(&asked.caller, models);
-        if guards.is_empty() || *asked.operation() == Operation::Models {
+            .get_or_init(|| further_models::guarded(serving, &inbound.peek, || further_models::named(inbound)));
+        let guards = serving.guards.of(&inbound.caller, models);
+        if guards.is_empty() || *inbound.operation() == Operation::Models {
             return Ok(());
         }
-        Box::pin(attempt::judge(context, asked, &guards, &self.guard_metrics)).await
+        Box::pin(attempt::judge(context, inbound, &guards, &self.guard_metrics)).await
     }
 
     /// Answers a request that a guard refused, or failed to judge.
     pub(super) fn refuse_judged(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         fault: &Fault,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
-        record_notes(record, asked);
-        let mut response = self.refuse(asked.endpoint.errors.as_deref(), fault, &asked.exchange.id, record);
-        put_guards(&mut response, asked);
+        record_notes(record, inbound);
+        let mut response = self.refuse(inbound.endpoint.errors.as_deref(), fault, &inbound.exchange.id, record);
+        put_guards(&mut response, inbound);
         response
     }
 }
 
 /// Writes what the guards have noted of a request to its record.
-pub(super) fn record_notes(record: &mut Option<Box<RequestRecord>>, asked: &InboundRequest) {
-    if let (Some(record), Some(judged)) = (record.as_mut(), asked.judged()) {
+pub(super) fn record_notes(record: &mut Option<Box<RequestRecord>>, inbound: &InboundRequest) {
+    if let (Some(record), Some(judged)) = (record.as_mut(), inbound.judged()) {
         record.judged_by(judged.notes());
     }
 }

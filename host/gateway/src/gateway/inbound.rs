@@ -73,12 +73,12 @@ pub(super) fn request(
 
 /// Ends a request whose answer has begun. A stream may last for minutes, so that the request's memory is given back
 /// now.
-pub(super) fn end(asked: Arc<InboundRequest>) {
-    let is_stream = asked.peek.stream;
-    if let Some(mut asked) = Arc::into_inner(asked).filter(|_| is_stream) {
-        let body = std::mem::take(&mut asked.body);
+pub(super) fn end(inbound: Arc<InboundRequest>) {
+    let is_stream = inbound.peek.stream;
+    if let Some(mut inbound) = Arc::into_inner(inbound).filter(|_| is_stream) {
+        let body = std::mem::take(&mut inbound.body);
         // Its headers are in the same buffer as the part of the body that came with them.
-        drop(asked);
+        drop(inbound);
         spare_memory::give_back(body);
     }
 }

@@ -21,26 +21,26 @@ const SEARCHED: usize = 64 << 10;
 
 impl Gateway {
     /// Looks up the issuers of the values and objects that a request carries.
-    pub(super) fn carried(&self, serving: &Serving, asked: &InboundRequest) -> Carried {
-        let (provenance, tenant) = (self.reasoning_cache.provenance(), &*asked.caller.tenant);
+    pub(super) fn carried(&self, serving: &Serving, inbound: &InboundRequest) -> Carried {
+        let (provenance, tenant) = (self.reasoning_cache.provenance(), &*inbound.caller.tenant);
         if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| provenance.has(kind)) {
             return Carried::default();
         }
-        let route = asked.peek.model.as_deref().map(|model| serving.routes.find(model));
+        let route = inbound.peek.model.as_deref().map(|model| serving.routes.find(model));
         let may_differ = route.is_none_or(|route| route.is_some_and(|route| route.has_accounts()));
         if !may_differ {
             return Carried::default();
         }
-        if asked.side.program().is_some() {
-            return Carried::in_body(provenance, tenant, &[asked.side.json().into()]);
+        if inbound.side.program().is_some() {
+            return Carried::in_body(provenance, tenant, &[inbound.side.json().into()]);
         }
-        let is_json = asked.peek.found.is_some();
+        let is_json = inbound.peek.found.is_some();
         let mut carried =
-            if is_json { Carried::in_body(provenance, tenant, asked.pieces()) } else { Carried::default() };
+            if is_json { Carried::in_body(provenance, tenant, inbound.pieces()) } else { Carried::default() };
         if provenance.has(Kind::Object) {
-            carried.names(provenance, tenant, asked.named_objects().all());
-            if carried.is_empty() && route.is_none() && may_be_searched(asked) {
-                carried.names_in_body(provenance, tenant, asked.pieces());
+            carried.names(provenance, tenant, inbound.named_objects().all());
+            if carried.is_empty() && route.is_none() && may_be_searched(inbound) {
+                carried.names_in_body(provenance, tenant, inbound.pieces());
             }
         }
         carried
@@ -52,38 +52,38 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         plan: &Plan,
         target: &Target,
         is_stored: bool,
     ) {
         let may_differ = plan.route.has_accounts();
         let scope = RecordScope {
-            values: may_differ && *asked.operation() == Operation::Chat,
-            objects: serving.makes_objects(asked.endpoint.index, may_differ),
+            values: may_differ && *inbound.operation() == Operation::Chat,
+            objects: serving.makes_objects(inbound.endpoint.index, may_differ),
         };
         let is_success = response.status().is_success();
-        let is_program = asked.side.program().is_some();
+        let is_program = inbound.side.program().is_some();
         let claim = || {
             if is_program {
-                return self.claim_of_program(serving, asked, target);
+                return self.claim_of_program(serving, inbound, target);
             }
-            self.claim(serving, &asked.endpoint, &asked.caller.tenant, || asked.named_objects(), response)
+            self.claim(serving, &inbound.endpoint, &inbound.caller.tenant, || inbound.named_objects(), response)
         };
         let claim = if is_success { claim() } else { None };
-        let claim = claim.map(|claim| Claim { requests: Arc::clone(&asked.requests), ..claim });
-        let work_id_places = serving.work_id_places(asked.endpoint.index);
+        let claim = claim.map(|claim| Claim { requests: Arc::clone(&inbound.requests), ..claim });
+        let work_id_places = serving.work_id_places(inbound.endpoint.index);
         let making = if is_program {
-            self.making_of_program(serving, asked, may_differ)
+            self.making_of_program(serving, inbound, may_differ)
         } else {
-            self.making(serving, &asked.endpoint, &asked.peek, may_differ, || asked.named_objects())
+            self.making(serving, &inbound.endpoint, &inbound.peek, may_differ, || inbound.named_objects())
         };
         let finds = claim.is_some() || is_stored || work_id_places.is_some() || making.is_some();
         if !is_success || !(scope.values || scope.objects || finds) {
             return;
         }
-        let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
-        let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), asked.caller.tenant.clone());
+        let models = [inbound.model(), target.model(inbound.model())].map(str::to_owned).into();
+        let (provenance, tenant) = (self.reasoning_cache.provenance().clone(), inbound.caller.tenant.clone());
         let recorder = ProvenanceRecorder::new(provenance, tenant, target.issuer(), scope, models).claiming(claim);
         let recorder =
             recorder.finding_own_id(is_stored.then(|| depth(response))).finding_work_ids(work_id_places).making(making);
@@ -115,21 +115,21 @@ impl Gateway {
 /// The same steps for programs, and for clients that use the unified model.
 impl Gateway {
     /// The claim of a client to the answer of a target that stores it.
-    fn claim_of_program(&self, serving: &Serving, asked: &InboundRequest, target: &Target) -> Option<Claim> {
-        let format = target.format_for(asked.endpoint.format(), asked.operation());
+    fn claim_of_program(&self, serving: &Serving, inbound: &InboundRequest, target: &Target) -> Option<Claim> {
+        let format = target.format_for(inbound.endpoint.format(), inbound.operation());
         let stores = |endpoint: &Arc<Endpoint>| {
             endpoint.format() == format
                 && serving.created_objects(endpoint.index, &self.stored_keys) == Some(CreatedObject::Answer)
         };
-        if *asked.operation() != Operation::Chat || !serving.endpoints.all().iter().any(stores) {
+        if *inbound.operation() != Operation::Chat || !serving.endpoints.all().iter().any(stores) {
             return None;
         }
-        let named = objects_of_program(serving, asked);
+        let named = objects_of_program(serving, inbound);
         // The answer may repeat one of those that were not read.
         (!named.may_miss_some).then(|| Claim {
             owners: self.reasoning_cache.owners().clone(),
             kind: ObjectKind::Answer,
-            depth: if asked.peek.stream { 2 } else { 1 },
+            depth: if inbound.peek.stream { 2 } else { 1 },
             named: named.all().cloned().collect(),
             inputs: Vec::new(),
             sent: None,
@@ -138,8 +138,8 @@ impl Gateway {
     }
 
     /// What finds the objects that an answer makes beside itself.
-    fn making_of_program(&self, serving: &Serving, asked: &InboundRequest, is_routed: bool) -> Option<Making> {
-        let Some(Request::Chat(chat)) = asked.side.program() else { return None };
+    fn making_of_program(&self, serving: &Serving, inbound: &InboundRequest, is_routed: bool) -> Option<Making> {
+        let Some(Request::Chat(chat)) = inbound.side.program() else { return None };
         let owners = serving.separates(&self.stored_keys).then(|| self.reasoning_cache.owners().clone());
         // What makes something is a tool, or asked for by a member that only one format has.
         let makes = !chat.tools.is_empty() || !chat.extensions.is_empty();
@@ -147,14 +147,14 @@ impl Gateway {
             return None;
         }
         let places = serving.own_parts().made()?;
-        let named = objects_of_program(serving, asked);
+        let named = objects_of_program(serving, inbound);
         (!named.may_miss_some).then(|| Making::new(places, owners, is_routed, named.all().cloned().collect()))
     }
 }
 
 /// Whether a body whose members the manifest does not describe is short JSON.
-fn may_be_searched(asked: &InboundRequest) -> bool {
-    let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let len: usize = asked.body.iter().map(bytes::Bytes::len).sum();
-    asked.endpoint.face.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
+fn may_be_searched(inbound: &InboundRequest) -> bool {
+    let kind = inbound.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let len: usize = inbound.body.iter().map(bytes::Bytes::len).sum();
+    inbound.endpoint.face.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
 }

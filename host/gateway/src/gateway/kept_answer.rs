@@ -24,8 +24,8 @@ pub(super) struct KeptAnswer {
 
 impl KeptAnswer {
     /// Holds its bytes: they were made for this request, so that the cache's bound does not count them.
-    pub(super) async fn holding(mut self, asked: &InboundRequest) -> Result<Self, Fault> {
-        let mut held = asked.held.beside();
+    pub(super) async fn holding(mut self, inbound: &InboundRequest) -> Result<Self, Fault> {
+        let mut held = inbound.held.beside();
         held.grow(self.entry.body.len()).await?;
         self.held = Some(held);
         Ok(self)
@@ -36,7 +36,7 @@ impl Gateway {
     /// A kept answer to a request that means the same, written in the format of this one; and the mark for a new one.
     pub(super) async fn find_in_another_format(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         origin: Key,
         meaning: &Meaning,
         model: &Arc<str>,
@@ -44,11 +44,11 @@ impl Gateway {
     ) -> (Option<Arc<Entry>>, Option<Mark>) {
         let (found, mark) = match self.answers.get(&origin, control) {
             Some(entry) => (Some(entry), None),
-            None => self.answers.look(&AnswerCache::place(asked, origin, model), control).await,
+            None => self.answers.look(&AnswerCache::place(inbound, origin, model), control).await,
         };
         let Some(entry) = found else { return (None, mark) };
         let Ok(chat) = serde_json::from_slice(&entry.body) else { return (None, mark) };
-        let Some((headers, body)) = rewritten(asked, meaning, chat).await else { return (None, mark) };
+        let Some((headers, body)) = rewritten(inbound, meaning, chat).await else { return (None, mark) };
         let Entry { ref model, stored, lifetime, cost, .. } = *entry;
         let entry = Entry { model: Arc::clone(model), headers, body, stored, lifetime, cost, origin: Some(origin) };
         (Some(Arc::new(entry)), mark)

@@ -17,16 +17,16 @@ impl Gateway {
         &self,
         context: RequestContext<'_>,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         permit: AdmissionPermit,
         record: &mut Option<Box<RequestRecord>>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
+        let permit = match self.admission.admit_to_lists(&serving.config, &inbound.caller, permit).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.refuse_limited(&asked.endpoint, &refused, &asked.exchange.id, record)),
+            Err(refused) => return Ok(self.refuse_limited(&inbound.endpoint, &refused, &inbound.exchange.id, record)),
         };
-        let mut response = model_list::answer(context, serving, &self.lists, asked).await?;
-        put_limits(&mut response, &asked.endpoint, &permit.limits(), None);
+        let mut response = model_list::answer(context, serving, &self.lists, inbound).await?;
+        put_limits(&mut response, &inbound.endpoint, &permit.limits(), None);
         Ok(response)
     }
 }

@@ -90,8 +90,8 @@ pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &mut Account
 }
 
 /// Sets what each guard did with the request.
-pub(super) fn put_guards(response: &mut Response<ReplyBody>, asked: &InboundRequest) {
-    if let Some(judged) = asked.judged() {
+pub(super) fn put_guards(response: &mut Response<ReplyBody>, inbound: &InboundRequest) {
+    if let Some(judged) = inbound.judged() {
         insert(response.headers_mut(), &headers::GUARDS, &guard::header(&judged.notes().all()));
     }
 }
@@ -104,11 +104,11 @@ pub(super) fn forbid_retry(response: &mut Response<ReplyBody>, fault: &Fault) {
 }
 
 /// Sets the model and the adapter that answered in the request's record.
-pub(super) fn note_answer(account: &mut Account, target: &Target, asked: &InboundRequest) {
+pub(super) fn note_answer(account: &mut Account, target: &Target, inbound: &InboundRequest) {
     let adapter = account.adapter_of(target);
     let adapter = (Arc::clone(&adapter.name), adapter.digest);
     let Some(record) = account.record() else { return };
-    record.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
+    record.answered(target.model(inbound.model()), target.health_id(inbound.model()), adapter);
 }
 
 /// Sets the diagnostic headers; the target is the one that answered, or failed last.
@@ -116,19 +116,19 @@ pub(super) fn diagnose(
     response: &mut Response<ReplyBody>,
     target: Option<&Target>,
     is_answer: bool,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     account: &Account,
 ) {
     let to = response.headers_mut();
     if let Some(target) = target {
         target.shown.put(to, &headers::PROVIDER, &target.label);
-        target.shown.put(to, &headers::MODEL, target.model(asked.model()));
+        target.shown.put(to, &headers::MODEL, target.model(inbound.model()));
         target.shown.put(to, &headers::ADAPTER, &account.adapter_of(target).label);
     }
     if let Some(lane) = account.lane() {
         to.insert(&headers::LANE, HeaderValue::from_static(lane));
     }
-    let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
+    let answered = target.filter(|_| is_answer).map(|target| target.health_id(inbound.model()));
     match account.trail().text(account.tries(), answered.as_deref()) {
         Cow::Borrowed(text) => _ = to.insert(&headers::ATTEMPTS, HeaderValue::from_static(text)),
         Cow::Owned(text) => insert_made(to, &headers::ATTEMPTS, text),

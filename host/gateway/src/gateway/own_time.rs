@@ -14,8 +14,8 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// How long the client waits, if it says so.
-pub(super) fn own_time(asked: &InboundRequest) -> Option<Duration> {
-    read(&asked.headers).ok().flatten()
+pub(super) fn own_time(inbound: &InboundRequest) -> Option<Duration> {
+    read(&inbound.headers).ok().flatten()
 }
 
 fn read(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {

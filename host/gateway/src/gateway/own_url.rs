@@ -42,18 +42,18 @@ pub(super) fn of(server: &Server, head: &Parts) -> Option<String> {
 pub(super) fn put_in_answer(
     response: &mut Response<ReplyBody>,
     serving: &Serving,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Target,
 ) {
-    let Some(own) = asked.own_url.as_deref().filter(|_| is_readable(response)) else { return };
-    let Some(acceptance) = target.accepts(asked.endpoint.format(), asked.operation()) else { return };
+    let Some(own) = inbound.own_url.as_deref().filter(|_| is_readable(response)) else { return };
+    let Some(acceptance) = target.accepts(inbound.endpoint.format(), inbound.operation()) else { return };
     let option = |name: &str| target.option(name);
-    let id = asked.path_params.get("id").unwrap_or_default();
-    let at_provider = acceptance.path(&Filling { model: target.model(asked.model()), id, option: &option }, false);
+    let id = inbound.path_params.get("id").unwrap_or_default();
+    let at_provider = acceptance.path(&Filling { model: target.model(inbound.model()), id, option: &option }, false);
     // What comes before the provider's path in this request's own does so in the paths of its other requests.
-    let root = asked.path.strip_suffix(&*at_provider).filter(|root| root.ends_with('/'));
+    let root = inbound.path.strip_suffix(&*at_provider).filter(|root| root.ends_with('/'));
     let Some(root) = root.map(|root| format!("{own}{root}")) else { return };
-    let (below, served) = (root.get(own.len()..).unwrap_or_default().to_owned(), served(serving, &asked.endpoint));
+    let (below, served) = (root.get(own.len()..).unwrap_or_default().to_owned(), served(serving, &inbound.endpoint));
     swap(response, target, root, move |path| {
         let path = format!("{below}{path}");
         served.iter().any(|pattern| pattern.matches(&path).is_some())

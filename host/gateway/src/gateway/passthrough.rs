@@ -146,11 +146,11 @@ impl Gateway {
             body_len: taken.body.len().max(taken.len).max(announced_text(&head)),
             arrived: taken.arrived.filter(|_| is_text(&head) || taken.peek.is_some()),
         };
-        let asked = passed(serving, &permitted, known, head, path, taken.body, taken.peek.as_ref());
+        let request = passed(serving, &permitted, known, head, path, taken.body, taken.peek.as_ref());
         let held = taken.held.map(AdmissionPermit::to_hold);
         let permit = held.into_iter().fold(permit, joined);
         let admitted = Admitted { span, permit, record };
-        self.send_on(serving, &permitted, asked, taken.peek.as_ref(), admitted).await
+        self.send_on(serving, &permitted, request, taken.peek.as_ref(), admitted).await
     }
 
     /// Refuses a method, a path and a query that the caller may not send by this passage. `path` is decoded.
@@ -179,20 +179,20 @@ impl Gateway {
         &self,
         serving: &Serving,
         permitted: &PermittedPass<'_>,
-        asked: PassedRequest<'_>,
+        request: PassedRequest<'_>,
         peek: Option<&RequestPeek>,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let PermittedPass { caller, passage, target, priced, .. } = permitted;
         let earlier = peek.map_or(0, |peek| self.unbooked.earlier.of(&caller.tenant, peek.earlier()));
-        let demand = demand(permitted, peek, asked.stream, earlier);
+        let demand = demand(permitted, peek, request.stream, earlier);
         let permit = match self.admit_passed(serving, permitted, &demand, permit).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.refuse_limited(&passage.endpoint, &refused, permitted.id, record)),
         };
         self.refuse_too_much_work(permitted.stored, &caller.tenant)?;
         if let Some(names) = &permitted.removes {
-            let adapter = removal::is_by(asked.method.as_str()).then_some(&*target.adapter.name);
+            let adapter = removal::is_by(request.method.as_str()).then_some(&*target.adapter.name);
             let removal = Removal { tenant: &caller.tenant, names, adapter };
             Box::pin(self.book_before_removal(serving, removal)).await?;
         }
@@ -215,14 +215,14 @@ impl Gateway {
         let start = ExchangeStart { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.set_unmetered(unmetered(&asked, &demand), permitted.arrived.clone());
+        account.set_unmetered(unmetered(&request, &demand), permitted.arrived.clone());
         account.set_earlier_input(earlier);
         for budget in budgets {
             account.reserve(budget);
         }
-        let id = asked.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
+        let id = request.known.as_ref().and_then(|(_, path_params)| path_params.get("id"));
         self.note_stored_read(permitted.stored, id, &caller.tenant, &mut account);
-        let answer = self.send_within(serving, permitted, (asked, peek), &demand, &mut account).await;
+        let answer = self.send_within(serving, permitted, (request, peek), &demand, &mut account).await;
         let mut response = answer.unwrap_or_else(|fault| failed_response(None, &fault, permitted.id, &mut account));
         account.note_overhead();
         set_cost(&mut response, &mut account, &notices);
@@ -269,7 +269,7 @@ impl Gateway {
         &self,
         serving: &Serving,
         permitted: &PermittedPass<'_>,
-        (asked, peek): (PassedRequest<'_>, Option<&RequestPeek>),
+        (request, peek): (PassedRequest<'_>, Option<&RequestPeek>),
         demand: &Demand<'_>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
@@ -278,7 +278,7 @@ impl Gateway {
         let granted = self.admission.budgets.reserve_attempt(priced, demand).await;
         let granted = granted.map_err(|refusal| self.admission.budgets.refused(&refusal))?;
         held.reserve_all(granted, &target.label, demand);
-        account.start_attempt(&target.label, &asked.model, priced.tariff(&asked.model));
+        account.start_attempt(&target.label, &request.model, priced.tariff(&request.model));
         account.set_lane(NAME);
         if permitted.uses == Uses::Unknown {
             account.mark_usage_unknown();
@@ -289,22 +289,22 @@ impl Gateway {
         account
             .record()
             .into_iter()
-            .for_each(|record| record.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
-        let model = asked.model.clone();
+            .for_each(|record| record.answered(&request.model, Arc::clone(&target.id), adapter.clone()));
+        let model = request.model.clone();
         let making = StoringRequest {
             stored: permitted.stored,
             caller: &permitted.caller,
             model: &model,
             target,
             priced,
-            acceptance: asked.known.as_ref().map(|(known, _)| known.acceptance),
-            work_id_places: asked.known.as_ref().and_then(|(known, _)| serving.work_id_places(known.endpoint.index)),
+            acceptance: request.known.as_ref().map(|(known, _)| known.acceptance),
+            work_id_places: request.known.as_ref().and_then(|(known, _)| serving.work_id_places(known.endpoint.index)),
             peek,
         };
-        let sent = SentPass::of(&asked);
-        let own_url = asked.own_url.clone();
+        let sent = SentPass::of(&request);
+        let own_url = request.own_url.clone();
         let on_the_way = held.on_the_way(account.hand_over());
-        let mut answer = pass(self.context(serving), asked, account).await;
+        let mut answer = pass(self.context(serving), request, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {

@@ -60,10 +60,10 @@ pub(super) fn names_in_passed(method: &Method, is_known: bool, path: &str, in_qu
 
 impl Gateway {
     /// Books what a request is about to remove, at an endpoint that an adapter declares.
-    pub(super) async fn book_removed(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
-        let names = asked.path_params.get("id").into_iter().map(str::to_owned).collect();
-        let adapter = Some(&*asked.endpoint.adapter);
-        self.book_before_removal(serving, Removal { tenant: &asked.caller.tenant, names: &names, adapter }).await
+    pub(super) async fn book_removed(&self, serving: &Serving, inbound: &InboundRequest) -> Result<(), Fault> {
+        let names = inbound.path_params.get("id").into_iter().map(str::to_owned).collect();
+        let adapter = Some(&*inbound.endpoint.adapter);
+        self.book_before_removal(serving, Removal { tenant: &inbound.caller.tenant, names: &names, adapter }).await
     }
 
     /// Reads and books what a request would remove, as far as it is not booked yet.

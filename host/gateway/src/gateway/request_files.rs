@@ -31,24 +31,24 @@ impl Gateway {
     }
 
     /// Reads what the requests in an uploaded file name, if that matters for its client.
-    pub(super) async fn read_requests(&self, places: &Arc<LinePlaces>, asked: &InboundRequest) -> Result<(), Fault> {
-        if !self.reads_requests_of(&asked.caller) {
+    pub(super) async fn read_requests(&self, places: &Arc<LinePlaces>, inbound: &InboundRequest) -> Result<(), Fault> {
+        if !self.reads_requests_of(&inbound.caller) {
             return Ok(());
         }
-        let kind = asked.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let (owners, is_bound) = (self.reasoning_cache.owners(), asked.caller.is_restricted());
-        let reader = FileReader { owners, tenant: &asked.caller.tenant, is_bound };
+        let kind = inbound.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let (owners, is_bound) = (self.reasoning_cache.owners(), inbound.caller.is_restricted());
+        let reader = FileReader { owners, tenant: &inbound.caller.tenant, is_bound };
         let mut scan = FileScan::new(places, kind.unwrap_or_default(), reader);
-        for piece in asked.body.iter().flat_map(|piece| piece.chunks(TURN)) {
+        for piece in inbound.body.iter().flat_map(|piece| piece.chunks(TURN)) {
             scan.push(piece);
-            permit_models(&asked.caller, scan.so_far())?;
+            permit_models(&inbound.caller, scan.so_far())?;
             yield_now().await;
         }
         let file = scan.finish();
         if let Some(FileMistake::Object { id, .. }) = file.mistake() {
             return Err(not_here(id));
         }
-        asked.requests.get_or_init(|| Arc::new(file));
+        inbound.requests.get_or_init(|| Arc::new(file));
         Ok(())
     }
 

@@ -32,39 +32,39 @@ use weir_wire::{form, frame};
 
 impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
-    pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
-        may_do(asked)?;
-        further_models::permit(&asked.caller, &asked.query, &asked.peek, &asked.body)?;
-        self.permit_work(serving, &asked.endpoint, &asked.caller, || asked.named_objects())?;
-        if serving.created_objects(asked.endpoint.index, &self.stored_keys).is_none() {
+    pub(super) fn permit(&self, serving: &Serving, inbound: &InboundRequest) -> Result<(), Fault> {
+        may_do(inbound)?;
+        further_models::permit(&inbound.caller, &inbound.query, &inbound.peek, &inbound.body)?;
+        self.permit_work(serving, &inbound.endpoint, &inbound.caller, || inbound.named_objects())?;
+        if serving.created_objects(inbound.endpoint.index, &self.stored_keys).is_none() {
             return Ok(());
         }
-        self.refuse_unproved(serving, &asked.endpoint, &asked.caller, || asked.named_objects())?;
-        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
+        self.refuse_unproved(serving, &inbound.endpoint, &inbound.caller, || inbound.named_objects())?;
+        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*inbound.caller.tenant);
         if !owners.has_any() {
             return Ok(());
         }
         // A server may decode it once more.
         let is_anothers = |id: &&str| id.contains('%') || owners.is_anothers(id.as_bytes(), tenant);
-        if let Some(id) = asked.path_params.get("id").filter(is_anothers) {
+        if let Some(id) = inbound.path_params.get("id").filter(is_anothers) {
             return Err(not_here(id));
         }
-        refuse_anothers_in_query(owners, tenant, &asked.query)?;
+        refuse_anothers_in_query(owners, tenant, &inbound.query)?;
         // Relayed bytes may be a form, and a file in it may list requests that name objects.
-        let body = asked.endpoint.face.body;
+        let body = inbound.endpoint.face.body;
         if matches!(body, BodyKind::Raw | BodyKind::Multipart) {
-            refuse_encoded(content_type(asked), &asked.body)?;
+            refuse_encoded(content_type(inbound), &inbound.body)?;
         }
         let id = match body {
-            BodyKind::Json => anothers(owners, tenant, &asked.body),
-            BodyKind::Raw => anothers_in_text(owners, tenant, &asked.body),
-            BodyKind::Multipart => anothers_in_form(owners, tenant, asked)?,
+            BodyKind::Json => anothers(owners, tenant, &inbound.body),
+            BodyKind::Raw => anothers_in_text(owners, tenant, &inbound.body),
+            BodyKind::Multipart => anothers_in_form(owners, tenant, inbound)?,
             _ => None,
         };
         if let Some(id) = id {
             return Err(not_here(&id));
         }
-        refuse_anothers_named(owners, tenant, &asked.named_objects())
+        refuse_anothers_named(owners, tenant, &inbound.named_objects())
     }
 
     /// Refuses a request of a restricted key for objects that are not known to be the key's own.
@@ -204,19 +204,19 @@ fn not_given(caller: &Caller, operation: &str, what: &str) -> Fault {
     Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code("operation_not_allowed")
 }
 
-fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
-    let caller = &asked.caller;
+fn may_do(inbound: &InboundRequest) -> Result<(), Fault> {
+    let caller = &inbound.caller;
     if caller.is_anonymous() {
         return Ok(());
     }
-    let operation = asked.operation().name();
-    let is_about_no_model = asked.peek.model.is_none() && asked.operation().is_relayed_only();
+    let operation = inbound.operation().name();
+    let is_about_no_model = inbound.peek.model.is_none() && inbound.operation().is_relayed_only();
     let refused = |what: &str| Err(not_given(caller, operation, what));
     if !caller.may_do(operation, !is_about_no_model) {
         let names_none = caller.client.as_ref().is_some_and(|client| client.operations.is_none());
         return refused(if names_none { ", which names no model" } else { "" });
     }
-    let shows_all = is_about_no_model && asked.method == Method::GET && asked.path_params.get("id").is_none();
+    let shows_all = is_about_no_model && inbound.method == Method::GET && inbound.path_params.get("id").is_none();
     if shows_all && !caller.may_list(operation) {
         return refused(", which shows what others made");
     }
@@ -268,15 +268,15 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
     anothers(owners, tenant, body).map_or(Ok(()), |id| Err(not_here(&id)))
 }
 
-fn content_type(asked: &InboundRequest) -> &str {
-    asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+fn content_type(inbound: &InboundRequest) -> &str {
+    inbound.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The first id of another client's object in a field of a form that is no file.
-fn anothers_in_form(owners: &Owners, tenant: &str, asked: &InboundRequest) -> Result<Option<String>, Fault> {
+fn anothers_in_form(owners: &Owners, tenant: &str, inbound: &InboundRequest) -> Result<Option<String>, Fault> {
     let unreadable = |error: FormError| Fault::invalid(format!("the request's form cannot be read: {error}"));
-    let mut scan = FieldScan::new(&form::boundary(content_type(asked)).map_err(unreadable)?, Vec::new());
-    for piece in &asked.body {
+    let mut scan = FieldScan::new(&form::boundary(content_type(inbound)).map_err(unreadable)?, Vec::new());
+    for piece in &inbound.body {
         scan.push(piece).map_err(unreadable)?;
         let texts = scan.take_texts();
         if let Some(id) = texts.iter().find_map(|text| anothers_in_field(owners, tenant, text)) {

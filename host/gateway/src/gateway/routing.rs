@@ -66,47 +66,47 @@ impl Gateway {
         &self,
         context: RequestContext<'_>,
         serving: &Serving,
-        asked: &Arc<InboundRequest>,
+        inbound: &Arc<InboundRequest>,
         Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<RoutedExchange, NoTarget> {
-        ask_in_time(asked)?;
+        ask_in_time(inbound)?;
         if !self.admission.budgets.is_empty() {
-            let further = further_models::priced(asked)?;
-            asked.further_models.get_or_init(|| further);
+            let further = further_models::priced(inbound)?;
+            inbound.further_models.get_or_init(|| further);
             let beginning =
-                BeginningRequest { endpoint: &asked.endpoint, tenant: &asked.caller.tenant, body: &asked.body };
-            if let Some(work) = self.work_begun(serving, beginning, || asked.named_objects()) {
-                asked.work.get_or_init(|| work);
+                BeginningRequest { endpoint: &inbound.endpoint, tenant: &inbound.caller.tenant, body: &inbound.body };
+            if let Some(work) = self.work_begun(serving, beginning, || inbound.named_objects()) {
+                inbound.work.get_or_init(|| work);
             }
         }
-        let demand = asked.demand();
-        let features = asked.features();
-        let carried = self.carried(serving, asked);
+        let demand = inbound.demand();
+        let features = inbound.features();
+        let carried = self.carried(serving, inbound);
         let circumstances = Circumstances {
             health: &self.health,
             now: Instant::now(),
-            session: &|affinity| session(asked, affinity),
+            session: &|affinity| session(inbound, affinity),
             needs: Needs { features: &features, body_len: demand.body_len },
-            provider: header(asked, &headers::TARGET)
-                .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
+            provider: header(inbound, &headers::TARGET)
+                .filter(|_| serving.config.server.target_header || inbound.caller.may_choose()),
             carried: &carried,
-            embeds: *asked.operation() == Operation::Embeddings,
+            embeds: *inbound.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let affordable = pin!(self.affordable_plan(serving, asked, circumstances)).await?;
-        pin!(self.admit_other_names(serving, asked, &affordable, &mut permit)).await?;
+        let affordable = pin!(self.affordable_plan(serving, inbound, circumstances)).await?;
+        pin!(self.admit_other_names(serving, inbound, &affordable, &mut permit)).await?;
         let Affordable { plan, budgets, notices, .. } = affordable;
-        let mut account = self.open_account(asked, &plan.route, Admitted { span, permit, record });
+        let mut account = self.open_account(inbound, &plan.route, Admitted { span, permit, record });
         for budget in budgets {
             account.reserve(budget);
         }
-        let deadline = deadline(asked, &plan);
-        account.set_own_deadline(own_time(asked).and_then(|own| asked.exchange.begun.checked_add(own)));
+        let deadline = deadline(inbound, &plan);
+        account.set_own_deadline(own_time(inbound).and_then(|own| inbound.exchange.begun.checked_add(own)));
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
         let runner = PlanRunner {
             context,
-            asked,
+            inbound,
             plan: &plan,
             health: &self.health,
             admission: &self.admission,
@@ -114,7 +114,7 @@ impl Gateway {
             further_guards: FallbackGuards::new(&serving.guards, &self.guard_metrics),
         };
         let tried = pin!(runner.run(&mut account)).await;
-        if let Some(judged) = asked.judged() {
+        if let Some(judged) = inbound.judged() {
             account.judged_by(judged.notes(), judged.take_ends());
         }
         Ok(RoutedExchange { tried, plan, account, deadline, notices })
@@ -123,23 +123,23 @@ impl Gateway {
     /// Opens the account of a request that is sent to targets of this route.
     fn open_account(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         route: &Route,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Box<Account> {
         if span.is_recording() {
             span.set(Attribute::Model, route.alias.clone());
         }
-        let series = route.series(&self.metrics, &asked.endpoint, asked.caller.label());
-        let (begun, request_id, operation) = (asked.exchange.begun, &asked.exchange.id, asked.operation().name());
-        let counts = matches!(asked.uses(), Uses::Input | Uses::Both);
+        let series = route.series(&self.metrics, &inbound.endpoint, inbound.caller.label());
+        let (begun, request_id, operation) = (inbound.exchange.begun, &inbound.exchange.id, inbound.operation().name());
+        let counts = matches!(inbound.uses(), Uses::Input | Uses::Both);
         let start = ExchangeStart { begun, request_id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
-        account.set_unmetered(asked.unmetered(), None);
-        account.set_output_limit(asked.peek.output_limit);
-        account.set_earlier_input(asked.earlier_input);
-        self.note_stored_read(asked.stored, asked.path_params.get("id"), &asked.caller.tenant, &mut account);
+        account.set_unmetered(inbound.unmetered(), None);
+        account.set_output_limit(inbound.peek.output_limit);
+        account.set_earlier_input(inbound.earlier_input);
+        self.note_stored_read(inbound.stored, inbound.path_params.get("id"), &inbound.caller.tenant, &mut account);
         account
     }
 
@@ -148,16 +148,16 @@ impl Gateway {
     async fn admit_other_names(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         affordable: &Affordable,
         permit: &mut AdmissionPermit,
     ) -> Result<(), NoTarget> {
         let downgraded = affordable.downgraded.as_deref();
-        let model = downgraded.or(asked.peek.model.as_deref());
+        let model = downgraded.or(inbound.peek.model.as_deref());
         let same = model.into_iter().flat_map(|model| serving.routes.same_as(&affordable.plan.route, model));
         for name in downgraded.into_iter().chain(same) {
-            let demand = Demand { model: Some(name), ..asked.demand() };
-            let more = self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await;
+            let demand = Demand { model: Some(name), ..inbound.demand() };
+            let more = self.admission.admit_to_model(&serving.config, &inbound.caller, &demand).await;
             permit.add(more.map_err(|refused| refused.fault)?);
         }
         Ok(())
@@ -168,33 +168,33 @@ impl Gateway {
     async fn affordable_plan(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         circumstances: Circumstances<'_>,
     ) -> Result<Affordable, NoTarget> {
-        let mut planned = plan(serving, asked, asked.peek.model.as_deref(), circumstances)?;
+        let mut planned = plan(serving, inbound, inbound.peek.model.as_deref(), circumstances)?;
         let mut downgraded: Option<String> = None;
         for _ in 0..=DOWNGRADES {
-            let model = downgraded.as_deref().or(asked.peek.model.as_deref());
+            let model = downgraded.as_deref().or(inbound.peek.model.as_deref());
             let same: Vec<_> =
                 model.into_iter().flat_map(|model| serving.routes.same_as(&planned.route, model)).collect();
-            let demand = Demand { model, same_models: &same, ..asked.demand() };
-            if let Some(work) = asked.work.get() {
+            let demand = Demand { model, same_models: &same, ..inbound.demand() };
+            if let Some(work) = inbound.work.get() {
                 let alias = model.map(|_| planned.route.alias.as_str());
-                self.refuse_unread_work(work, &asked.caller, alias, &planned.targets())?;
+                self.refuse_unread_work(work, &inbound.caller, alias, &planned.targets())?;
             }
-            let reserved = pin!(self.reserve(serving, &asked.caller, &planned, &demand)).await;
+            let reserved = pin!(self.reserve(serving, &inbound.caller, &planned, &demand)).await;
             let refusal = match reserved {
                 Ok((budgets, notices)) => return Ok(Affordable { plan: planned, budgets, notices, downgraded }),
                 Err(refusal) => refusal,
             };
             // A request that names no model, such as for a file, has no cheaper one.
             let may_follow = |other: &&Arc<str>| {
-                model.is_some() && self.admission.budgets.may_follow(&refusal, &asked.caller, other)
+                model.is_some() && self.admission.budgets.may_follow(&refusal, &inbound.caller, other)
             };
             let other = refusal.downgrade.as_ref().filter(may_follow);
-            let next = other.and_then(|other| Some((other, plan(serving, asked, Some(other), circumstances).ok()?)));
+            let next = other.and_then(|other| Some((other, plan(serving, inbound, Some(other), circumstances).ok()?)));
             let Some((other, next)) = next else { return Err(self.admission.budgets.refused(&refusal).into()) };
-            tracing::info!(request_id = &*asked.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
+            tracing::info!(request_id = &*inbound.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
             planned = next;
             planned.rename(Some(other));
             downgraded = Some(other.to_string());
@@ -222,7 +222,7 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        asked: &Arc<InboundRequest>,
+        inbound: &Arc<InboundRequest>,
         mut plan: Plan,
         deadline: Option<Instant>,
     ) {
@@ -231,9 +231,9 @@ impl Gateway {
         }
         // Where more guards would have to judge the request, it does not go on.
         let further = FallbackGuards::new(&serving.guards, &self.guard_metrics);
-        plan.candidates.retain(|candidate| further.of(asked, candidate).is_empty());
+        plan.candidates.retain(|candidate| further.of(inbound, candidate).is_empty());
         let onward = || ResumeContext {
-            asked: Arc::clone(asked),
+            inbound: Arc::clone(inbound),
             config: Arc::clone(&serving.config),
             upstreams: self.upstreams.clone(),
             reasoning_cache: Arc::clone(&self.reasoning_cache),
@@ -258,23 +258,23 @@ pub(super) fn resolve_route<'s>(serving: &'s Serving, peek: &mut RequestPeek) ->
     Some(route)
 }
 
-fn header(asked: &InboundRequest, name: impl AsHeaderName) -> Option<&str> {
-    asked.headers.get(name)?.to_str().ok()
+fn header(inbound: &InboundRequest, name: impl AsHeaderName) -> Option<&str> {
+    inbound.headers.get(name)?.to_str().ok()
 }
 
 /// The affinity key of a request: its session or its caller.
-fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
+fn session(inbound: &InboundRequest, affinity: &Affinity) -> Option<String> {
     let words = match affinity {
-        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, *name))?,
-        Affinity::Header(name) => header(asked, name)?,
-        Affinity::Tenant => &asked.caller.tenant,
+        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(inbound, *name))?,
+        Affinity::Header(name) => header(inbound, name)?,
+        Affinity::Tenant => &inbound.caller.tenant,
     };
     Some(words.to_owned())
 }
 
 /// Refuses a request whose client waits no longer: an answer would be paid for, and have no reader.
-fn ask_in_time(asked: &InboundRequest) -> Result<(), Fault> {
-    if own_time(asked).is_none_or(|own| asked.exchange.begun.elapsed() < own) {
+fn ask_in_time(inbound: &InboundRequest) -> Result<(), Fault> {
+    if own_time(inbound).is_none_or(|own| inbound.exchange.begun.elapsed() < own) {
         return Ok(());
     }
     let message =
@@ -283,37 +283,39 @@ fn ask_in_time(asked: &InboundRequest) -> Result<(), Fault> {
 }
 
 /// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
-fn deadline(asked: &InboundRequest, plan: &Plan) -> Option<Instant> {
-    let own = own_time(asked);
+fn deadline(inbound: &InboundRequest, plan: &Plan) -> Option<Instant> {
+    let own = own_time(inbound);
     let total = plan.candidates.first().and_then(|candidate| candidate.target.timeouts.total);
     let first = own.into_iter().chain(total).min()?;
-    asked.exchange.begun.checked_add(first)
+    inbound.exchange.begun.checked_add(first)
 }
 
 /// Plans the request's candidates. An operation that is only relayed may have no model.
 fn plan(
     serving: &Serving,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     model: Option<&str>,
     circumstances: Circumstances<'_>,
 ) -> Result<Plan, NoTarget> {
-    match (model, asked.operation()) {
+    match (model, inbound.operation()) {
         (Some(model), _) => {
             route::plan(&serving.routes, model, circumstances).map_err(|nowhere| match serving.routes.find(model) {
                 Some(_) => nowhere,
-                None => unknown_model(model, serving.model_names(&asked.caller), &model_list::list_for(serving, asked))
-                    .into(),
+                None => {
+                    unknown_model(model, serving.model_names(&inbound.caller), &model_list::list_for(serving, inbound))
+                        .into()
+                }
             })
         }
         (None, operation) if operation.is_relayed_only() => {
-            let named = header(asked, &headers::PROVIDER);
-            if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
+            let named = header(inbound, &headers::PROVIDER);
+            if named.is_some() && !serving.config.server.target_header && !inbound.caller.may_name_provider() {
                 let message = "this key may not choose its provider: leave `x-weir-provider` out, or have `may_choose` \
                                set for the key";
                 let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
                 return Err(fault.with_status(403).with_code("provider_not_allowed").into());
             }
-            let format = asked.endpoint.format();
+            let format = inbound.endpoint.format();
             Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, format, operation)?)
         }
         (None, _) => Err(Fault::invalid("the request does not name a model").at("model").into()),

@@ -47,21 +47,21 @@ impl Gateway {
     pub(super) async fn find_similar(
         &self,
         serving: &Serving,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         SemanticModel { route, settings }: SemanticModel<'_>,
         meaning: &Meaning,
         control: &Control,
         mark: Option<&Mark>,
     ) -> Similar {
         let refuses = |value: &str| OFF.iter().any(|off| off.eq_ignore_ascii_case(value.trim()));
-        let header = asked.headers.get(&headers::SEMANTIC_CACHE).and_then(|value| value.to_str().ok());
+        let header = inbound.headers.get(&headers::SEMANTIC_CACHE).and_then(|value| value.to_str().ok());
         if control.no_cache || header.is_some_and(refuses) {
             return Similar::Nothing(None);
         }
         let Some((text, rest)) = split(&meaning.chat) else { return Similar::Nothing(None) };
         let (model, questions) = (Arc::<str>::from(route.alias.as_str()), self.answers.questions());
-        let embedding = self.embed(serving, asked, &settings.embeddings, &text);
-        let direction = match tokio::time::timeout(wait(asked, route, settings), Box::pin(embedding)).await {
+        let embedding = self.embed(serving, inbound, &settings.embeddings, &text);
+        let direction = match tokio::time::timeout(wait(inbound, route, settings), Box::pin(embedding)).await {
             Ok(Ok(vector)) => Direction::of(vector),
             Ok(Err(fault)) => {
                 tracing::debug!(%fault, model = &*settings.embeddings, "no vector for the semantic cache");
@@ -73,13 +73,13 @@ impl Gateway {
             questions.count(&model, SemanticResult::Failed);
             return Similar::Nothing(None);
         };
-        let partition = self.answers.meaning_key(serving, asked, route, &rest);
+        let partition = self.answers.meaning_key(serving, inbound, route, &rest);
         let question = Question { direction, wording: Wording::of(&text) };
         let mut pending = questions.pending(partition, &model, question);
         if let Some(mark) = mark {
-            self.answers.learn(asked, &mut pending, mark).await;
+            self.answers.learn(inbound, &mut pending, mark).await;
         }
-        let (result, found) = self.nearest_kept(asked, &pending, settings, &model, meaning, control).await;
+        let (result, found) = self.nearest_kept(inbound, &pending, settings, &model, meaning, control).await;
         questions.count(&model, result);
         match found {
             Some((key, entry, similarity)) => {
@@ -94,7 +94,7 @@ impl Gateway {
     /// answers have ended or were removed are forgotten on the way.
     async fn nearest_kept(
         &self,
-        asked: &InboundRequest,
+        inbound: &InboundRequest,
         pending: &PendingQuestion,
         settings: &SemanticCache,
         model: &Arc<str>,
@@ -108,7 +108,7 @@ impl Gateway {
                 let is_near = nearest.similarity >= settings.threshold;
                 return (if is_near { SemanticResult::Near } else { SemanticResult::Miss }, None);
             }
-            let (found, mark) = self.find_in_another_format(asked, nearest.key, meaning, model, control).await;
+            let (found, mark) = self.find_in_another_format(inbound, nearest.key, meaning, model, control).await;
             if let Some(entry) = found {
                 if self.answers.was_called_wrong(&nearest.key, &entry).await {
                     pending.forget(&nearest.key);
@@ -131,9 +131,9 @@ impl Gateway {
 }
 
 /// How long a request waits for its vector: half of its own time is for the provider.
-fn wait(asked: &InboundRequest, route: &Route, settings: &SemanticCache) -> Duration {
+fn wait(inbound: &InboundRequest, route: &Route, settings: &SemanticCache) -> Duration {
     let totals = route.targets.iter().flatten().filter_map(|target| target.timeouts.total);
-    let most = own_time(asked).into_iter().chain(totals).min();
+    let most = own_time(inbound).into_iter().chain(totals).min();
     most.map_or(settings.wait, |most| settings.wait.min(most / 2))
 }
 

@@ -18,9 +18,9 @@ use weir_wire::form::{self, Part};
 /// # Errors
 ///
 /// The form is not what all servers read alike, or has more text than `limit`.
-pub(super) fn form(asked: &InboundRequest, limit: usize) -> Result<String, Fault> {
-    let content_type = asked.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let parts = form::parts(&asked.body, content_type).map_err(|error| {
+pub(super) fn form(inbound: &InboundRequest, limit: usize) -> Result<String, Fault> {
+    let content_type = inbound.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let parts = form::parts(&inbound.body, content_type).map_err(|error| {
         cannot_judge(&format!("a guard judges this key's requests, and cannot read this form: {error}"))
     })?;
     let text = json(parts);
@@ -58,10 +58,10 @@ pub(super) fn unreadable() -> Fault {
 
 /// The refusal of a request whose answer a model writes and no adapter reads, as that in a format which is only
 /// relayed, if a guard would have to judge it whose failures refuse requests.
-pub(super) fn unread_answer(asked: &InboundRequest, guards: &[&Arc<Guard>]) -> Option<Fault> {
+pub(super) fn unread_answer(inbound: &InboundRequest, guards: &[&Arc<Guard>]) -> Option<Fault> {
     // Requests for later work limit what is read later, elsewhere.
-    let limits_answer = asked.endpoint.face.output_limit.iter().any(|place| Face::in_list(place).is_none());
-    let is_written = matches!(asked.operation(), Operation::Other(_)) && limits_answer;
+    let limits_answer = inbound.endpoint.face.output_limit.iter().any(|place| Face::in_list(place).is_none());
+    let is_written = matches!(inbound.operation(), Operation::Other(_)) && limits_answer;
     let is_concerned = |guard: &&Arc<Guard>| guard.judges_answers() && !guard.fails_open();
     let guard = guards.iter().find(|guard| is_written && is_concerned(guard))?;
     let message = format!(

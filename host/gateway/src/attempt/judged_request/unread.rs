@@ -8,26 +8,26 @@ use weir_types::contract::about::BodyKind;
 use weir_wire::screen::is_document;
 
 /// Whether a request is there in JSON as its client wrote it: no guard before has read it.
-pub(super) fn is_unread(asked: &InboundRequest, before: Option<&Judged>) -> bool {
+pub(super) fn is_unread(inbound: &InboundRequest, before: Option<&Judged>) -> bool {
     let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
-    !is_read && asked.side.dialect().is_some() && asked.endpoint.face.body == BodyKind::Json
+    !is_read && inbound.side.dialect().is_some() && inbound.endpoint.face.body == BodyKind::Json
 }
 
 /// Whether a request passes guards that say what they look for.
-pub(super) async fn passes(asked: &InboundRequest, turns: &mut [Turn<'_>]) -> bool {
+pub(super) async fn passes(inbound: &InboundRequest, turns: &mut [Turn<'_>]) -> bool {
     if !turns.iter().all(Turn::may_pass) {
         return false;
     }
-    let mut held = asked.held.beside();
-    if held.grow(joined_len(asked.pieces())).await.is_err() {
+    let mut held = inbound.held.beside();
+    if held.grow(joined_len(inbound.pieces())).await.is_err() {
         return false;
     }
-    let body = whole(asked.pieces());
+    let body = whole(inbound.pieces());
     // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word
     // shows.
     if !is_document(&body) || numbered::may_be_in(&body) {
         return false;
     }
-    let (headers, read_headers) = (&asked.headers, &asked.endpoint.face.request_headers);
-    guard::pass_unread(turns, &asked.caller.tenant, UnreadRequest { body: &body, headers, read_headers }).await
+    let (headers, read_headers) = (&inbound.headers, &inbound.endpoint.face.request_headers);
+    guard::pass_unread(turns, &inbound.caller.tenant, UnreadRequest { body: &body, headers, read_headers }).await
 }

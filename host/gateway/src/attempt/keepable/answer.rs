@@ -48,13 +48,13 @@ pub(in super::super) struct CompleteAnswer {
 
 impl AnswerReader {
     /// A reader for the answer to a request.
-    pub(in super::super) fn of(asked: &InboundRequest, is_stream: bool, frame_bytes: usize) -> Self {
+    pub(in super::super) fn of(inbound: &InboundRequest, is_stream: bool, frame_bytes: usize) -> Self {
         Self {
-            adapter: asked.side.dialect().cloned(),
-            tenant: Arc::clone(&asked.caller.tenant),
-            context: context(asked),
-            operation: asked.operation().clone(),
-            framing: is_stream.then_some(asked.framing),
+            adapter: inbound.side.dialect().cloned(),
+            tenant: Arc::clone(&inbound.caller.tenant),
+            context: context(inbound),
+            operation: inbound.operation().clone(),
+            framing: is_stream.then_some(inbound.framing),
             limits: frame::Limits { frame_bytes, ..frame::Limits::default() },
         }
     }

@@ -19,21 +19,21 @@ use weir_wire::{estimate, frame};
 
 /// The headers and the body of an answer for a request, whole or as a stream; none if its format loses anything of it.
 pub(crate) async fn rewritten(
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     meaning: &Meaning,
     answer: Portable,
 ) -> Option<(HeaderMap, Bytes)> {
-    let mut chat = answer.into_answer(asked.endpoint.format());
-    let lease = asked.side.dialect()?.lease(Arc::clone(&asked.caller.tenant)).await.ok()?;
-    let model = chat.model.get_or_insert_with(|| asked.model().to_owned()).clone();
+    let mut chat = answer.into_answer(inbound.endpoint.format());
+    let lease = inbound.side.dialect()?.lease(Arc::clone(&inbound.caller.tenant)).await.ok()?;
+    let model = chat.model.get_or_insert_with(|| inbound.model().to_owned()).clone();
     let context = Context {
         memo: meaning.memo.clone(),
         input_tokens: Some(estimate::input_tokens(&meaning.chat)),
         // A stream names its model in its first event.
-        model: if asked.peek.stream { String::new() } else { model },
-        ..context(asked)
+        model: if inbound.peek.stream { String::new() } else { model },
+        ..context(inbound)
     };
-    if asked.peek.stream { streamed(asked, lease, &context, chat) } else { whole(lease, &context, chat) }
+    if inbound.peek.stream { streamed(inbound, lease, &context, chat) } else { whole(lease, &context, chat) }
 }
 
 fn whole(mut lease: Lease, context: &Context, chat: ChatResponse) -> Option<(HeaderMap, Bytes)> {
@@ -48,8 +48,13 @@ fn whole(mut lease: Lease, context: &Context, chat: ChatResponse) -> Option<(Hea
     Some((headers, body))
 }
 
-fn streamed(asked: &InboundRequest, lease: Lease, context: &Context, chat: ChatResponse) -> Option<(HeaderMap, Bytes)> {
-    let mut validator = EventValidator::new(&asked.exchange.id);
+fn streamed(
+    inbound: &InboundRequest,
+    lease: Lease,
+    context: &Context,
+    chat: ChatResponse,
+) -> Option<(HeaderMap, Bytes)> {
+    let mut validator = EventValidator::new(&inbound.exchange.id);
     let mut events = validator.push(unfold(chat));
     events.extend(validator.end());
     let mut encoder = lease.encoder(context).ok()?;
@@ -59,13 +64,13 @@ fn streamed(asked: &InboundRequest, lease: Lease, context: &Context, chat: ChatR
     if has_lost(&most.losses) || has_lost(&rest.losses) {
         return None;
     }
-    let mut enframer = frame::Encoder::new(asked.framing);
+    let mut enframer = frame::Encoder::new(inbound.framing);
     let mut out = Vec::new();
     most.frames.iter().chain(&rest.frames).for_each(|frame| enframer.push(frame, &mut out));
     enframer.finish(&mut out);
     let body = Bytes::from(out);
     let mut response = Response::new(ReplyBody::from(body.clone()));
-    stream_headers(&mut response, asked.framing);
+    stream_headers(&mut response, inbound.framing);
     Some((std::mem::take(response.headers_mut()), body))
 }
 

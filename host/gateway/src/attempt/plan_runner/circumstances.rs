@@ -39,19 +39,19 @@ impl PlanRunner<'_> {
     /// Whether a retry is safe although a provider may have seen the request. Uploading a file or starting a batch
     /// twice is not.
     pub(super) fn is_repeatable(&self) -> bool {
-        !self.asked.operation().is_relayed_only() || self.asked.method.is_idempotent()
+        !self.inbound.operation().is_relayed_only() || self.inbound.method.is_idempotent()
     }
 
     /// Whether the request creates something that must not be created twice. A request without a model concerns files
     /// and batches, not answers.
     pub(super) fn creates(&self) -> bool {
-        !self.is_repeatable() && self.asked.peek.model.is_none()
+        !self.is_repeatable() && self.inbound.peek.model.is_none()
     }
 
     /// Whether another target's opaque values may be left out for this one.
     pub(super) fn may_strip(&self, target: &Target) -> bool {
-        let is_strict = self.asked.peek.strict || target.strict;
-        *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
+        let is_strict = self.inbound.peek.strict || target.strict;
+        *self.inbound.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
     }
 
     /// The target or key that a failure counts against. A timeout because of the request's own deadline counts

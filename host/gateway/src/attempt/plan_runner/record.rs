@@ -14,9 +14,9 @@ impl PlanRunner<'_> {
     /// Counts and logs that a target's breaker opened.
     pub(super) fn note_rest(&self, target: &Target, account: &Account) {
         account.metrics().tries.tripped(&target.label, target.model_label());
-        let model = cleaned_name(target.model(self.asked.model()));
+        let model = cleaned_name(target.model(self.inbound.model()));
         tracing::warn!(
-            request_id = &*self.asked.exchange.id,
+            request_id = &*self.inbound.exchange.id,
             provider = %target.label,
             model = &*model,
             "target fails too often and rests"
@@ -29,7 +29,7 @@ impl PlanRunner<'_> {
         if fault.side != Side::Client || !policy::another_may_help(fault, false) {
             return account.tried(&candidate.health, reason(failure), Some(ended));
         }
-        let is_strict = self.asked.peek.strict || candidate.target.strict;
+        let is_strict = self.inbound.peek.strict || candidate.target.strict;
         let is_lost = fault.error.code.as_deref() == Some("unsupported_parameter");
         let reason = if is_strict && is_lost { "strict" } else { "unsupported" };
         account.skipped(&candidate.health, &candidate.target.label, reason);
@@ -43,7 +43,7 @@ impl PlanRunner<'_> {
             account.metrics().tries.repeated(&target.label, reason);
         }
         tracing::warn!(
-            request_id = &*self.asked.exchange.id,
+            request_id = &*self.inbound.exchange.id,
             attempt = account.tries(),
             provider = %target.label,
             model = target.model_label(),

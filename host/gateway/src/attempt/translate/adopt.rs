@@ -22,7 +22,7 @@ impl Run<'_> {
             self.lift(lifted);
             return Ok(parsed);
         }
-        match &self.asked.side {
+        match &self.inbound.side {
             ClientSide::Dialect(adapter) => called(account, adapter, "parse-request", || self.parse()),
             ClientSide::Program { request, .. } => self.adopt(request),
         }

@@ -62,7 +62,7 @@ impl Run<'_> {
             }
             let first = chat.candidates.first().and_then(|candidate| candidate.finish.as_ref());
             account.ended_because(first.map(|finish| finish.reason));
-            let losses = event_validator::settle(chat, &self.asked.exchange.id);
+            let losses = event_validator::settle(chat, &self.inbound.exchange.id);
             self.context.reasoning_cache.keep(&self.source(), chat);
             self.note(losses);
         }
@@ -72,7 +72,7 @@ impl Run<'_> {
             (None, _) => {}
         }
         // Dialects use the context's model as the answer's model.
-        if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
+        if let Some(name) = answer.name_model(self.target.model(self.inbound.model())) {
             account.served_by(name);
             name.clone_into(&mut self.dialect_ctx.model);
         }
@@ -84,12 +84,12 @@ impl Run<'_> {
 
     /// Writes a whole answer in the client's format.
     pub(super) fn respond(mut self, answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        if self.asked.peek.stream
+        if self.inbound.peek.stream
             && let Answer::Chat(chat) = answer
         {
             return self.unfold(chat, account);
         }
-        let (Some(dialect), Some(adapter)) = (&mut self.dialect, self.asked.side.dialect()) else {
+        let (Some(dialect), Some(adapter)) = (&mut self.dialect, self.inbound.side.dialect()) else {
             return Ok(self.hand_over(UnifiedReply::Answer(Box::new(answer)), account));
         };
         let render = || unified::render_answer(dialect, &self.dialect_ctx, &answer);
@@ -98,7 +98,8 @@ impl Run<'_> {
         account.lost(&self.losses);
         let status = status_of(rendered.response.status, &adapter.name)?;
         account.answering(status.as_u16(), false, answer.is_metered());
-        if let (Some(keeper), Body::Text(written)) = (item_keeper(self.context, self.asked), &rendered.response.body) {
+        if let (Some(keeper), Body::Text(written)) = (item_keeper(self.context, self.inbound), &rendered.response.body)
+        {
             keeper.keep(written);
         }
         let (body, _) = bytes_of(rendered.response.body);
@@ -124,7 +125,7 @@ impl Run<'_> {
 
     /// Sends a whole answer as a stream.
     fn unfold(mut self, chat: ChatResponse, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        let mut validator = event_validator::EventValidator::new(&self.asked.exchange.id);
+        let mut validator = event_validator::EventValidator::new(&self.inbound.exchange.id);
         let mut events = validator.push(event_validator::unfold(chat));
         events.extend(validator.end());
         let Some(mut encoder) = self.encoder()? else {
@@ -135,11 +136,11 @@ impl Run<'_> {
         let end = attribute(encoder.finish(), Side::Adapter)?;
         bounds::note(&mut self.losses, encoded.losses);
         bounds::note(&mut self.losses, end.losses);
-        if let Some(keeper) = item_keeper(self.context, self.asked) {
+        if let Some(keeper) = item_keeper(self.context, self.inbound) {
             end.frames.iter().for_each(|frame| keeper.keep(&frame.data));
         }
         let frames = encoded.frames.into_iter().chain(end.frames);
-        let mut enframer = frame::Encoder::new(self.asked.framing);
+        let mut enframer = frame::Encoder::new(self.inbound.framing);
         let mut out = Vec::new();
         for frame in frames {
             enframer.push(&frame, &mut out);
@@ -151,7 +152,7 @@ impl Run<'_> {
         self.held.shrink(self.held.bytes().saturating_sub(out.len()));
         account.hold(AdmissionPermit::to_hold(self.held));
         let mut response = reply::response(ReplyBody::from(Bytes::from(out)));
-        stream_headers(&mut response, self.asked.framing);
+        stream_headers(&mut response, self.inbound.framing);
         let losses = std::mem::take(&mut self.losses);
         put_losses(&mut response, &losses);
         encoder.release();
@@ -186,13 +187,13 @@ impl Run<'_> {
 
     fn source(&self) -> Source {
         let family = Arc::from(self.target.adapter.manifest.family.as_str());
-        Source { tenant: Arc::clone(&self.asked.caller.tenant), family, issuer: self.target.issuer() }
+        Source { tenant: Arc::clone(&self.inbound.caller.tenant), family, issuer: self.target.issuer() }
     }
 
     /// Prices the stream's usage if the client asked for it.
     fn usage_cost(&self, account: &Account) -> Option<UsageCost> {
-        let (tariff, before) = self.asked.peek.asks_usage().then(|| account.rates())??;
-        Some(UsageCost { format: self.asked.endpoint.format().to_owned(), tariff, before })
+        let (tariff, before) = self.inbound.peek.asks_usage().then(|| account.rates())??;
+        Some(UsageCost { format: self.inbound.endpoint.format().to_owned(), tariff, before })
     }
 
     /// Limits for the provider's frames.
@@ -217,23 +218,23 @@ impl Run<'_> {
         let mut upstream = Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
         let losses = std::mem::take(&mut self.losses);
         account.lost(&losses);
-        let (asked, context) = (self.asked, self.context);
+        let (inbound, context) = (self.inbound, self.context);
         let mut pipeline = self.pipeline(framing, None, account)?;
-        let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
+        let keep_alive = inbound.side.dialect().and_then(|_| keep_alive_frame(inbound));
         let keep_alive = context.config.server.keep_alive_interval.zip(keep_alive);
         let first = match keep_alive {
             None => pin!(prime(&mut upstream, &mut pipeline, account)).await?,
             Some(_) => First::default(),
         };
         account.answering(200, true, true);
-        let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        let mut body = Translated::new(upstream, pipeline, first, inbound.can_cut);
         body.lost(&losses);
         body.cancel_on_drop(cancel_on_drop);
         if let Some((every, frame)) = keep_alive {
             body.keep_alive(every, frame);
         }
         let mut response = reply::response(ReplyBody::Translated(Box::new(body)));
-        stream_headers(&mut response, asked.framing);
+        stream_headers(&mut response, inbound.framing);
         put_losses(&mut response, &losses);
         Ok(response)
     }
@@ -246,7 +247,7 @@ impl Run<'_> {
         original: Option<Original>,
         account: &Account,
     ) -> Result<Pipeline, Fault> {
-        let (limits, collector, asked) = (self.frame_limits(), self.collector(), self.asked);
+        let (limits, collector, inbound) = (self.frame_limits(), self.collector(), self.inbound);
         // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
         let (encoder, guards) = (self.encoder()?, self.guards.take());
@@ -254,20 +255,20 @@ impl Run<'_> {
         let room = FrameRoom::new(self.held.beside());
         Ok(Pipeline::new(Parts {
             from: framing,
-            to: asked.framing,
+            to: inbound.framing,
             limits,
             room,
             decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
             last_frame,
             encoder,
-            errors: asked.endpoint.errors.clone(),
-            request_id: asked.exchange.id.to_string(),
-            model: self.target.model(asked.model()).to_owned(),
+            errors: inbound.endpoint.errors.clone(),
+            request_id: inbound.exchange.id.to_string(),
+            model: self.target.model(inbound.model()).to_owned(),
             target: Arc::clone(self.target),
             collector,
-            item_keeper: item_keeper(self.context, asked),
+            item_keeper: item_keeper(self.context, inbound),
             // Guards know pieces of arguments as texts.
-            takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
+            takes_arguments: guards.is_none() && inbound.side.takes_arguments_of(&self.target.adapter.manifest.family),
             partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),
             guards,
             original,
@@ -279,9 +280,9 @@ impl Run<'_> {
 }
 
 /// Keeps the items of an answer to this request, if its client may name them later.
-fn item_keeper(context: RequestContext<'_>, asked: &InboundRequest) -> Option<ItemKeeper> {
+fn item_keeper(context: RequestContext<'_>, inbound: &InboundRequest) -> Option<ItemKeeper> {
     let items = context.reasoning_cache.items();
-    ItemKeeper::new(items, &asked.caller.tenant, &asked.endpoint, &asked.exchange.id)
+    ItemKeeper::new(items, &inbound.caller.tenant, &inbound.endpoint, &inbound.exchange.id)
 }
 
 /// The answer's status, if it is one that may have a body.

@@ -36,15 +36,15 @@ pub(super) fn is_continuable(request: &Request) -> bool {
 /// Asks a target to continue an answer of which this text has been sent.
 pub(in super::super) async fn resume(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     sent: &str,
     account: &mut Account,
 ) -> Result<Continued, Fault> {
-    check_interfaces(asked, target)?;
-    let versions = Versions::choose(asked, target);
-    versions.note(asked, target, account);
-    let continued = resume_by(context, asked, target, &versions, sent, account).await;
+    check_interfaces(inbound, target)?;
+    let versions = Versions::choose(inbound, target);
+    versions.note(inbound, target, account);
+    let continued = resume_by(context, inbound, target, &versions, sent, account).await;
     if let Err(fault) = &continued {
         versions.note_failure(fault);
     }
@@ -53,15 +53,15 @@ pub(in super::super) async fn resume(
 
 async fn resume_by(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     versions: &Versions,
     sent: &str,
     account: &mut Account,
 ) -> Result<Continued, Fault> {
-    let leased = versions.lease(&asked.caller.tenant).await;
+    let leased = versions.lease(&inbound.caller.tenant).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
-    let mut run = Run::new(context, asked, target, dialect, provider);
+    let mut run = Run::new(context, inbound, target, dialect, provider);
     run.make_room().await?;
     let mut parsed = run.parse_request(account)?;
     run.names = std::mem::take(&mut parsed.names);

@@ -71,7 +71,7 @@ impl Run<'_> {
     async fn read(&mut self, response: UpstreamResponse, account: &mut Account) -> Result<Outcome, Fault> {
         let http = pin!(self.collected(response, self.context.config.server.translate_body_limit)).await?;
         stage::begin().await;
-        let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
+        let parse = || unified::parse_answer(&mut self.provider, self.inbound.operation(), &self.provider_ctx, &http);
         let outcome = called(account, &self.target.adapter, "parse-response", parse);
         if let Err(fault) = &outcome
             && unreadable::is_unreadable(fault, &http)
@@ -83,9 +83,9 @@ impl Run<'_> {
 
     /// The most tokens of output that the answer may have, as budgets reserve them.
     fn most_output(&self) -> u64 {
-        let (asked, target) = (self.asked, self.target);
-        let of_model = || target.capabilities_of(asked.model()).output.unwrap_or(DEFAULT_OUTPUT);
-        asked.peek.output_limit.unwrap_or_else(of_model).saturating_mul(asked.peek.candidates)
+        let (inbound, target) = (self.inbound, self.target);
+        let of_model = || target.capabilities_of(inbound.model()).output.unwrap_or(DEFAULT_OUTPUT);
+        inbound.peek.output_limit.unwrap_or_else(of_model).saturating_mul(inbound.peek.candidates)
     }
 
     async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {

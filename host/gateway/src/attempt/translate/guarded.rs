@@ -12,12 +12,12 @@ use weir_types::fault::Fault;
 /// Leases the guards that judge the answer, before anything is sent.
 pub(super) async fn answer_guards(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
 ) -> Result<Option<Box<AnswerGuards>>, Fault> {
     match context.judged {
         Some(judged) => {
-            let notes = asked.judged().unwrap_or(judged).notes().clone();
-            Ok(Box::pin(judged.answer_guards(&asked.caller.tenant, &asked.exchange.id, notes)).await?.map(Box::new))
+            let notes = inbound.judged().unwrap_or(judged).notes().clone();
+            Ok(Box::pin(judged.answer_guards(&inbound.caller.tenant, &inbound.exchange.id, notes)).await?.map(Box::new))
         }
         None => Ok(None),
     }
@@ -28,10 +28,10 @@ impl Run<'_> {
     /// has come, if it has something of that.
     pub(super) async fn prepare_guards(&mut self, streams: bool) -> Result<(), Fault> {
         if !streams && let Some(judged) = self.context.judged {
-            self.screens = judged.answer_screens(&self.asked.caller.tenant).await;
+            self.screens = judged.answer_screens(&self.inbound.caller.tenant).await;
         }
         if self.screens.is_none() {
-            self.guards = pin!(answer_guards(self.context, self.asked)).await?;
+            self.guards = pin!(answer_guards(self.context, self.inbound)).await?;
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Run<'_> {
     /// they look for.
     pub(super) async fn lease_screened(&mut self) -> Result<(), Fault> {
         if self.screens.take().is_some() {
-            self.guards = Box::pin(answer_guards(self.context, self.asked)).await?;
+            self.guards = Box::pin(answer_guards(self.context, self.inbound)).await?;
         }
         Ok(())
     }
@@ -56,7 +56,7 @@ impl Run<'_> {
             return self.lease_screened().await;
         }
         if let Some(judged) = self.context.judged {
-            judged.pass_answer(self.asked.judged().unwrap_or(judged).notes());
+            judged.pass_answer(self.inbound.judged().unwrap_or(judged).notes());
         }
         Ok(())
     }
@@ -70,7 +70,7 @@ impl Run<'_> {
         let is_changed = guards.conclude();
         let events = events?;
         if is_refused {
-            self.asked.judged().into_iter().for_each(Judged::refused);
+            self.inbound.judged().into_iter().for_each(Judged::refused);
             let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
             text_events::refuse(chat, &finish);
         } else if is_changed {

@@ -27,14 +27,15 @@ use weir_wire::screen::{Screen, is_document};
 /// judge it.
 pub(super) async fn relay(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     acceptance: &Acceptance,
     screens: &[Arc<Screen>],
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let (response, asks_usage) = pin!(relay::send_unchanged(context, asked, target, acceptance, true, account)).await?;
-    let lane = Relay { context, asked, acceptance, asks_usage };
+    let (response, asks_usage) =
+        pin!(relay::send_unchanged(context, inbound, target, acceptance, true, account)).await?;
+    let lane = Relay { context, inbound, acceptance, asks_usage };
     if response.status.as_u16() >= 400 {
         return Err(Box::pin(relay::refused(lane, target, response, account)).await);
     }
@@ -49,10 +50,10 @@ async fn screened(
     screens: &[Arc<Screen>],
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let Relay { context, asked, .. } = lane;
+    let Relay { context, inbound, .. } = lane;
     let UpstreamResponse { status, mut headers, body } = response;
     let (limit, origin) = (context.config.server.translate_body_limit, Arc::clone(body.origin()));
-    let mut held = asked.held.beside();
+    let mut held = inbound.held.beside();
     let coded = UpstreamResponse { status, headers: headers.clone(), body };
     let bytes = pin!(read_whole(coded, limit, decode_bound(limit), &mut held)).await?;
     if bytes.trim_ascii().is_empty() && lane.has_content(status) {
@@ -69,7 +70,7 @@ async fn screened(
         return judge(lane, target, response, account).await;
     }
     if let Some(judged) = context.judged {
-        judged.pass_answer(asked.judged().unwrap_or(judged).notes());
+        judged.pass_answer(inbound.judged().unwrap_or(judged).notes());
     }
     account.hold(AdmissionPermit::to_hold(held));
     Ok(relay::answer(lane, response, account))
@@ -82,9 +83,9 @@ async fn judge(
     response: UpstreamResponse,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let versions = Versions::choose(lane.asked, target);
-    versions.note(lane.asked, target, account);
-    let Some(run) = pin!(Run::to_judge(lane.context, lane.asked, target, &versions, account)).await? else {
+    let versions = Versions::choose(lane.inbound, target);
+    versions.note(lane.inbound, target, account);
+    let Some(run) = pin!(Run::to_judge(lane.context, lane.inbound, target, &versions, account)).await? else {
         return Ok(relay::answer(lane, response, account));
     };
     let answer = pin!(run.answer_unchanged(lane, response, account)).await;

@@ -11,7 +11,7 @@ const NOTE: &str = "the target refused the request with it: only its issuer can 
 impl Run<'_> {
     /// Removes all opaque values that the target is not known to have issued.
     pub(super) fn bare(&mut self, chat: &mut ChatRequest) -> Result<(), Fault> {
-        let (provenance, tenant) = (self.context.reasoning_cache.provenance(), &self.asked.caller.tenant);
+        let (provenance, tenant) = (self.context.reasoning_cache.provenance(), &self.inbound.caller.tenant);
         let own = self.target.issuer();
         let is_own = |value: &Signature| provenance.is_from(&own, tenant, &value.value);
         let mut losses = strip(chat, &is_own);

@@ -33,39 +33,40 @@ use weir_types::stage;
 use weir_upstream::{Decoded, UpstreamResponse};
 
 /// Whether the answer of a target that relays can be read: its adapter has the client's format as its own.
-pub(in super::super) fn can_read(asked: &InboundRequest, target: &Target) -> bool {
-    let format = asked.endpoint.format();
-    asked.side.has(Interface::DialectChat)
+pub(in super::super) fn can_read(inbound: &InboundRequest, target: &Target) -> bool {
+    let format = inbound.endpoint.format();
+    inbound.side.has(Interface::DialectChat)
         && target.adapter.has(Interface::ProviderChat)
-        && target.format_for(format, asked.operation()) == format
+        && target.format_for(format, inbound.operation()) == format
         && target.adapter.manifest.formats.iter().any(|one| one.id == format)
 }
 
 /// Sends the client's bytes, and has guards judge the answer.
 pub(in super::super) async fn relay_judged(
     context: RequestContext<'_>,
-    asked: &InboundRequest,
+    inbound: &InboundRequest,
     target: &Arc<Target>,
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    if !asked.peek.stream
+    if !inbound.peek.stream
         && let Some(judged) = context.judged
-        && let Some(screens) = judged.answer_screens(&asked.caller.tenant).await
+        && let Some(screens) = judged.answer_screens(&inbound.caller.tenant).await
     {
-        return Box::pin(screened::relay(context, asked, target, acceptance, &screens, account)).await;
+        return Box::pin(screened::relay(context, inbound, target, acceptance, &screens, account)).await;
     }
-    let versions = Versions::choose(asked, target);
-    versions.note(asked, target, account);
-    let Some(run) = pin!(Run::to_judge(context, asked, target, &versions, account)).await? else {
-        return pin!(relay::relay(context, asked, target, acceptance, account)).await;
+    let versions = Versions::choose(inbound, target);
+    versions.note(inbound, target, account);
+    let Some(run) = pin!(Run::to_judge(context, inbound, target, &versions, account)).await? else {
+        return pin!(relay::relay(context, inbound, target, acceptance, account)).await;
     };
-    let (response, asks_usage) = pin!(relay::send_unchanged(context, asked, target, acceptance, true, account)).await?;
-    let lane = Relay { context, asked, acceptance, asks_usage };
+    let (response, asks_usage) =
+        pin!(relay::send_unchanged(context, inbound, target, acceptance, true, account)).await?;
+    let lane = Relay { context, inbound, acceptance, asks_usage };
     if response.status.as_u16() >= 400 {
         return Err(Box::pin(relay::refused(lane, target, response, account)).await);
     }
-    let framing = relay::stream_framing(asked.peek.stream, asked.framing, response.status, &response.headers);
+    let framing = relay::stream_framing(inbound.peek.stream, inbound.framing, response.status, &response.headers);
     let answer = match framing {
         Some(framing) => pin!(run.stream_unchanged(lane, framing, response, account)).await,
         None => pin!(run.answer_unchanged(lane, response, account)).await,
@@ -82,14 +83,14 @@ impl<'a> Run<'a> {
     /// gone, and their failures let answers pass.
     pub(super) async fn to_judge(
         context: RequestContext<'a>,
-        asked: &'a InboundRequest,
+        inbound: &'a InboundRequest,
         target: &'a Arc<Target>,
         versions: &Versions,
         account: &mut Account,
     ) -> Result<Option<Self>, Fault> {
-        let leased = pin!(versions.lease(&asked.caller.tenant)).await;
+        let leased = pin!(versions.lease(&inbound.caller.tenant)).await;
         let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
-        let mut run = Self::new(context, asked, target, dialect, provider);
+        let mut run = Self::new(context, inbound, target, dialect, provider);
         run.understand(account).await?;
         if run.guards.is_none() {
             account.set_trial(None);
@@ -117,7 +118,7 @@ impl<'a> Run<'a> {
             self.names = parsed.names;
             self.estimate(&parsed.request);
         }
-        self.guards = pin!(guarded::answer_guards(self.context, self.asked)).await?;
+        self.guards = pin!(guarded::answer_guards(self.context, self.inbound)).await?;
         Ok(())
     }
 
@@ -129,26 +130,26 @@ impl<'a> Run<'a> {
         response: UpstreamResponse,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let (bound, asked) = (self.decode_bound(), self.asked);
+        let (bound, inbound) = (self.decode_bound(), self.inbound);
         let UpstreamResponse { status, mut headers, body } = response;
         let mut upstream = Decoded::new(&headers, body, bound).map_err(|error| fault_of(&error))?;
         let withhold = lane.withhold(framing, &headers);
         headers.remove(header::CONTENT_ENCODING);
         // The encoder could not go on with a stream of another framing.
         let is_watched = self.only_watched();
-        let original = (framing == asked.framing).then(|| Original::new(&asked.body, withhold, is_watched));
+        let original = (framing == inbound.framing).then(|| Original::new(&inbound.body, withhold, is_watched));
         let mut pipeline = self.pipeline(framing, original, account)?;
         let first = pin!(prime(&mut upstream, &mut pipeline, account)).await?;
         account.answering(200, true, true);
         let is_original = pipeline.is_original();
-        let body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        let body = Translated::new(upstream, pipeline, first, inbound.can_cut);
         let mut response = reply_with(ReplyBody::Translated(Box::new(body)));
         lane.put_head(&mut response, status, &headers);
         if is_original {
             relay::put_stream_headers(response.headers_mut());
         } else {
             account.set_lane("translate");
-            stream_headers(&mut response, asked.framing);
+            stream_headers(&mut response, inbound.framing);
         }
         Ok(response)
     }
@@ -167,7 +168,7 @@ impl<'a> Run<'a> {
         let mut answer = self.read_answer(status, &headers, &bytes, account)?;
         self.book(&mut answer, account);
         let Answer::Chat(chat) = &mut answer else { return Err(unread()) };
-        let mut known = ModelTexts::of(&self.asked.body);
+        let mut known = ModelTexts::of(&self.inbound.body);
         known.add_answer(chat);
         stage::begin().await;
         let is_watched = self.only_watched();
@@ -200,7 +201,7 @@ impl<'a> Run<'a> {
         account: &Account,
     ) -> Result<Answer, Fault> {
         let http = response_of(status, self.target.read_headers.texts(headers), bytes);
-        let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
+        let parse = || unified::parse_answer(&mut self.provider, self.inbound.operation(), &self.provider_ctx, &http);
         match called(account, &self.target.adapter, "parse-response", parse)? {
             Outcome::Complete(answer, _) => Ok(answer),
             Outcome::FollowUp(_) => Err(unread()),

@@ -12,18 +12,18 @@ use weir_types::fault::Fault;
 impl Run<'_> {
     /// Completes the request for the target and renders it with the provider's adapter.
     pub(super) async fn write(&mut self, request: &mut Request, account: &Account) -> Result<RenderedRequest, Fault> {
-        let (context, asked, target) = (self.context, self.asked, self.target);
+        let (context, inbound, target) = (self.context, self.inbound, self.target);
         match (&mut *request, self.values) {
             (Request::Chat(chat), Values::All) => {
-                context.reasoning_cache.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+                context.reasoning_cache.restore(&inbound.caller.tenant, &target.adapter.manifest.family, chat);
             }
             (Request::Chat(chat), Values::Own) => self.bare(chat)?,
             _ => {}
         }
-        request.set_model(target.model(asked.model()));
+        request.set_model(target.model(inbound.model()));
         if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
-            let capabilities = target.capabilities_of(asked.model());
-            self.note(adapt_to_model(chat, &capabilities, ClientFields::new(&asked.endpoint.face, &asked.body)));
+            let capabilities = target.capabilities_of(inbound.model());
+            self.note(adapt_to_model(chat, &capabilities, ClientFields::new(&inbound.endpoint.face, &inbound.body)));
             let copied = self.standardise_media(chat);
             self.held.grow(copied).await?;
         }

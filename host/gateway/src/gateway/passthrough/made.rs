@@ -26,12 +26,12 @@ pub(super) struct SentPass<'a> {
 }
 
 impl<'a> SentPass<'a> {
-    pub(super) fn of(asked: &PassedRequest<'a>) -> Self {
+    pub(super) fn of(request: &PassedRequest<'a>) -> Self {
         Self {
-            endpoint: asked.known.as_ref().map(|(known, _)| &**known.endpoint),
-            path: path::decoded(&asked.path).unwrap_or_default(),
-            query: asked.query.clone(),
-            is_read: asked.method.is_safe(),
+            endpoint: request.known.as_ref().map(|(known, _)| &**known.endpoint),
+            path: path::decoded(&request.path).unwrap_or_default(),
+            query: request.query.clone(),
+            is_read: request.method.is_safe(),
         }
     }
 }

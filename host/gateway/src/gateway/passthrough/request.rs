@@ -124,8 +124,8 @@ pub(super) fn uses(
 }
 
 /// The size of a request whose answer may not report its usage.
-pub(super) fn unmetered(asked: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<UnmeteredRequest> {
-    let (known, _) = asked.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
+pub(super) fn unmetered(request: &PassedRequest<'_>, demand: &Demand<'_>) -> Option<UnmeteredRequest> {
+    let (known, _) = request.known.as_ref().filter(|_| demand.uses == Uses::Nothing && demand.model.is_some())?;
     UnmeteredRequest::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
 }
 

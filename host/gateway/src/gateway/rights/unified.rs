@@ -20,24 +20,24 @@ const FOLDED: &str = "folded";
 
 impl Gateway {
     /// Checks that the caller may use the operation and the objects that a request in the unified model names.
-    pub(in crate::gateway) fn permit_unified(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
-        may_do(asked)?;
-        if !asked.caller.may_use_all() {
-            let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
-            further_models::permit_unified(&asked.caller, &request)?;
+    pub(in crate::gateway) fn permit_unified(&self, serving: &Serving, inbound: &InboundRequest) -> Result<(), Fault> {
+        may_do(inbound)?;
+        if !inbound.caller.may_use_all() {
+            let request = serde_json::from_slice(&inbound.side.json()).unwrap_or_default();
+            further_models::permit_unified(&inbound.caller, &request)?;
         }
         if !serving.separates(&self.stored_keys) {
             return Ok(());
         }
-        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
-        if !asked.caller.is_restricted() && !owners.has_any() {
+        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*inbound.caller.tenant);
+        if !inbound.caller.is_restricted() && !owners.has_any() {
             return Ok(());
         }
-        let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
+        let request = serde_json::from_slice(&inbound.side.json()).unwrap_or_default();
         let parts =
             own_parts::document(&request).map_err(|NotJson| Fault::invalid("a part of one format is no JSON"))?;
         let named = named_objects(serving, &request, parts.as_ref());
-        if asked.caller.is_restricted() {
+        if inbound.caller.is_restricted() {
             refuse_too_many(&named)?;
             let is_unproved = |id: &&String| !owners.is_own(id.as_bytes(), tenant) && named.is_kept(id);
             if let Some(id) = named.all().find(is_unproved) {
@@ -55,8 +55,8 @@ impl Gateway {
 }
 
 /// The objects that a program's request names.
-pub(in crate::gateway) fn objects_of_program(serving: &Serving, asked: &InboundRequest) -> ObjectIds {
-    let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
+pub(in crate::gateway) fn objects_of_program(serving: &Serving, inbound: &InboundRequest) -> ObjectIds {
+    let request = serde_json::from_slice(&inbound.side.json()).unwrap_or_default();
     match own_parts::document(&request) {
         Ok(parts) => named_objects(serving, &request, parts.as_ref()),
         Err(NotJson) => ObjectIds::unread(true),
