@@ -37,7 +37,7 @@ pub struct Translated {
     pipeline: Option<Pipeline>,
     out: Outflow,
     account: Option<Box<Account>>,
-    /// Learns from the bytes that are sent.
+    /// Records the values in the sent bytes that later requests may carry.
     recorder: Option<Box<ProvenanceRecorder>>,
     can_cut: bool,
     ending: Ending,
@@ -48,13 +48,13 @@ pub struct Translated {
     onward: Option<Box<ResumeContext>>,
     /// The running search for a target that continues.
     resuming: Option<Resuming>,
-    /// The pieces that wait to be judged with others, if guards hold text back.
+    /// The pieces that wait to be judged together, if guards hold text back.
     gathered: Option<Gathered>,
-    /// For a program: what is known at the end.
+    /// For a program: the losses, the usage and the cost at the end.
     closing: Closing,
-    /// Whether anything got lost after the answer's head.
+    /// Whether anything was lost after the answer's head was sent.
     has_late_losses: bool,
-    /// Whether the stream may be kept for equal requests: all of it is of the model asked for, and has an end of its
+    /// Whether the stream may be kept for equal requests: the model asked for made all of it, and it has an end of its
     /// own.
     may_be_kept: bool,
 }
@@ -101,25 +101,25 @@ impl Translated {
         }
     }
 
-    /// Keeps what the request lost, for a program.
+    /// Keeps the request's losses, for a program.
     pub(super) fn lost(&mut self, losses: &[Loss]) {
         if self.pipeline.as_ref().is_some_and(Pipeline::is_for_program) {
             self.closing.losses = losses.to_vec();
         }
     }
 
-    /// What is known for a program.
+    /// The losses, the usage and the cost for a program, as far as they are known.
     pub(super) fn closing(&self) -> &Closing {
         &self.closing
     }
 
-    /// Whether anything got lost after the answer's head, once the stream has ended.
+    /// Whether an ended stream lost anything after the answer's head was sent.
     pub(super) fn has_late_losses(&self) -> bool {
         self.has_late_losses
     }
 
-    /// Whether the stream, once it has ended, may be kept for equal requests: all of it is of the model asked for, and
-    /// the provider sent its end.
+    /// Whether an ended stream may be kept for equal requests: the model asked for made all of it, and the provider
+    /// sent its end.
     pub(super) fn may_be_kept(&self) -> bool {
         self.may_be_kept
     }
@@ -170,16 +170,7 @@ impl Translated {
         let _entered = self.account.as_ref().map(|account| account.enter());
         loop {
             if !self.out.is_empty() {
-                if let Some(account) = &mut self.account {
-                    account.note_chunk();
-                    account.add_bytes_out(self.out.bytes.len());
-                }
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.see(&self.out.bytes);
-                    see_events(recorder, &self.out.events);
-                }
-                self.keep_alive = None;
-                return Poll::Ready(Some(Ok(std::mem::take(&mut self.out))));
+                return Poll::Ready(Some(Ok(self.take_out())));
             }
             match self.ending {
                 Ending::None if final_poll::is_now() => {
@@ -225,6 +216,20 @@ impl Translated {
                 Poll::Ready(piece) => self.take(piece.transpose().map_err(|error| fault_of(&error))),
             }
         }
+    }
+
+    /// Takes the output for the client, and counts it.
+    fn take_out(&mut self) -> Outflow {
+        if let Some(account) = &mut self.account {
+            account.note_chunk();
+            account.add_bytes_out(self.out.bytes.len());
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.see(&self.out.bytes);
+            see_events(recorder, &self.out.events);
+        }
+        self.keep_alive = None;
+        std::mem::take(&mut self.out)
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Outflow, BodyError>>> {

@@ -1,5 +1,5 @@
-//! Answers requests for models whose answers are kept: by a kept answer, by that of an equal request under way, or by a
-//! provider, with the answer kept for the next.
+//! Answers requests for models whose answers are kept: with a kept answer, with the answer of an equal request in
+//! progress, or with a provider's answer, which is then kept.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use super::{Admitted, Gateway};
 use crate::accounting::CostCell;
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
-use crate::attempt::{InboundRequest, Keeping, ReplyBody, is_comparable, keepable, kept};
+use crate::attempt::{InboundRequest, Keeping, Meaning, ReplyBody, is_comparable, keepable, kept};
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::PendingQuestion;
-use weir_cache::{Control, FlightResult, FlightRole, Follower, Key, Leader, Sharing};
+use weir_cache::{Control, FlightResult, FlightRole, Follower, Key, Leader, Mark, Sharing};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 
-/// The lane of requests that no provider sees.
+/// The name of the lane of kept answers.
 pub(super) const LANE: &str = "cache";
 
-/// What the cache has for a request.
+/// The result of looking up a request in the cache.
 pub(super) enum CacheLookup {
     /// The model's answers are not kept.
     Nothing,
     /// The answer that an equal request got.
     Answer(KeptAnswer),
-    /// Neither an answer nor a reason to keep one.
+    /// No answer is used, and the next one is not kept.
     Bypass(Arc<str>),
-    /// No answer; the one that follows is to be kept.
+    /// No answer; the provider's is to be kept.
     Miss(Miss),
 }
 
@@ -49,9 +49,9 @@ pub(super) struct Miss {
     lifetime: Duration,
     /// The key of the answer for clients of other formats.
     origin: Option<Key>,
-    /// How other nodes get it.
+    /// How the answer is shared with other nodes.
     sharing: Option<Sharing>,
-    /// The question, to which later ones may come near.
+    /// The question, for later ones that mean nearly the same.
     question: Option<Box<PendingQuestion>>,
 }
 
@@ -61,9 +61,8 @@ impl CacheLookup {
         matches!(self, Self::Miss(_))
     }
 
-    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial,
-    /// which may be withdrawn: the answer is for this request alone, and equal requests that wait are sent by
-    /// themselves.
+    /// Keeps no answer because it would be for this request alone: another model stands in for the one asked for, or a
+    /// version of an adapter on trial answers, which may be withdrawn. Equal requests that wait are sent themselves.
     pub(super) fn for_this_request(self) -> Self {
         match self {
             Self::Miss(Miss { leader, model, .. }) => {
@@ -74,7 +73,7 @@ impl CacheLookup {
         }
     }
 
-    /// No provider is asked: equal requests that wait are sent by themselves.
+    /// Keeps no answer because no provider is asked. Equal requests that wait are sent themselves.
     pub(super) fn give_up(self) {
         if let Self::Miss(miss) = self {
             miss.leader.give_up();
@@ -83,7 +82,7 @@ impl CacheLookup {
 }
 
 impl Gateway {
-    /// Looks for a kept answer, and waits for an equal request that is under way.
+    /// Looks for a kept answer, and waits for an equal request in progress.
     pub(super) async fn find_kept(
         &self,
         serving: &Serving,
@@ -98,31 +97,23 @@ impl Gateway {
         }
         let Some(body) = self.answers.compared(inbound).await else { return Ok(CacheLookup::Bypass(model)) };
         let key = self.answers.key(serving, inbound, route, &body);
-        let hit = |key, entry| {
-            let (result, route) = (CacheResult::Hit, Arc::clone(route));
-            KeptAnswer { key, entry, result, route, similarity: None, held: None }
-        };
         if let Some(entry) = self.answers.get(&key, &control) {
-            return Ok(CacheLookup::Answer(hit(key, entry)));
+            return Ok(CacheLookup::Answer(KeptAnswer::of_equal(key, entry, route, CacheResult::Hit)));
         }
         let place = AnswerCache::place(inbound, key, &model);
         let (entry, mark) = self.answers.look(&place, &control).await;
         if let Some(entry) = entry {
-            return Ok(CacheLookup::Answer(hit(key, entry)));
+            return Ok(CacheLookup::Answer(KeptAnswer::of_equal(key, entry, route, CacheResult::Hit)));
         }
         let keepable = keepable(inbound, serving.stores_answers(inbound.endpoint.index), &body).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
         let origin = meaning.map(|meaning| self.answers.meaning_key(serving, inbound, route, &meaning.chat));
         let mut origin_mark = None;
         if let Some((origin, meaning)) = origin.zip(meaning) {
-            let moment = self.answers.kept().moment();
-            let found = self.find_in_another_format(inbound, origin, meaning, &model, &control).await;
-            if let Some(entry) = found.0 {
-                let kept = hit(key, entry).holding(inbound).await?;
-                self.answers.kept().put(key, &kept.entry, moment);
-                return Ok(CacheLookup::Answer(kept));
+            match self.find_equivalent(inbound, route, &model, [key, origin], meaning, &control).await? {
+                ControlFlow::Continue(mark) => origin_mark = mark,
+                ControlFlow::Break(kept) => return Ok(CacheLookup::Answer(kept)),
             }
-            origin_mark = found.1;
         }
         if control.only_if_cached {
             return Err(not_cached());
@@ -137,7 +128,7 @@ impl Gateway {
         let mut question = None;
         let semantic = serving.config.models.lookup(inbound.model()).and_then(|model| model.semantic_cache.as_ref());
         if let Some((settings, meaning)) = semantic.zip(meaning) {
-            // If there is an answer, the requests that wait for this one look for it too.
+            // If a similar question has an answer, the requests that wait for this one look for it too.
             let semantic = SemanticModel { route, settings };
             match self.find_similar(serving, inbound, semantic, meaning, &control, origin_mark.as_ref()).await {
                 Similar::Answer(kept) => return Ok(CacheLookup::Answer(kept.holding(inbound).await?)),
@@ -148,7 +139,28 @@ impl Gateway {
         Ok(CacheLookup::Miss(Miss { leader, model, lifetime, origin, sharing, question }))
     }
 
-    /// The place of the request that is sent, after an equal one that is under way; or what that one makes of this.
+    /// Looks for a kept answer to a request of another format that means the same, and keeps it under this request's
+    /// own key too. If there is none, returns the mark under which a new answer is shared. The keys are the request's
+    /// own and that of its meaning.
+    async fn find_equivalent(
+        &self,
+        inbound: &InboundRequest,
+        route: &Arc<Route>,
+        model: &Arc<str>,
+        [key, origin]: [Key; 2],
+        meaning: &Meaning,
+        control: &Control,
+    ) -> Result<ControlFlow<KeptAnswer, Option<Mark>>, Fault> {
+        let moment = self.answers.kept().moment();
+        let (found, mark) = self.find_in_another_format(inbound, origin, meaning, model, control).await;
+        let Some(entry) = found else { return Ok(ControlFlow::Continue(mark)) };
+        let kept = KeptAnswer::of_equal(key, entry, route, CacheResult::Hit).holding(inbound).await?;
+        self.answers.kept().put(key, &kept.entry, moment);
+        Ok(ControlFlow::Break(kept))
+    }
+
+    /// Makes a request the one that equal requests wait for, unless there already is such a one. Then it waits for that
+    /// one's answer, or is sent without being kept.
     async fn lead(
         &self,
         inbound: &InboundRequest,
@@ -159,7 +171,7 @@ impl Gateway {
     ) -> Result<ControlFlow<CacheLookup, Leader>, Fault> {
         let follower = match self.answers.kept().enter(key) {
             FlightRole::Lead(leader) => return Ok(ControlFlow::Continue(leader)),
-            // A request for a new answer does not get that of one which began before.
+            // A request for a new answer does not get that of a request which began earlier.
             FlightRole::Follow(_) if control.no_cache => {
                 return Ok(ControlFlow::Break(CacheLookup::Bypass(Arc::clone(model))));
             }
@@ -167,8 +179,7 @@ impl Gateway {
         };
         Ok(match self.landed(inbound, route, follower).await? {
             FlightResult::Answer(entry) => {
-                let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
-                let kept = KeptAnswer { key, entry, result, route, similarity: None, held: None };
+                let kept = KeptAnswer::of_equal(key, entry, route, CacheResult::Coalesced);
                 ControlFlow::Break(CacheLookup::Answer(kept))
             }
             FlightResult::Alone => ControlFlow::Break(CacheLookup::Bypass(Arc::clone(model))),
@@ -176,8 +187,8 @@ impl Gateway {
         })
     }
 
-    /// Waits for the equal request, no longer than the client of this one does, and no longer than an answer may take
-    /// to begin: how fast the other's client reads is its own affair.
+    /// Waits for the equal request, but no longer than this request's client waits, and no longer than an answer may
+    /// take to begin: a slow reader of the other answer must not delay this one.
     async fn landed(&self, inbound: &InboundRequest, route: &Route, follower: Follower) -> Result<FlightResult, Fault> {
         let _waits = self.answers.waits();
         let patience =
@@ -223,7 +234,7 @@ impl Gateway {
         response.map(|body| body.attach(account))
     }
 
-    /// Has the answer of a provider kept, if it turns out to be one to keep.
+    /// Keeps the answer of a provider, if it turns out to be keepable.
     pub(super) fn keep(
         &self,
         mut response: Response<ReplyBody>,
@@ -239,7 +250,7 @@ impl Gateway {
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
-            // The guards of a fallback's model judged it: the answer is for this request.
+            // The guards of a fallback's model judged the request, so the answer is for this request only.
             CacheLookup::Miss(Miss { model, .. }) if inbound.judged().is_some() => {
                 self.answers.count(&model, CacheResult::Bypass);
                 mark(&mut response, CacheResult::Bypass);
@@ -258,17 +269,17 @@ impl Gateway {
     }
 }
 
-/// What a request wishes of the cache.
+/// The request's wishes about the cache, from `cache-control`.
 pub(super) fn control(inbound: &InboundRequest) -> Control {
     Control::read(inbound.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()))
 }
 
-/// Refuses a request that asks for a kept answer only, where no answer is kept.
+/// Refuses a request that accepts only a kept answer, when none is kept.
 pub(super) fn refuse_unkept(inbound: &InboundRequest) -> Result<(), Fault> {
     if control(inbound).only_if_cached { Err(not_cached()) } else { Ok(()) }
 }
 
-/// The fault for a request that asks for a kept answer only.
+/// The fault for a request that accepts only a kept answer.
 pub(super) fn not_cached() -> Fault {
     let message = "there is no cached answer to this request, and `only-if-cached` keeps it from a provider";
     let fault = Fault::new(Side::Client, ErrorKind::NotFound, message);
@@ -284,7 +295,7 @@ pub(super) fn kept_route<'a>(serving: &'a Serving, inbound: &InboundRequest) -> 
     if !matches!(inbound.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank) {
         return None;
     }
-    // What a guard makes of a request, and of its answer, is for that request.
+    // A guard judges one request and its answer, so the result is for that request only.
     if inbound.judged().is_some() || inbound.caller.client.as_ref().is_some_and(|client| !client.cache) {
         return None;
     }

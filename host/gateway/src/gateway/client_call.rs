@@ -41,7 +41,7 @@ use weir_types::headers;
 
 use super::rights::resolve_alias;
 
-/// What headers of Weir's own begin with.
+/// The prefix of Weir's own headers.
 const OWN: &str = "x-weir-";
 
 /// A protocol that carries the unified model, for one request of a client.
@@ -56,7 +56,7 @@ pub trait Protocol: Sync {
     ///
     /// # Errors
     ///
-    /// A header says something else than the protocol has it say.
+    /// A header has a value that the protocol does not allow.
     fn check(&self, headers: &HeaderMap) -> Result<(), Fault>;
 
     /// Reads the request from the pieces of a body.
@@ -172,8 +172,8 @@ impl Gateway {
         self.forward_by(protocol, serving, &inbound, Admitted { span, permit, record }).await
     }
 
-    /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply.
-    /// What the client gets is not captured: what the provider answered is.
+    /// Begins to capture a request as JSON of the unified model, to which the rules for redaction apply. Of the answer,
+    /// the provider's is captured, not the client's.
     fn capture_unified(
         &self,
         serving: &Serving,
@@ -215,7 +215,6 @@ impl Gateway {
         inbound: &Arc<InboundRequest>,
         Admitted { span, permit, record }: Admitted<'_>,
     ) -> Result<Response<ReplyBody>, Fault> {
-        let id = &inbound.exchange.id;
         let admitted = self.admission.admit(&serving.config, &inbound.caller, &inbound.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, inbound).await {
@@ -240,6 +239,20 @@ impl Gateway {
                 return Ok(response);
             }
         };
+        Ok(self.finish_by(protocol, serving, inbound, span, routed, found))
+    }
+
+    /// Answers a request whose targets have been tried. `found` is the result of its look-up in the cache, and decides
+    /// whether the answer is kept.
+    fn finish_by(
+        &self,
+        protocol: &impl Protocol,
+        serving: &Serving,
+        inbound: &Arc<InboundRequest>,
+        span: &Span,
+        routed: RoutedExchange,
+        found: FoundCall,
+    ) -> Response<ReplyBody> {
         let RoutedExchange {
             tried: AttemptResponse { answer, target, stands_in },
             plan,
@@ -252,12 +265,12 @@ impl Gateway {
             Ok(response) => response,
             Err(fault) => {
                 mark_failed(span, &fault);
-                return Ok(fail_by(protocol, serving, inbound, target.as_deref(), &fault, account));
+                return fail_by(protocol, serving, inbound, target.as_deref(), &fault, account);
             }
         };
         let routing = Routing { target: target.as_deref(), plan, deadline, notices: &notices };
         self.finish(&mut response, serving, inbound, &mut account, routing);
-        let trace = trace_of(&CallTrace::of(id), inbound, target.as_deref(), &account);
+        let trace = trace_of(&CallTrace::of(&inbound.exchange.id), inbound, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let has_trial = account.has_trial();
@@ -267,13 +280,13 @@ impl Gateway {
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));
-        Ok(answered)
+        answered
     }
 }
 
 impl Gateway {
-    /// Answers a request that is refused before any attempt. Its record is then complete: whatever is written to it
-    /// after that would be another request's, so the caller drops it.
+    /// Answers a request that is refused before any attempt. This completes its record, so the caller must drop the
+    /// record.
     fn refuse_by(
         &self,
         protocol: &impl Protocol,
@@ -320,13 +333,12 @@ fn fail_by(
     response
 }
 
-/// The status that means the same in HTTP.
+/// The HTTP status that corresponds to a fault.
 fn status_of(fault: &Fault) -> u16 {
     fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
 }
 
-/// Marks a request's span as failed if its answer would have a status from 500 on in HTTP: the protocol's own answer
-/// has 200.
+/// Marks a request's span as failed if its HTTP status would be 500 or above: the protocol's own answer has status 200.
 fn mark_failed(span: &Span, fault: &Fault) {
     if status_of(fault) >= 500 {
         span.fail("failed");

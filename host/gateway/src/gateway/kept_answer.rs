@@ -1,4 +1,4 @@
-//! A kept answer that serves a request, and how it is found by what the request means.
+//! A kept answer that serves a request, and the search for one by the request's meaning.
 
 use std::sync::Arc;
 
@@ -16,14 +16,19 @@ pub(super) struct KeptAnswer {
     pub(super) entry: Arc<Entry>,
     pub(super) result: CacheResult,
     pub(super) route: Arc<Route>,
-    /// How near the question is to that of the answer, if it is another one.
+    /// How similar the request's question is to that of the answer; `None` if it is the same.
     pub(super) similarity: Option<f64>,
-    /// Its bytes until the client has read them, if no other request has the same.
+    /// The bytes of the answer until the client has read them, if no other request uses the same copy.
     pub(super) held: Option<Held>,
 }
 
 impl KeptAnswer {
-    /// Holds its bytes: they were made for this request, so that the cache's bound does not count them.
+    /// The answer to an equal request.
+    pub(super) fn of_equal(key: Key, entry: Arc<Entry>, route: &Arc<Route>, result: CacheResult) -> Self {
+        Self { key, entry, result, route: Arc::clone(route), similarity: None, held: None }
+    }
+
+    /// Holds the answer's bytes: they were made for this request, so the cache's bound does not count them.
     pub(super) async fn holding(mut self, inbound: &InboundRequest) -> Result<Self, Fault> {
         let mut held = inbound.held.beside();
         held.grow(self.entry.body.len()).await?;
@@ -33,7 +38,8 @@ impl KeptAnswer {
 }
 
 impl Gateway {
-    /// A kept answer to a request that means the same, written in the format of this one; and the mark for a new one.
+    /// A kept answer to a request that means the same, written in the format of this one, and the mark under which a
+    /// new answer is shared.
     pub(super) async fn find_in_another_format(
         &self,
         inbound: &InboundRequest,
