@@ -1,8 +1,9 @@
 //! Finish reasons: `finishReason` to the unified reasons and back.
 
+use weir_sdk::json::{RawValue, parse};
 use weir_sdk::types::{Finish, FinishReason};
 
-use crate::wire::Word;
+use crate::wire::{Feedback, Word};
 
 /// The reasons in the order of their numbers, for clients that request enums as numbers.
 const REASONS: [&str; 18] = [
@@ -48,14 +49,21 @@ pub(crate) fn read(word: &Word<'_>, calls: bool) -> Finish {
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION" => FinishReason::ContentFilter,
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" => FinishReason::MalformedToolCall,
+        // `STOP` is this format's only word for a natural end: these answers must not look complete (C-19).
+        "OTHER" | "IMAGE_OTHER" | "TOO_MANY_TOOL_CALLS" => FinishReason::Failed,
         _ => FinishReason::Other,
     };
     Finish::new(reason, raw)
 }
 
-/// The finish of an answer to a refused prompt.
-pub(crate) fn blocked(word: &Word<'_>) -> Finish {
-    Finish::new(FinishReason::ContentFilter, word.name(&BLOCKS))
+/// The finish of an answer to a refused prompt, if the prompt was refused. The service may explain a refusal without
+/// naming its reason.
+pub(crate) fn blocked(feedback: &RawValue) -> Option<Finish> {
+    let feedback = parse::<Feedback<'_>>(feedback.get()).ok()?;
+    let is_explained = feedback.message.is_some_and(|message| !message.is_empty());
+    let reason = feedback.reason.as_ref().map(|word| word.name(&BLOCKS));
+    let reason = reason.or_else(|| is_explained.then_some(BLOCKS[0]))?;
+    Some(Finish::new(FinishReason::ContentFilter, reason))
 }
 
 /// The format's word, and whether it is only an approximation. An original word of this format is kept.
@@ -129,6 +137,13 @@ mod tests {
             assert_eq!(word(&Finish::new(reason, "eos"), false).0, name);
         }
         assert_eq!(named("SOMETHING_NEW", false).reason, FinishReason::Other);
+    }
+
+    #[test]
+    fn c19_what_did_not_end_naturally_never_looks_complete() {
+        for raw in ["OTHER", "IMAGE_OTHER", "TOO_MANY_TOOL_CALLS"] {
+            assert_eq!(named(raw, false).reason, FinishReason::Failed);
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod names;
 mod path;
 mod provider;
 mod read;
+mod resolution;
 mod schema;
 mod signature;
 mod usage;

@@ -9,7 +9,7 @@ use weir_sdk::types::{
 
 use crate::signature::{self, Carried};
 use crate::wire::{self, camel, extensions, note, own};
-use crate::{FORMAT, mime, write};
+use crate::{FORMAT, mime, resolution, write};
 
 /// Members that qualify a part without being its content.
 const ATTRIBUTES: [&str; 5] =
@@ -217,6 +217,7 @@ fn inline(
     let mut part = MediaPart { mime, ..MediaPart::new(kind, source) };
     part.extensions = part_members(carried, rest, extensions("inlineData.", data.rest));
     name(&mut part, data.name);
+    resolution::read(&mut part);
     Ok(part)
 }
 
@@ -230,6 +231,7 @@ fn file(data: wire::FileData<'_>, carried: Option<Carried>, rest: Rest<'_>) -> R
     let mut part = MediaPart { mime, ..MediaPart::new(kind, source) };
     part.extensions = part_members(carried, rest, extensions("fileData.", data.rest));
     name(&mut part, data.name);
+    resolution::read(&mut part);
     part.extensions.push(note(NAMED_FILE));
     Ok(part)
 }
@@ -323,6 +325,24 @@ mod tests {
         let json = r#"{"inlineData":{"mimeType":"image/jpeg","data":"weirblob_1"}}"#;
         let lifted = part(parse(json).unwrap(), &mut Ids::new("c_".into()), &[blob]).unwrap();
         assert!(matches!(lifted, Part::Media(file) if file.source == MediaSource::Base64("weirblob_1".into())));
+    }
+
+    #[test]
+    fn an_images_resolution_is_its_detail_where_other_formats_have_the_level() {
+        let image = |level: &str| {
+            let json = format!(
+                r#"{{"inlineData":{{"mimeType":"image/png","data":"AAAA"}},"mediaResolution":{{"level":"{level}"}}}}"#
+            );
+            let Part::Media(media) = read(&json) else { panic!() };
+            let mut back = String::new();
+            object(&mut back, |o| write::media(o, &media, media.mime.as_deref()));
+            assert_eq!(back, json);
+            (media.detail, media.extensions.iter().filter(|own| own.json != "null").count())
+        };
+        assert_eq!(image("MEDIA_RESOLUTION_LOW"), (Some("low".into()), 0));
+        assert_eq!(image("MEDIA_RESOLUTION_HIGH"), (Some("high".into()), 0));
+        assert_eq!(image("MEDIA_RESOLUTION_MEDIUM"), (None, 1));
+        assert_eq!(image("MEDIA_RESOLUTION_ULTRA_HIGH"), (None, 1));
     }
 
     #[test]

@@ -54,6 +54,11 @@ wire! {
         "displayName" | "display_name" => name: Str<'a>,
     }
 
+    /// The resolution at which a medium is read. Source: the cloud's discovery document.
+    pub(crate) struct Resolution<'a> {
+        "level" => level: Word<'a>,
+    }
+
     /// A call for the client to carry out.
     pub(crate) struct FunctionCall<'a> {
         "id" => id: Str<'a>,
@@ -161,6 +166,7 @@ wire! {
     /// The reason why a prompt was refused.
     pub(crate) struct Feedback<'a> {
         "blockReason" | "block_reason" => reason: Word<'a>,
+        "blockReasonMessage" | "block_reason_message" => message: Str<'a>,
     }
 
     /// Token counts; `promptTokenCount` includes cached tokens, `candidatesTokenCount` excludes thoughts.

@@ -11,7 +11,7 @@ use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ResultPart, 
 
 use crate::read::{NAMED, NO_ID, SIGNATURE};
 use crate::wire::is_noted;
-use crate::{FORMAT, mime, signature};
+use crate::{FORMAT, mime, resolution, signature};
 
 /// Writes the members that only this format has. Those of an object within the part have names with a dot: `inner`
 /// selects the ones to write.
@@ -67,7 +67,7 @@ pub(crate) fn media(o: &mut Object<'_>, media: &MediaPart, mime: Option<&str>) {
                 display_name(o, media);
                 members(o, &media.extensions, "fileData");
             });
-            return members(o, &media.extensions, "");
+            return media_members(o, media);
         }
     };
     o.object("inlineData", |o| {
@@ -76,6 +76,12 @@ pub(crate) fn media(o: &mut Object<'_>, media: &MediaPart, mime: Option<&str>) {
         display_name(o, media);
         members(o, &media.extensions, "inlineData");
     });
+    media_members(o, media);
+}
+
+/// Writes the members beside the medium itself.
+fn media_members(o: &mut Object<'_>, media: &MediaPart) {
+    resolution::write_given(o, media);
     members(o, &media.extensions, "");
 }
 

@@ -53,7 +53,9 @@ fn tap() -> Tap {
         finish: strings(["/candidates/*/finishReason", "/promptFeedback/blockReason"]),
         model: strings(["/modelVersion"]),
         content: vec![present("/candidates/*/content/parts")],
-        end: vec![present("/candidates/*/finishReason"), present("/promptFeedback/blockReason")],
+        end: ["/candidates/*/finishReason", "/promptFeedback/blockReason", "/promptFeedback/blockReasonMessage"]
+            .map(present)
+            .into(),
         failure: vec![present("/error")],
         units: vec![UnitPlace::matches(Unit::Search, present("/candidates/*/groundingMetadata/webSearchQueries/*"))],
         service_tier: strings(["/usageMetadata/serviceTier", "/usageMetadata/trafficType"]),

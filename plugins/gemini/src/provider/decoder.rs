@@ -160,9 +160,8 @@ impl GenerateDecoder {
     }
 
     fn feedback(&mut self, raw: Option<&RawValue>) {
-        let reason = raw.and_then(|raw| parse::<wire::Feedback<'_>>(raw.get()).ok()?.reason);
-        if let Some(reason) = reason {
-            self.refused = Some(finish::blocked(&reason));
+        if let Some(finish) = raw.and_then(finish::blocked) {
+            self.refused = Some(finish);
         }
     }
 

@@ -59,8 +59,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
 
 /// The empty candidate for a refused prompt (C-84).
 fn refused(raw: &RawValue) -> Option<Candidate> {
-    let reason = parse::<wire::Feedback<'_>>(raw.get()).ok()?.reason?;
-    let finish = Some(finish::blocked(&reason));
+    let finish = Some(finish::blocked(raw)?);
     Some(Candidate { index: 0, parts: Vec::new(), finish, logprobs: None, extensions: Vec::new() })
 }
 

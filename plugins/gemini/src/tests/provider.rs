@@ -264,6 +264,27 @@ fn c89_media_of_every_kind_are_taken_as_bytes() {
 }
 
 #[test]
+fn an_images_detail_becomes_its_resolution_where_models_take_one() {
+    let image = |detail: &str| {
+        Part::Media(MediaPart {
+            mime: Some("image/png".into()),
+            detail: Some(detail.into()),
+            ..MediaPart::new(MediaKind::Image, MediaSource::Base64("AA==".into()))
+        })
+    };
+    let level = |model: &str, detail: &str| {
+        let (body, losses) = sent(model, request(vec![Message::new(Role::User, vec![image(detail)])])).unwrap();
+        (body["contents"][0]["parts"][0]["mediaResolution"].clone(), losses.len())
+    };
+    let third = "gemini-3-flash-preview";
+    assert_eq!(level(third, "low"), (json!({"level": "MEDIA_RESOLUTION_LOW"}), 0));
+    assert_eq!(level(third, "high"), (json!({"level": "MEDIA_RESOLUTION_HIGH"}), 0));
+    assert_eq!(level(third, "original"), (json!({"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}), 1));
+    assert_eq!(level(third, "auto"), (json!(null), 0));
+    assert_eq!(level("gemini-2.5-flash", "low"), (json!(null), 1));
+}
+
+#[test]
 fn media_that_the_service_cannot_reach_are_refused_and_never_dropped() {
     for source in [MediaSource::Url("https://example.com/a.png".into()), MediaSource::FileId("file-1".into())] {
         let part = Part::Media(MediaPart::new(MediaKind::Image, source));
@@ -408,6 +429,17 @@ fn c84_a_refused_prompt_is_an_empty_answer_with_a_filter_finish() {
     let (back, _) = written(&context(MODEL), answer);
     assert_eq!(back["promptFeedback"], body["promptFeedback"]);
     assert!(back.get("candidates").is_none());
+}
+
+#[test]
+fn c84_a_refused_prompt_may_be_explained_without_a_reason() {
+    let body = json!({"candidates": [], "promptFeedback": {"blockReasonMessage": "Not this."}});
+    let answer = answered(&context(MODEL), &body).unwrap();
+    assert_eq!(answer.candidates[0].finish.as_ref().unwrap().reason, FinishReason::ContentFilter);
+    let (back, _) = written(&context(MODEL), answer);
+    assert_eq!(back["promptFeedback"], body["promptFeedback"]);
+    let unexplained = json!({"promptFeedback": {"blockReasonMessage": ""}});
+    assert_eq!(answered(&context(MODEL), &unexplained).unwrap_err().kind, ErrorKind::Upstream);
 }
 
 #[test]

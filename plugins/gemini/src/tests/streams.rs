@@ -113,12 +113,14 @@ fn c19_a_stream_without_an_end_is_a_failure() {
 
 #[test]
 fn c84_a_refused_prompt_finishes_with_the_filter() {
-    let frames = [json!({"promptFeedback": {"blockReason": "SAFETY"}, "responseId": "r"}).to_string()];
-    let events = decoded(&context("m"), &frames, 1);
-    assert_eq!(story(&events), ["0: ContentFilter"]);
-    let back = encoded(&context("m"), &events, 1);
-    assert_eq!(back.last().unwrap()["promptFeedback"]["blockReason"], "SAFETY");
-    assert!(back.last().unwrap().get("candidates").is_none());
+    for feedback in [json!({"blockReason": "SAFETY"}), json!({"blockReasonMessage": "Not this."})] {
+        let frames = [json!({"promptFeedback": feedback, "responseId": "r"}).to_string()];
+        let events = decoded(&context("m"), &frames, 1);
+        assert_eq!(story(&events), ["0: ContentFilter"]);
+        let back = encoded(&context("m"), &events, 1);
+        assert_eq!(back.last().unwrap()["promptFeedback"], feedback);
+        assert!(back.last().unwrap().get("candidates").is_none());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::Writer;
 use crate::read::{NAMED, NAMED_FILE, NO_ID, UNSIGNED};
 use crate::wire::is_noted;
 use crate::write::{self, PartPath};
-use crate::{FORMAT, signature};
+use crate::{FORMAT, resolution, signature};
 
 /// Replaces the signature of a call by another model, so that the service does not require one. Source: the service's
 /// documentation of thought signatures.
@@ -22,7 +22,7 @@ impl<'a> Writer<'a> {
     pub(super) fn part(&mut self, turn: &mut Turn, part: &'a Part, place: PartPath) -> Result<(), Error> {
         match part {
             Part::Text(text) => self.text(&mut turn.others, text, place),
-            Part::Media(media) => self.media(&mut turn.others, media, place)?,
+            Part::Media(media) => self.media(&mut turn.others, media, place, true)?,
             Part::ToolCall(call) => self.call(turn, call, place),
             Part::ToolResult(result) => self.result(turn, result, place)?,
             Part::Reasoning(thought) => self.reasoning(&mut turn.others, thought, place),
@@ -99,17 +99,39 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn media(&mut self, out: &mut String, media: &MediaPart, place: PartPath) -> Result<(), Error> {
+    /// Writes a medium. `is_part` tells whether it is a part of the turn, which can have a level: those within a result
+    /// cannot.
+    fn media(&mut self, out: &mut String, media: &MediaPart, place: PartPath, is_part: bool) -> Result<(), Error> {
         let mime = self.taken(media, place)?;
         self.lose_cache(media.cache.is_some(), place);
-        if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
-            self.losses.dropped(place.field("detail"), "the format has no such level");
-        }
+        let level = self.level(media, place, is_part);
         let nameless = media.name.is_some() && !is_noted(&media.extensions, NAMED);
         self.losses.dropped_if(nameless, &place.field("name"), "media have no names here");
         self.losses.foreign_at(place, &media.extensions, FORMAT);
-        write::item(out, |o| write::media(o, media, mime.as_deref()));
+        write::item(out, |o| {
+            write::media(o, media, mime.as_deref());
+            if let Some(level) = level {
+                resolution::write(o, level);
+            }
+        });
         Ok(())
+    }
+
+    /// The level for the detail of an image by another format. Models take levels of single parts from the third
+    /// generation on.
+    fn level(&mut self, media: &MediaPart, place: PartPath, is_part: bool) -> Option<&'static str> {
+        let detail = media.detail.as_deref().filter(|detail| *detail != "auto")?;
+        if is_noted(&media.extensions, resolution::MEMBER) {
+            return None;
+        }
+        let takes = is_part && self.target.generation.third && media.kind == MediaKind::Image;
+        let level = resolution::level(detail).filter(|_| takes);
+        if level.is_none() {
+            self.losses.dropped(place.field("detail"), "there is no such level here");
+        } else if detail == "original" {
+            self.losses.approximated(place.field("detail"), "the highest level is the nearest");
+        }
+        level
     }
 
     /// The media type, if the service takes the medium from its source.
@@ -151,10 +173,10 @@ impl<'a> Writer<'a> {
         for medium in media {
             let inside = self.target.generation.third && !matches!(medium.source, MediaSource::Url(_));
             if inside {
-                self.media(&mut within, medium, place)?;
+                self.media(&mut within, medium, place, false)?;
             } else {
                 self.losses.approximated(place.field(""), "a medium in a tool result stands behind it");
-                self.media(&mut turn.others, medium, place)?;
+                self.media(&mut turn.others, medium, place, true)?;
             }
         }
         self.lose_cache(result.cache.is_some(), place);
