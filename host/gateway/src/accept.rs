@@ -1,4 +1,4 @@
-//! Compiled acceptances: what the relay lane needs of a provider's manifest.
+//! Compiled acceptances: the parts of a provider's manifest that the relay lane uses.
 
 mod session_faces;
 
@@ -32,7 +32,7 @@ pub struct Acceptance {
     pub exclusions: Vec<(FrameTest, String)>,
     /// How to request usage in streams, if the format has a member for it.
     pub ask_usage: Option<UsageRequest>,
-    /// What of a stream is there only because usage was requested.
+    /// Recognises what a stream contains only because usage was requested.
     pub withheld: Option<CompiledCheck>,
     /// Whether requests in other formats are translated to this format first.
     pub preferred: bool,
@@ -45,7 +45,7 @@ pub struct Acceptance {
     pub tap: Option<CompiledTap>,
     /// Reads the messages of sessions, if the acceptance is one of sessions.
     pub session: Option<Arc<CompiledSessionTap>>,
-    /// The gRPC method that takes the requests, if it is not plain HTTP that does.
+    /// The gRPC method that takes the requests; `None` for plain HTTP.
     pub grpc: Option<Arc<Method>>,
     query: Vec<Fixed>,
     query_forwarded: Vec<String>,
@@ -104,7 +104,7 @@ pub fn option(options: &[Setting], name: &str) -> Option<String> {
 }
 
 impl Acceptance {
-    /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
+    /// Compiles an acceptance. `credentials` are the headers in which clients of any format may send a credential.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let format = manifest.formats.iter().find(|format| format.id == claim.format);
@@ -155,7 +155,7 @@ impl Acceptance {
         })
     }
 
-    /// Whether a client's request goes to the provider unchanged. What a gRPC method takes has been translated before.
+    /// Whether the provider gets a client's request unchanged. A request for a gRPC method has always been translated.
     pub fn is_relayed(&self) -> bool {
         self.grpc.is_none()
     }
@@ -204,8 +204,8 @@ impl Acceptance {
         })
     }
 
-    /// The headers that the operator's options set, or leave unset, and that no client sends in the usual lanes: they
-    /// choose the account that pays, for one.
+    /// The headers that only the operator's options may set in the usual lanes: some of them choose the account that
+    /// pays.
     pub(crate) fn operators_headers(&self) -> impl Iterator<Item = &HeaderName> {
         let nothing = Filling { model: "", id: "", option: &|_| None };
         let is_optional = move |template: &Template| template.fill_plain(&nothing).is_none();
@@ -226,20 +226,20 @@ impl Acceptance {
         query
     }
 
-    /// Whether the manifest says which of a client's query parameters its service takes, and not all of them.
+    /// Whether the manifest restricts which of a client's query parameters are forwarded.
     pub(crate) fn lists_query(&self) -> bool {
         !self.query_forwarded.is_empty() && self.query_forwarded.iter().all(|one| one != "*")
     }
 }
 
-/// Which headers of an answer reach the adapter that reads it: beside those that every adapter may read, the ones that
-/// its acceptances pass back.
+/// The headers of an answer that its adapter gets: those that every adapter may read, and those that its acceptances
+/// pass back.
 pub fn read_headers(manifest: &Manifest) -> HeaderRules {
     HeaderRules::read_by_adapter(manifest.accepts.iter().flat_map(|claim| strs(&claim.response_headers)))
 }
 
-/// Whether a client's query parameter is one of those that are forwarded. `NAME=VALUE` stands for a stream that asks
-/// for its framing: any other value, or a whole answer framed so, could hide what an answer used.
+/// Whether a client's query parameter is forwarded. `NAME=VALUE` in the list allows one value, and only for streams:
+/// any other value, or a whole answer in that framing, could hide the usage.
 fn passes_query(forwarded: &[String], (name, value): (&str, &str), stream: bool) -> bool {
     forwarded.iter().any(|one| match one.split_once('=') {
         Some(of_stream) => stream && of_stream == (name, value),

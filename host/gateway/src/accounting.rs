@@ -1,4 +1,4 @@
-//! Accounting: records usage, time and outcome of every exchange exactly once, also when the client leaves.
+//! Accounting: records usage, time and outcome of every exchange exactly once, even if the client leaves.
 
 mod abort;
 pub mod access;
@@ -72,7 +72,7 @@ enum Outcome {
 pub struct ExchangeStart<'a> {
     /// When the request arrived.
     pub begun: Instant,
-    /// The id that the answer's header and the log lines have.
+    /// The request's id in the answer's header and in the log lines.
     pub request_id: &'a Arc<str>,
     /// The operation's name: `chat`, `embeddings`, ...
     pub operation: &'a str,
@@ -88,19 +88,19 @@ struct Shared {
     tries: AtomicU32,
     /// Whether a concurrent attempt ended while its provider worked on the request.
     has_doubt: AtomicBool,
-    /// What was reserved for those that were ended, since another one answered.
+    /// The reservations of concurrent attempts that were ended because another one answered.
     abandoned: OnceLock<Arc<AbandonedBudgets>>,
     forfeited: Mutex<Forfeited>,
 }
 
 impl Shared {
-    /// Takes what was reserved for attempts that were ended at providers which these charges are of.
+    /// Takes the reservations of ended attempts at the providers of these charges.
     fn take_abandoned(&self, charged: &[Charge]) -> Vec<HeldBudget> {
         self.abandoned.get().map_or_else(Vec::new, |abandoned| abandoned.take(charged))
     }
 }
 
-/// The estimated cost of requests that providers received and never answered, or with an answer that cannot be read.
+/// The estimated cost of requests that providers received and never answered, or answered unreadably.
 #[derive(Debug, Default)]
 struct Forfeited {
     input: u64,
@@ -124,9 +124,10 @@ pub struct Account {
     metrics: Arc<Metrics>,
     series: Arc<Series>,
     begun: Instant,
-    /// Until when the client waits, if it says so.
+    /// Until when the client waits, if it sent a time limit.
     own_deadline: Option<Instant>,
-    /// Whether that time ended while a provider worked on the last attempt, as if the client had left.
+    /// Whether that limit ended while a provider worked on the last attempt. The request then ends as if the client had
+    /// left.
     is_out_of_time: bool,
     /// Time spent waiting for providers and between attempts.
     waited: Duration,
@@ -135,15 +136,15 @@ pub struct Account {
     streaming: bool,
     first_piece: bool,
     tokens: TokenBill,
-    /// The tokens of what the provider stores that the request has read again.
+    /// The tokens of stored content that the provider reads again for the request.
     earlier_input: u32,
     metered: bool,
     provider: Option<Arc<str>>,
-    /// The state of the answering provider's rate limits, to put into a translated answer's headers.
+    /// The state of the answering provider's rate limits, for the headers of a translated answer.
     limits: Vec<Figure>,
     shared: Arc<Shared>,
     trail: Trail,
-    /// How far the attempt's request is on its way.
+    /// How far the attempt's request has been sent.
     hand_over: HandOver,
     /// The time of the current or answering attempt, once its request was sent.
     attempt_time: Option<AttemptTime>,
@@ -153,11 +154,11 @@ pub struct Account {
     trial: Option<Arc<Adapter>>,
     /// Whether a version on trial took part in the last attempt, on either side.
     has_trial: bool,
-    /// Why the answer ended, where an adapter read it.
+    /// The answer's finish reason, if an adapter read it.
     finish: Option<&'static str>,
     /// Whether the operation consumes tokens.
     counts: bool,
-    /// Whether the answer's use of tokens cannot be known, so that all that was reserved stays booked.
+    /// Whether the answer's token usage cannot be known, so that the whole reservation stays booked.
     is_unknown: bool,
     /// Whether a request was sent that was neither answered nor refused.
     is_in_doubt: bool,
@@ -181,11 +182,11 @@ pub struct Account {
     is_branch: bool,
     permit: AdmissionPermit,
     copies: Copies,
-    /// What it has to do with stored answers, if anything.
+    /// How the exchange deals with stored answers, if it does.
     stored: Option<Box<StoredPart>>,
     /// The size of the request, if the answer may not report its usage.
     unmetered: Option<(UnmeteredRequest, Option<Arc<AtomicU64>>)>,
-    /// The request's body, if its use of tokens cannot be known.
+    /// The request's body, if its token usage cannot be known.
     arriving: Option<ArrivingBody>,
     /// Where the cost is written once it is known.
     cost: Option<CostCell>,
@@ -197,7 +198,7 @@ pub struct Account {
 pub(crate) type CostCell = Arc<OnceLock<Option<Nano>>>;
 
 impl Account {
-    /// Opens the account of an exchange that has been routed. Boxed, since it goes from hand to hand.
+    /// Opens the account of an exchange that has been routed. Boxed, since it is moved often.
     pub fn open(
         metrics: &Arc<Metrics>,
         series: Arc<Series>,
@@ -263,7 +264,7 @@ impl Account {
         }
     }
 
-    /// Keeps the permit of what was begun before it was admitted, and settles it.
+    /// Keeps the permit of a request that was begun before it was admitted, and settles it.
     pub(crate) fn admitted(&mut self, permit: AdmissionPermit) {
         self.is_limited |= permit.counts_tokens();
         self.permit.add(permit);
@@ -295,13 +296,13 @@ impl Account {
         &self.metrics
     }
 
-    /// The gateway's own time before the answer: since the request arrived, without the waits for providers and between
-    /// attempts.
+    /// The gateway's own time before the answer: the time since the request arrived, without waits for providers and
+    /// between attempts.
     pub fn overhead(&self) -> Duration {
         self.own.unwrap_or_else(|| self.begun.elapsed().saturating_sub(self.waited))
     }
 
-    /// Whether the attempt's tokens have a price, if need be that of the model that serves, or count against a limit.
+    /// Whether the attempt's tokens have a price, possibly that of the model that serves, or count against a limit.
     pub(crate) fn tokens_matter(&self) -> bool {
         self.is_limited || self.tokens.tariff.as_ref().is_some_and(Tariff::may_be_known)
     }
@@ -322,13 +323,13 @@ impl Account {
         self.trial = trial;
     }
 
-    /// A version of the dialect's adapter that is on trial takes part in the attempt.
+    /// Notes that a version of the dialect's adapter on trial takes part in the attempt.
     pub(crate) fn note_dialect_trial(&mut self) {
         self.has_trial = true;
     }
 
-    /// Whether a version on trial took part in the last attempt, on either side: it may be withdrawn, and what it wrote
-    /// with it.
+    /// Whether a version on trial took part in the last attempt, on either side. It may be withdrawn, and then what it
+    /// wrote is not to be kept.
     pub(crate) fn has_trial(&self) -> bool {
         self.has_trial
     }
@@ -338,7 +339,7 @@ impl Account {
         self.trial.as_ref().unwrap_or(&target.adapter)
     }
 
-    /// What the answer uses cannot be known: all that was reserved stays booked, if there is an answer.
+    /// Notes that the answer's usage cannot be known: if there is an answer, the whole reservation stays booked.
     pub(crate) fn mark_usage_unknown(&mut self) {
         self.is_unknown = true;
     }
@@ -354,13 +355,13 @@ impl Account {
         self.permit.reserve(budget);
     }
 
-    /// Keeps what budgets have reserved for an attempt that failed, and that its provider may charge for.
+    /// Keeps the budget reservations of a failed attempt that its provider may charge for.
     pub(crate) fn keep_budgets_of(&mut self, attempt: &mut AdmissionPermit) {
         self.permit.keep_budgets_of(attempt);
     }
 
-    /// An attempt begins that holds this permit. If it is one of several and another one answers first, the request
-    /// books what it may cost.
+    /// Shares the budget reservations of an attempt that begins. If it is one of several and another one answers first,
+    /// the request books what it may cost.
     pub(crate) fn share_budgets_of(&self, attempt: &mut AdmissionPermit) {
         if self.is_branch {
             attempt.leave_budgets_to(self.shared.abandoned.get_or_init(Arc::default));
@@ -377,7 +378,7 @@ impl Account {
         self.limits = limits;
     }
 
-    /// The state of the answering provider's rate limits, to put into a translated answer's headers.
+    /// The state of the answering provider's rate limits, for the headers of a translated answer.
     pub fn limits(&self) -> &[Figure] {
         &self.limits
     }

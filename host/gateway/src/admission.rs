@@ -56,7 +56,7 @@ impl From<Fault> for Refused {
 #[derive(Debug)]
 pub struct Admission {
     limits: Arc<dyn LimitStore>,
-    /// The limits in place of those of this process alone, if other nodes share them.
+    /// The shared limits, which replace those of this process if other nodes share them.
     shared: OnceLock<(Arc<Shared>, Arc<dyn LimitStore>)>,
     whole: Arc<ConcurrencyLimiter>,
     models: Limiters,
@@ -108,8 +108,8 @@ impl Admission {
         Ok(permit)
     }
 
-    /// Admits a request to everything else that it needs: its model, token limits, and a place, waiting in the queue
-    /// if necessary.
+    /// Admits a request to everything else that it needs: its model, token limits, and a place, for which it may wait
+    /// in the queue.
     pub async fn admit(
         &self,
         config: &Config,
@@ -118,7 +118,7 @@ impl Admission {
         mut permit: AdmissionPermit,
     ) -> Result<AdmissionPermit, Refused> {
         let model = demand.model.and_then(|name| config.models.lookup(name));
-        // The models of a caller of the store were checked where its aliases were resolved.
+        // For a caller of the store, the model was checked when its aliases were resolved.
         if let Some(name) = demand.model.filter(|name| caller.stored.is_none() && !caller.may_use(name)) {
             return Err(not_allowed(caller, name).into());
         }
@@ -172,7 +172,7 @@ impl Admission {
         permit
     }
 
-    /// Admits a request that was admitted already to the limits of another model, to which a budget passes it on.
+    /// Admits an admitted request to the limits of another model, to which a budget passes it on.
     pub(crate) async fn admit_to_model(
         &self,
         config: &Config,

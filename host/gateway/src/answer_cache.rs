@@ -29,16 +29,16 @@ pub use semantic::Verdict;
 pub(crate) use semantic::{QuestionBounds, SemanticIndex, SemanticResult};
 pub use weir_cache::{Key, Removal};
 
-/// How a request was answered, as its header and metrics have it.
+/// How a request was answered, for its header and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheResult {
     /// By a kept answer.
     Hit,
     /// By a provider; the answer is kept if it can be.
     Miss,
-    /// By a provider, since the request or its answer is not one to keep.
+    /// By a provider; the request or its answer is not one to keep.
     Bypass,
-    /// By the answer to an equal request that was under way.
+    /// By the answer to an equal request that was in progress.
     Coalesced,
     /// By a kept answer to a question that means the same.
     Semantic,
@@ -61,9 +61,9 @@ impl CacheResult {
 #[derive(Debug)]
 pub struct AnswerCache {
     cache: Arc<Cache>,
-    /// Where other nodes find them too.
+    /// The cache that other nodes share.
     shared: OnceLock<Arc<dyn SharedAnswers>>,
-    /// The questions that they answer, for models with a semantic cache.
+    /// The questions of the kept answers, for models with a semantic cache.
     questions: Arc<SemanticIndex>,
     /// Memory for answers that are copied while they pass.
     room: Arc<CaptureRoom>,
@@ -75,7 +75,7 @@ pub struct AnswerCache {
     comparisons: Comparisons,
 }
 
-/// A request that waits for an equal one, as long as it lives.
+/// Counts a request that waits for an equal one, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Waits(IntGauge);
 
@@ -85,7 +85,7 @@ impl Drop for Waits {
     }
 }
 
-/// How much of the memory for kept answers those may take in addition that are under way.
+/// How much more memory answers in progress may take, as a fraction (one in so many) of the memory for kept answers.
 const UNDER_WAY: usize = 2;
 
 impl AnswerCache {
@@ -124,7 +124,7 @@ impl AnswerCache {
         counts(&self.results, "model", "result")
     }
 
-    /// How questions for each model with a semantic cache came out, and the verdicts on the answers that they got.
+    /// The results of questions for each model with a semantic cache, and the verdicts on their answers.
     pub fn semantic_results(&self) -> (BTreeMap<String, BTreeMap<String, u64>>, BTreeMap<String, u64>) {
         self.questions.figures()
     }
@@ -150,7 +150,7 @@ impl AnswerCache {
         self.questions.note();
     }
 
-    /// A request begins to wait.
+    /// Counts a request that begins to wait.
     pub(crate) fn waits(&self) -> Waits {
         self.waiting.inc();
         Waits(self.waiting.clone())
@@ -178,7 +178,7 @@ impl AnswerCache {
         self.cache.get(key, control, Instant::now())
     }
 
-    /// A request's body as it is compared with others.
+    /// A request's body in the form that is compared with others.
     pub(crate) async fn compared(&self, inbound: &InboundRequest) -> Option<ComparedBody> {
         self.comparisons.read(&inbound.body).await
     }
@@ -199,9 +199,9 @@ impl AnswerCache {
         key.finish()
     }
 
-    /// The key of what a chat request means, which is that of requests of other formats that mean the same. Headers
-    /// that its adapter reads are part of the meaning, as far as it reads them: of a version, say, it may know only
-    /// one.
+    /// The key of a chat request's meaning, the same for requests of other formats that mean the same. Headers that its
+    /// adapter reads belong to the meaning, as far as the adapter reads them: it may, for example, know only one
+    /// version.
     pub(crate) fn meaning_key(
         &self,
         serving: &Serving,
@@ -223,7 +223,7 @@ impl AnswerCache {
         key.finish()
     }
 
-    /// The key's first parts: who asks, what serves, and which model.
+    /// The first parts of the key: who asks, what serves, and which model.
     fn begin_key(&self, serving: &Serving, inbound: &InboundRequest, route: &Route) -> KeyWriter {
         let mut key = KeyWriter::new(&Scope::of(&inbound.caller.tenant), self.cache.generation());
         // Models, targets, options and settings.
@@ -253,10 +253,11 @@ fn counts(counter: &IntCounterVec, by: &str, then: &str) -> BTreeMap<String, BTr
     counts
 }
 
-/// Headers of Weir's own that decide about an answer.
+/// Weir's own headers that influence an answer.
 static OWN: [&HeaderName; 3] = [&headers::STRICT, &headers::TARGET, &headers::PROVIDER];
 
-/// Adds these headers, and those that a provider gets, or that Weir itself goes by, as far as they count.
+/// Adds these headers to the key, and those that a provider gets or that Weir itself obeys, as far as they make a
+/// difference.
 fn write_headers(
     key: &mut KeyWriter,
     inbound: &InboundRequest,
@@ -277,7 +278,7 @@ fn write_headers(
     }
     let counted = all.iter().filter(|(name, value)| counts(name, value));
     let mut pairs: Vec<(&str, &[u8])> = counted.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    // The values of one name keep their order, since a reader may go by the first.
+    // Values of one name keep their order, since a reader may take the first.
     pairs.sort_by_key(|(name, _)| *name);
     for (name, value) in pairs {
         key.part("header", name.as_bytes());
@@ -285,14 +286,14 @@ fn write_headers(
     }
 }
 
-/// Whether a provider that a client's request reaches unchanged would get another value of this header if the client
-/// had sent none.
+/// Whether a provider that the request reaches unchanged gets another value of this header than if the client had sent
+/// none.
 fn is_unusual(inbound: &InboundRequest, route: &Route, name: &HeaderName, value: &HeaderValue) -> bool {
     route.targets.iter().flatten().any(|target| {
         let Some(acceptance) = target.accepts(inbound.endpoint.format(), inbound.operation()) else { return false };
         let option = |name: &str| target.option(name);
         let filling = Filling { model: target.model(inbound.model()), id: "", option: &option };
-        // The first counts.
+        // The first acceptance applies.
         let usual = acceptance.set_headers(&filling).find(|(set, _)| *set == name);
         usual.is_some_and(|(_, usual)| usual != *value)
     })

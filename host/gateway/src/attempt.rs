@@ -132,28 +132,28 @@ pub struct InboundRequest {
     pub framing: Framing,
     /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
     pub can_cut: bool,
-    /// What it has to do with objects that providers store.
+    /// How the request deals with objects that providers store.
     pub stored: Stored,
-    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the
+    /// Scheme, host and port by which the client reached this gateway, if the answer must name them in place of the
     /// provider's.
     pub own_url: Option<String>,
-    /// The models that it names besides its own, once they were looked for, which they are where there are budgets.
+    /// The models that the request names besides its own. Looked up only where there are budgets.
     pub further_models: OnceLock<Vec<String>>,
-    /// The names of the models whose guards judge it, its own and those that it names besides, once they are known.
-    /// Empty if it may be for any, or if guards do not differ by model.
+    /// The names of the models whose guards judge the request: its own and those that it names besides. Empty if the
+    /// request may be for any model, or if guards do not differ by model.
     pub guarded_models: OnceLock<Vec<String>>,
-    /// Its body with items of earlier answers in the place of their names, if it names any that Weir has kept.
+    /// The body with earlier answers' items in place of the ids that name them, if it names any that Weir has kept.
     pub recalled: Option<Bytes>,
-    /// What guards made of it, once they have judged it.
+    /// The guards' judgement of the request, once they have judged it.
     pub judged: OnceLock<Box<Judged>>,
-    /// The tokens of what the provider stores that it has read again, as far as they are known.
+    /// The tokens of stored content that the provider reads again for this request, as far as they are known.
     pub earlier_input: u32,
-    /// The bytes that its body counts as, once they are counted.
+    /// The length of the body as limits count it, in bytes; set when it is first needed.
     pub counted_len: OnceLock<usize>,
-    /// What the requests in the file name that it uploads, once that was read.
+    /// The models and objects that the requests in an uploaded file name, once the file was read.
     pub(crate) requests: ReadRequests,
-    /// What the requests of the work ask for that it begins, or why that is not known: once they were looked for, which
-    /// they are where there are budgets.
+    /// The models and tokens that the requests of a batch ask for, or why these are not known. Looked up only where
+    /// there are budgets.
     pub(crate) work: OnceLock<Result<Vec<ModelWork>, String>>,
 }
 
@@ -163,12 +163,12 @@ impl InboundRequest {
         &self.endpoint.face.operation
     }
 
-    /// The bytes that the client sent.
+    /// The length of the request in bytes, as the client sent it.
     pub(crate) fn size(&self) -> usize {
         self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum())
     }
 
-    /// The ids in its path and its body of objects that earlier answers made.
+    /// The ids of objects of earlier answers that the path and the body name.
     pub(crate) fn named_objects(&self) -> ObjectIds {
         self.peek.object_ids(&self.body, &self.path_params)
     }
@@ -190,20 +190,20 @@ impl InboundRequest {
         }
     }
 
-    /// The bytes that its body counts as, where four are a token.
+    /// The length of the body as limits count it, in bytes: four are a token.
     fn counted_len(&self) -> usize {
         let count =
             || self.side.counted_len().unwrap_or_else(|| counted_length(self.pieces().iter().map(|piece| &**piece)));
         *self.counted_len.get_or_init(count)
     }
 
-    /// The body's chunks, with items of earlier answers in the place of their names.
+    /// The body's chunks, with earlier answers' items in place of the ids that name them.
     pub(crate) fn pieces(&self) -> &[Bytes] {
         self.recalled.as_ref().map_or(&self.body, std::slice::from_ref)
     }
 
-    /// What it uses, as far as it can be foreseen. An operation that only one format has makes tokens if the request
-    /// limits their number, or may name a service tier, which is a price of tokens.
+    /// What the request will use, as far as that can be foreseen. An operation that only one format has makes tokens if
+    /// the request limits their number, or if it may name a service tier, which is a price of tokens.
     pub(crate) fn uses(&self) -> Uses {
         match self.operation() {
             _ if self.stored.is_old() => Uses::Free,
@@ -214,14 +214,14 @@ impl InboundRequest {
         }
     }
 
-    /// Its size, if it is for a model whose answer may not report its usage.
+    /// The request's size, if it is for a model whose answer may not report its usage.
     pub(crate) fn unmetered(&self) -> Option<UnmeteredRequest> {
         let demand = self.demand();
         demand.model.filter(|_| demand.uses == Uses::Nothing)?;
         UnmeteredRequest::of(self.operation(), self.endpoint.face.body, demand.body_len)
     }
 
-    /// Features that it asks for, by the names that manifests use.
+    /// The features that the request asks for, by the names that manifests use.
     pub fn features(&self) -> Vec<String> {
         self.side.features().unwrap_or_else(|| self.peek.features())
     }
@@ -231,7 +231,7 @@ impl InboundRequest {
         self.guarded_models.get().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What guards made of it; none if they have not judged it.
+    /// The guards' judgement of the request; `None` if they have not judged it.
     pub(crate) fn judged(&self) -> Option<&Judged> {
         self.judged.get().map(|judged| &**judged)
     }
@@ -253,7 +253,7 @@ pub struct RequestContext<'a> {
     pub reasoning_cache: &'a Arc<ReasoningCache>,
     /// The deadline of the whole request, over all attempts.
     pub deadline: Option<Instant>,
-    /// What guards made of the request, those of the target's model included.
+    /// The guards' judgement of the request, including that of the target's model.
     pub judged: Option<&'a Judged>,
 }
 
@@ -291,8 +291,8 @@ async fn attempt(
 ) -> Result<Response<ReplyBody>, Failure> {
     let judges_answer = context.judged.is_some_and(Judged::judges_answer);
     let wishes = LaneSettings {
-        // A changed request is no longer in the client's bytes, and no provider knows the items that it names. An
-        // answer that cannot be read beside its bytes is judged in a translation.
+        // The client's bytes cannot be sent if a guard changed the request, or if it names items that no provider
+        // knows. If the answer cannot be read beside its bytes, guards judge it in a translation.
         translate: target.translate
             || inbound.recalled.is_some()
             || context.judged.is_some_and(Judged::needs_translation)
@@ -305,7 +305,8 @@ async fn attempt(
     account.set_lane(lane.as_str());
     account.set_trial(None);
     match lane {
-        // What calls components is boxed, so that a request that is only relayed does not have room for it.
+        // The lanes that call components are boxed: otherwise the future of a request that is only relayed would have
+        // room for them.
         Lane::Relay(acceptance) if judges_answer => {
             Box::pin(translate::relay_judged(context, inbound, target, acceptance, account)).await
         }

@@ -36,7 +36,7 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 pub use wrong_keys::WrongKeys;
 
-/// Keyed anew in each process, so that a client cannot forge a collision.
+/// The hash has a new key in each process, so that a client cannot forge a collision.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The caller of a request.
@@ -87,8 +87,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may use a model that its request names where the name is sent as it is: none that means
-    /// another one to this caller.
+    /// Whether the caller may use a model whose name its request sends on unchanged: a name that an alias of this
+    /// caller gives to another model is refused.
     pub(crate) fn may_name(&self, model: &str) -> bool {
         self.may_use(model) && self.stored.as_ref().is_none_or(|stored| stored.model(model) == model)
     }
@@ -249,8 +249,8 @@ impl CallerDenied {
         }
     }
 
-    /// The refusal that helps more, of a token and of a credential beside it: that of a key which is known or may be,
-    /// unless the token may be right and is to be tried again.
+    /// The more helpful of two refusals, of a token and of a credential beside it: that of a key which is known or may
+    /// be, unless the token may be right and is to be tried again.
     fn beside(self, other: Self) -> Self {
         let may_be_right = match &self {
             Self::Token(refusal) => refusal.status() == 503,
@@ -272,7 +272,7 @@ impl From<Refusal> for CallerDenied {
     }
 }
 
-/// How long a client waits before it tries again what cannot be checked at present.
+/// How long a client should wait before it repeats a request whose credential cannot be checked at present.
 const CHECK_AGAIN: Duration = Duration::from_secs(2);
 
 impl From<CallerDenied> for Fault {

@@ -1,8 +1,8 @@
-//! Bookings of stored answers that no client reads: what is made in the background costs money whether or not its
-//! client asks for it again.
+//! Bookings of stored answers that no client reads: an answer made in the background costs money whether or not its
+//! client asks for it.
 //!
-//! Each is read at growing intervals until it is finished, by the provider and the key that made it, and then booked to
-//! who had it made. Few are read at a time, and tenants take turns.
+//! Each is read at growing intervals until it is finished, from the provider and with the key that made it, and then
+//! booked to the caller for whom it was made. Few are read at a time, and tenants take turns.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 
 use crate::gateway::Gateway;
 
-/// The most reads at a time, and so the most that begin at once.
+/// The most reads at a time, and so the most that begin together.
 const AT_ONCE: usize = 8;
-/// How often it is looked for answers to read: each second, or as often as the first interval asks for.
+/// How often to look for answers to read: each second, or as often as the first interval requires.
 const MAX_TICK: Duration = Duration::from_secs(1);
 const MIN_TICK: Duration = Duration::from_millis(50);
 

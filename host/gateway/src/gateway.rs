@@ -1,8 +1,8 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 //!
-//! On this path, a future is awaited where it was made, by `pin!(…).await`: `.await` alone copies it twice, and the
-//! future of a request has thousands of bytes at each of a dozen levels. What rarely runs is boxed, so that its room is
-//! not part of every request's.
+//! On this path, futures are awaited by `pin!(…).await`, where they were made. A plain `.await` would copy the future
+//! twice, and the future of a request has thousands of bytes at each of a dozen levels. Rarely needed futures are
+//! boxed, so that not every request has room for them.
 
 mod cached;
 mod cached_call;
@@ -128,8 +128,8 @@ impl Gateway {
         current::within(id, answer).await
     }
 
-    /// Answers a request that may begin work at a provider, such as a batch. It goes on if its client leaves: only the
-    /// answer knows by which id that work is booked.
+    /// Answers a request that may begin work at a provider, such as a batch. It continues if its client leaves, since
+    /// only the answer has the id by which the work is booked.
     async fn begin_work(
         self: Arc<Self>,
         id: Arc<str>,
@@ -149,7 +149,7 @@ impl Gateway {
         let own_id = exchange.own_id;
         let mut capture = None;
         let span = self.tracer.request(&head.headers, || head.method.to_string());
-        // What is passed through needs no face, and looking for one takes a quarter as much as all the rest.
+        // A request that is passed through calls no face, and looking for one takes a quarter as long as all the rest.
         let called = (!passthrough::is_at(&serving, &head)).then(|| recognise(&serving, &head));
         let (mut response, endpoint) = match called {
             // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
@@ -221,7 +221,7 @@ impl Gateway {
         let held = self.buffers.begin(caller.number(), head.extensions.get::<Peer>().map(|peer| peer.buffers.clone()));
         let mut taken = pin!(read_body::read(serving, &endpoint, &path_params, &mut head, body, held)).await?;
         let peek = &mut taken.peek;
-        // The client's own name for the model, also of a request that is refused.
+        // The record has the client's own name for the model, even if the request is refused.
         if let Some(record) = record.as_mut() {
             record.set_model(peek.model.as_deref());
             record.set_request_bytes(taken.body.iter().map(|piece| piece.len() as u64).sum());
@@ -262,8 +262,8 @@ impl Gateway {
         answer
     }
 
-    /// The caller of a request; one that may be guessing keys is slowed down. What is wrong with the time that the
-    /// caller waits is told after that.
+    /// Identifies the caller of a request. An address that may be guessing keys is slowed down. A time limit that
+    /// cannot be read is refused after that, for identified callers only.
     async fn identified(&self, serving: &Serving, endpoint: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
@@ -350,7 +350,7 @@ impl Gateway {
         RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())
     }
 
-    /// What the attempts of a request need beside it, before it has a deadline and guards have judged it.
+    /// The services that the attempts of a request use, without a deadline and without a judgement by guards.
     fn context<'a>(&'a self, serving: &'a Serving) -> RequestContext<'a> {
         RequestContext {
             config: &serving.config,
@@ -362,7 +362,7 @@ impl Gateway {
     }
 }
 
-/// The bytes of a body that is there as a whole.
+/// The length of a response whose body is whole.
 fn exact_len(response: &Response<ReplyBody>) -> u64 {
     response.body().size_hint().exact().unwrap_or_default()
 }
@@ -374,7 +374,7 @@ struct TracedRequest<'a> {
     record: &'a mut Option<Box<RequestRecord>>,
 }
 
-/// What an admitted request has until it has an account, which then keeps it: its span, its permit and its record.
+/// The span, the permit and the record of an admitted request, until it has an account, which then keeps them.
 struct Admitted<'a> {
     span: &'a Span,
     permit: AdmissionPermit,

@@ -1,12 +1,11 @@
-//! What the faces of sessions of a format say of the client's messages: where they have media, and where they name
-//! models and objects.
+//! The places of media, models and objects in a client's messages, as the session faces of a format declare them.
 
 use weir_realtime::named::NamePlaces;
 use weir_types::contract::about::{BodyKind, Face, FrameTest, Manifest, ModelPlace};
 
 /// The features of a session's messages that are media.
 const MEDIA: [&str; 2] = ["audio", "vision"];
-/// The feature of a session's messages that is the places of models beside the session's own.
+/// The feature that lists the places of models besides the session's own.
 const FURTHER_MODELS: [&str; 1] = ["models"];
 
 /// The faces of a format whose bodies are sessions.
@@ -31,7 +30,7 @@ impl<'a> SessionFaces<'a> {
         NamePlaces { own: own.collect(), further: self.places(&FURTHER_MODELS), objects: objects.collect() }
     }
 
-    /// The places that features with these names are about.
+    /// The places of the features with these names.
     fn places(&self, features: &[&str]) -> Vec<&'a str> {
         let all = self.0.iter().copied().flat_map(|face| &face.features);
         let tests = all.filter(|feature| features.contains(&feature.name.as_str())).flat_map(|feature| &feature.tests);

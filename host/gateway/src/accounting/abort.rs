@@ -1,4 +1,4 @@
-//! Ends a stream before its end, if a budget has `abort_at` and the stream takes it over that share.
+//! Ends a stream early if a budget has `abort_at` and the stream takes it over that share.
 
 use weir_ledger::{Facts, Spend, Timestamp};
 use weir_types::contract::types::ErrorKind;
@@ -7,18 +7,18 @@ use weir_types::tokens::Tokens;
 
 use super::Account;
 
-/// Output tokens between two looks at the budgets.
+/// Output tokens between two checks of the budgets.
 const STEP: u32 = 32;
 
 impl Account {
-    /// Whether a budget may end the exchange before its end.
+    /// Whether a budget may end the exchange early.
     pub(crate) fn may_abort(&self) -> bool {
         self.permit.may_abort()
     }
 
-    /// Why a stream is to be ended that has so many output tokens so far, by the estimate of its content.
+    /// The fault that ends a stream with this estimated number of output tokens, if it uses up a budget.
     pub(crate) fn over_budget(&mut self, output: u32) -> Option<Fault> {
-        // What is stored was made already.
+        // A stored answer has been made already.
         if self.is_about_stored() || !self.permit.may_abort() || output < self.abort_checked_at.saturating_add(STEP) {
             return None;
         }

@@ -1,5 +1,5 @@
-//! The record of each request, which its path fills in: at the request's end it becomes a line of the access log, with
-//! caller, model, provider, outcome and cost, and goes to the request log.
+//! The record of a request, which its path fills in. At the request's end it becomes a line of the access log, with
+//! caller, model, provider, outcome and cost, and is passed to the request log.
 
 mod finish;
 
@@ -46,17 +46,17 @@ pub struct ExchangeSummary {
     pub attempts: u32,
     /// The tokens used, and their cost.
     pub used: Used,
-    /// What is billed by the piece.
+    /// The units that are billed by the piece.
     pub units: Vec<UnitCount>,
     /// How many requests of a batch made any search.
     pub searched: Option<u32>,
-    /// The service tier that served it, where the answer names one.
+    /// The service tier that served the request, if the answer names one.
     pub service_tier: Option<String>,
-    /// Whether it was served at the price of a batch, where the answer reports it.
+    /// Whether the request was served at the price of a batch, if the answer reports that.
     pub batch: Option<bool>,
-    /// Why the answer's first candidate ended, where an adapter read it.
+    /// The finish reason of the answer's first candidate, if an adapter read it.
     pub finish: Option<&'static str>,
-    /// Until the first piece of a stream.
+    /// The time to the first piece of a stream.
     pub first_token: Option<Duration>,
     /// The gateway's own time until the answer began.
     pub own: Option<Duration>,
@@ -66,20 +66,20 @@ pub struct ExchangeSummary {
     pub bytes_out: u64,
 }
 
-/// What a record begins with.
+/// The facts with which a record begins.
 #[derive(Debug)]
 pub struct Arrival<'a> {
-    /// The id that logs and headers have.
+    /// The id in logs and headers.
     pub id: Arc<str>,
     /// Weir's own id.
     pub own_id: Uuid7,
-    /// When it arrived.
+    /// When the request arrived.
     pub begun: Instant,
     /// The request's method.
     pub method: &'a Method,
     /// The request's path.
     pub path: &'a str,
-    /// Where it came from.
+    /// The client's address.
     pub address: Option<IpAddr>,
     /// The client's program.
     pub user_agent: Option<&'a str>,
@@ -109,7 +109,7 @@ pub struct RequestRecord {
     /// The same targets as steps, for the request log.
     steps: Vec<Step>,
     losses: Vec<String>,
-    /// What guards did.
+    /// The guards' notes.
     guards: Option<Notes>,
     error: Option<FinalError>,
     bytes_in: u64,
@@ -118,13 +118,13 @@ pub struct RequestRecord {
     ended: ExchangeSummary,
     /// Whether the access log gets a line.
     has_line: bool,
-    /// What else takes the record.
+    /// The request log, which also takes the record.
     log: Option<Arc<dyn RequestLog>>,
     saved: Option<Nano>,
     similarity: Option<f64>,
     /// What the responses of a session used.
     session: Option<SessionUse>,
-    /// The work that it books.
+    /// The work that the request books.
     booked: Option<WorkName>,
     is_unlogged: bool,
     capture: Option<Arc<Capture>>,
@@ -177,27 +177,27 @@ impl RequestRecord {
         self.endpoint = Some(Arc::clone(endpoint));
     }
 
-    /// Whom the record counts for from now on: a client, a stored key, or none.
+    /// Sets the caller to which the record counts: a client, a stored key, or none.
     pub(crate) fn set_caller(&mut self, caller: &Caller) {
         self.caller = Some(caller.clone());
     }
 
-    /// The request log shall not have the request.
+    /// Keeps the request out of the request log.
     pub(crate) fn exclude_from_log(&mut self) {
         self.is_unlogged = true;
     }
 
-    /// A kept answer serves the request: sets what that cost when it was made.
+    /// Sets what the kept answer that serves the request cost when it was made.
     pub(crate) fn set_saved_cost(&mut self, cost: Option<Nano>) {
         self.saved = cost;
     }
 
-    /// The kept answer is that to another question, this near to the request's.
+    /// Sets how similar the request's question is to that of the kept answer.
     pub(crate) fn set_similarity(&mut self, cosine: f64) {
         self.similarity = Some(cosine);
     }
 
-    /// The request was a session: sets what its responses used.
+    /// Sets what the responses of the session used.
     pub(crate) fn session_used(&mut self, used: SessionUse) {
         self.session = Some(used);
     }
@@ -232,18 +232,18 @@ impl RequestRecord {
         (self.model, self.target, self.adapter) = (Some(shown(model)), Some(target), Some(adapter));
     }
 
-    /// An attempt begins, with the provider's name for the model.
+    /// Begins an attempt, with the provider's name for the model.
     pub(crate) fn start_attempt(&mut self, model: &str) {
         (self.model, self.is_model_known) = (Some(shown(model)), false);
     }
 
-    /// The configuration or the bundled file names the model of the attempt that has begun.
+    /// Notes that the configuration or the bundled file names the attempt's model.
     pub(crate) fn note_model_known(&mut self) {
         self.is_model_known = true;
     }
 
-    /// The request books what an earlier one had made: by this name of the model, the provider's name for it, and the
-    /// target. What was made is work of this name, or an answer.
+    /// Names the stored answer or work that the request books: its model by the client's and the provider's name, its
+    /// target and, for work, its own name.
     pub(super) fn books_for(&mut self, alias: &str, model: &str, target: &Arc<str>, work: Option<WorkName>) {
         (self.alias, self.model, self.target) = (Some(shown(alias)), Some(shown(model)), Some(Arc::clone(target)));
         self.booked = work;
@@ -270,7 +270,7 @@ impl RequestRecord {
         self.losses.extend(fields.take(room).map(shown));
     }
 
-    /// Sets what guards did; they may add to it up to the end.
+    /// Sets the guards' notes. Guards may add to them until the end.
     pub(crate) fn judged_by(&mut self, notes: &Notes) {
         self.guards = Some(notes.clone());
     }
@@ -305,7 +305,7 @@ impl RequestRecord {
 }
 
 fn shown(text: &str) -> String {
-    // A text of so few bytes has no more characters.
+    // A text of at most this many bytes has no more characters.
     if text.len() <= SHOWN { text.to_owned() } else { text.chars().take(SHOWN).collect() }
 }
 

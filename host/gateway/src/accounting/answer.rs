@@ -27,7 +27,7 @@ impl Account {
         }
     }
 
-    /// A piece of a stream is sent; the first one sets the time to the first token.
+    /// Notes that a piece of a stream is sent. The first one sets the time to the first token.
     pub(crate) fn note_chunk(&mut self) {
         if !self.first_piece {
             self.first_piece = true;
@@ -40,7 +40,7 @@ impl Account {
         }
     }
 
-    /// A part of the answer's body is handed over to the connection.
+    /// Counts bytes of the answer's body that the connection takes.
     pub(crate) fn add_bytes_out(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
     }
@@ -64,19 +64,19 @@ impl Account {
         self.tokens.reported = Some(usage);
     }
 
-    /// Notes the service tier that an answer without a usage names: what is estimated has its prices.
+    /// Notes the service tier that an answer without usage names: its prices apply to the estimate.
     pub(crate) fn served_in(&mut self, tier: Option<String>) {
         self.tokens.tier = tier;
     }
 
-    /// Notes the model that the answer names. Its price holds from now on, if there is one.
+    /// Notes the model that the answer names. Its price applies from now on, if there is one.
     pub(crate) fn served_by(&mut self, named: &str) {
         let Some(tariff) = &self.tokens.tariff else { return };
         let served = tariff.served_by(named);
         self.tokens.tariff = Some(served);
     }
 
-    /// Whether it is a whole answer for which there is a price.
+    /// Whether the answer is whole and has a price.
     pub(crate) fn is_priced(&self) -> bool {
         !self.streaming && self.status == 200 && self.has_tariff()
     }
@@ -119,12 +119,12 @@ impl Account {
         }
     }
 
-    /// Notes the request's limit of output: with a limit of 0, what its answer holds is the prompt once more.
+    /// Notes the request's limit of output tokens: with a limit of 0, the answer only repeats the prompt.
     pub(crate) fn set_output_limit(&mut self, output: Option<u64>) {
         self.tokens.wants_no_output = output == Some(0);
     }
 
-    /// Sets the tokens that the request has read again beside its body.
+    /// Sets the tokens of stored content that the provider reads again for the request.
     pub(crate) fn set_earlier_input(&mut self, tokens: u32) {
         self.earlier_input = tokens;
     }
@@ -134,8 +134,8 @@ impl Account {
         self.tokens.is_final = true;
     }
 
-    /// The reported usage, if there is any, is only a part of what was used: all that was reserved stays booked, or
-    /// more if that part is more.
+    /// Notes that the reported usage is incomplete: the whole reservation stays booked, or the reported part if that is
+    /// more.
     pub(crate) fn usage_is_partial(&mut self) {
         self.tokens.coverage = Coverage::Part;
     }
@@ -153,30 +153,30 @@ impl Account {
         }
     }
 
-    /// Guards judged the exchange: the log gets what they did, and they are notified of the end.
+    /// Notes the guards that judged the exchange: the log gets their notes, and they are notified of the end.
     pub(crate) fn judged_by(&mut self, notes: &Notes, ends: Option<Ends>) {
         self.record.iter_mut().for_each(|record| record.judged_by(notes));
         self.ends = ends.map(Box::new);
     }
 
-    /// A guard refused the answer.
+    /// Notes that a guard refused the answer.
     pub(crate) fn answer_refused(&mut self) {
         self.ends.iter_mut().for_each(|ends| ends.refused());
     }
 
-    /// The stream ended for the client because a guard refused it. What the provider had reported by then need not be
-    /// final.
+    /// Ends the exchange because a guard refused the stream. The usage that the provider had reported until then need
+    /// not be final.
     pub(crate) fn complete_refused(&mut self) {
         self.outcome = Outcome::Whole;
     }
 
-    /// The whole answer was sent.
+    /// Ends the exchange: the whole answer was sent.
     pub fn complete(&mut self) {
         self.outcome = Outcome::Whole;
         self.usage_is_final();
     }
 
-    /// The stream broke, and this side is at fault.
+    /// Ends the exchange: the stream broke, and `side` is at fault.
     pub(crate) fn fail_stream(&mut self, side: &str) {
         self.outcome = Outcome::Failed;
         if side == Side::Upstream.as_str() {
@@ -185,18 +185,18 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
-    /// Sets until when the client waits, if it says so.
+    /// Sets until when the client waits, if it sent a time limit.
     pub(crate) fn set_own_deadline(&mut self, deadline: Option<Instant>) {
         self.own_deadline = deadline;
     }
 
-    /// Whether the client waits no longer.
+    /// Whether the client's time limit is over.
     pub(super) fn is_past_own_time(&self) -> bool {
         self.own_deadline.is_some_and(|deadline| deadline <= Instant::now())
     }
 
-    /// The stream broke by its target's fault; another target may still continue it. One that ran out of the client's
-    /// own time does not count against the target, which other clients give more.
+    /// Notes that the stream broke by its target's fault. Another target may still continue it. A stream that ran out
+    /// of the client's own time does not count against the target, to which other clients give more.
     pub fn interrupted(&mut self) {
         self.traced.broke();
         if self.is_past_own_time() {
@@ -208,7 +208,7 @@ impl Account {
         }
     }
 
-    /// The rest of the answer is this target's, whose price and adapter hold for it.
+    /// Makes this target the one that answers from now on, with its price and adapter.
     pub(crate) fn answered_on_by(&mut self, target: &Target) {
         let Some(model) = self.tokens.tariff.as_ref().map(|tariff| Arc::clone(tariff.model())) else { return };
         let adapter = self.adapter_of(target);

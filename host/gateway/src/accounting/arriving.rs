@@ -1,4 +1,4 @@
-//! Bodies that pass while they arrive, so that it is known at the end only how long they are.
+//! Bodies that are sent on while they arrive, so that their length is known only at the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,20 +9,19 @@ use crate::admission::ArrivedBody;
 /// A body that may become tokens.
 #[derive(Debug)]
 pub(crate) struct ArrivingBody {
-    /// The bytes that were reserved for.
+    /// The number of bytes for which budgets have reserved.
     pub(crate) reserved: usize,
-    /// The bytes that have arrived.
+    /// The number of bytes that have arrived.
     pub(crate) arrived: Arc<AtomicU64>,
 }
 
 impl Account {
-    /// A body arrives whose use of tokens cannot be known: what it has beyond the length that was reserved for is
-    /// booked too.
+    /// Watches a body whose token usage cannot be known: bytes beyond the reserved length are booked too.
     pub(crate) fn arrives(&mut self, body: Option<ArrivingBody>) {
         self.arriving = body;
     }
 
-    /// What has arrived of such a body.
+    /// The bytes of such a body that have arrived.
     pub(super) fn arrived(&self) -> Option<ArrivedBody> {
         let ArrivingBody { reserved, arrived } = self.arriving.as_ref()?;
         let arrived = usize::try_from(arrived.load(Ordering::Relaxed)).unwrap_or(usize::MAX);

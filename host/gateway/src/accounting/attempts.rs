@@ -1,4 +1,4 @@
-//! What an account records of the attempts at a request: what was sent, what failed, and what a provider may charge for
+//! The part of an account that concerns attempts: requests that were sent, failures, and what a provider may charge for
 //! without an answer.
 
 use std::sync::atomic::Ordering;
@@ -31,8 +31,8 @@ impl Account {
         self.tokens.tariff = Some(tariff);
     }
 
-    /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
-    /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
+    /// Notes a request that is sent; `input` estimates its tokens. They are charged unless the provider reports usage
+    /// or refuses the request. Returns whether this is the attempt's first request, the only one that costs.
     pub(crate) fn note_sent_input<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
         self.is_in_doubt = true;
         let is_first = self.counts && self.tokens.sent.is_none();
@@ -51,27 +51,27 @@ impl Account {
         self.copies.sends(request)
     }
 
-    /// The request that was sent was refused or never arrived: it costs nothing.
+    /// Notes that the request was refused or never arrived, so that it costs nothing.
     pub fn refused(&mut self) {
         self.tokens.sent = None;
         self.tokens.unread = None;
         self.is_in_doubt = false;
     }
 
-    /// Shows how far the attempt's request is on its way.
+    /// The state of the attempt's request: whether a connection has taken it.
     pub(crate) fn hand_over(&self) -> &HandOver {
         &self.hand_over
     }
 
-    /// A request that was given up while no connection had it costs nothing.
+    /// Drops the cost of a request that was given up before a connection took it.
     pub(super) fn forget_unsent(&mut self) {
         if self.hand_over.is_waiting() {
             self.refused();
         }
     }
 
-    /// The provider answered, and its answer cannot be read: it charges for the answer all the same, whose tokens are
-    /// estimated so.
+    /// Notes that the provider's answer cannot be read. The provider charges for it nevertheless; `output` estimates
+    /// its tokens.
     pub(crate) fn unreadable(&mut self, output: u32) {
         self.tokens.unread = Some(output);
     }
@@ -91,13 +91,13 @@ impl Account {
         self.tokens.sent.as_ref().map(SentInput::tokens)
     }
 
-    /// The estimated input and output tokens of a request that a provider received and has not answered, or with an
-    /// answer that cannot be read.
+    /// The estimated input and output tokens of a request that a provider received and did not answer, or answered
+    /// unreadably.
     pub(crate) fn pending(&self) -> Option<[u32; 2]> {
         Some([self.unanswered()?, self.tokens.unread.unwrap_or_default()])
     }
 
-    /// Charges what a pending request is estimated to have used, since it will not be answered any more.
+    /// Charges the estimated usage of a pending request, which will not be answered any more.
     pub(super) fn forfeit(&mut self) {
         let pending = self.pending();
         (self.tokens.sent, self.tokens.unread) = (None, None);

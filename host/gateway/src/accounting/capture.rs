@@ -1,5 +1,5 @@
-//! Captures the content of an exchange while it passes, for a log that keeps it. Bodies pass at once; their copies take
-//! from a bounded memory, and an exchange that finds none left there is not kept.
+//! Captures the content of an exchange while it passes, for a log that keeps it. Bodies are not delayed. The copies
+//! take from a bounded memory; without room there, an exchange is not kept.
 
 mod choice;
 mod copies;
@@ -26,13 +26,13 @@ use weir_upstream::{BodyObserver as _, UpstreamRequest};
 pub struct CapturedRequest<'a> {
     /// Weir's own id of the request.
     pub id: Uuid7,
-    /// As the client sent it.
+    /// The method that the client sent.
     pub method: &'a Method,
     /// The path with its query, without credentials.
     pub path_and_query: String,
     /// The headers, without credentials.
     pub headers: &'a HeaderMap,
-    /// As the client sent it, in the pieces in which it was read.
+    /// The body in the pieces in which it was read.
     pub body: &'a [Bytes],
     /// The operation, if the body is a request in the unified model.
     pub unified: Option<Operation>,
@@ -122,17 +122,17 @@ impl Capture {
         (state.end, state.provider) = (Some(end), provider);
     }
 
-    /// The answer to the client begins.
+    /// Begins the answer to the client.
     pub fn answers(&self, status: u16, headers: &HeaderMap) {
         self.answer.begins(status, headers);
     }
 
-    /// A piece goes to the client.
+    /// Copies a piece that the client gets.
     pub fn piece(&self, bytes: &Bytes) {
         self.answer.piece(bytes);
     }
 
-    /// The client gets this answer, which no provider gave, over a protocol that carries the unified model.
+    /// Copies an answer over a protocol that carries the unified model, if no provider gave it.
     pub(crate) fn answers_by_itself(&self, answer: &ChatResponse) {
         let Ok(json) = serde_json::to_vec(answer) else { return };
         let json_type = HeaderValue::from_static("application/json");
@@ -141,7 +141,7 @@ impl Capture {
         self.answered(true);
     }
 
-    /// The answer to the client ended, in order or not.
+    /// Ends the answer to the client. `is_whole` means that it did not break off.
     pub fn answered(&self, is_whole: bool) {
         self.answer.ended(is_whole);
     }
@@ -173,7 +173,7 @@ impl Drop for Capture {
     }
 }
 
-/// The span, if it may have messages. Only then it is held until they are known.
+/// The span, if it may get messages: only then it is held until they are known.
 fn held(span: &Span) -> Span {
     if span.takes_messages() { span.clone() } else { Span::default() }
 }
@@ -191,12 +191,12 @@ impl Copies {
         Self { capture, sent: None }
     }
 
-    /// Those of one of several concurrent attempts.
+    /// The copies of one of several concurrent attempts.
     pub(super) fn branch(&self) -> Self {
         Self::of(self.capture.clone())
     }
 
-    /// The attempt of these copies is the one that counts.
+    /// Adopts the copies of the attempt that counts.
     pub(super) fn adopt(&mut self, branch: &mut Self) {
         self.sent = branch.sent.take().or(self.sent.take());
     }
@@ -208,7 +208,7 @@ impl Copies {
         sent
     }
 
-    /// The account is closed: what it sent last, in an attempt with this span, belongs to the exchange.
+    /// Closes the copies with the account: the last request, of the attempt with this span, belongs to the exchange.
     pub(super) fn close(&mut self, attempt: &Span) {
         if let (Some(capture), Some(sent)) = (&self.capture, self.sent.take()) {
             capture.came_from(sent, attempt);

@@ -12,8 +12,8 @@ use weir_config::{Config, Secret};
 use weir_types::contract::about::Operation;
 use weir_types::uuid::Uuid7;
 
-/// The content of one exchange: what the client sent and got and, if a provider was asked, what that was sent and
-/// answered last. Nothing has been removed from it but the headers that hold credentials.
+/// The content of one exchange: what the client sent and got and, if a provider was asked, what the last one was sent
+/// and answered. Only headers with credentials have been removed.
 #[derive(Debug)]
 pub struct CapturedExchange {
     /// Weir's own id of the request.
@@ -30,7 +30,7 @@ pub struct CapturedExchange {
     pub upstream: Option<CapturedSide>,
     /// The name of the provider that was asked last, if one was.
     pub provider: Option<Arc<str>>,
-    /// The span that takes the messages, which ended already; none if spans have no messages.
+    /// The ended span that takes the messages; an empty one if spans have no messages.
     pub span: Span,
     /// The content's share of the memory, returned when the content is dropped.
     pub(super) _share: Arc<RoomShare>,
@@ -39,23 +39,23 @@ pub struct CapturedExchange {
 /// One side of an exchange.
 #[derive(Debug, Default)]
 pub struct CapturedSide {
-    /// As the client or the gateway sent it.
+    /// The method that the client or the gateway sent.
     pub method: Method,
     /// The path with its query.
     pub path_and_query: String,
-    /// Without credentials.
+    /// The request's headers, without credentials.
     pub request_headers: HeaderMap,
-    /// In the pieces in which it was read or sent.
+    /// The body in the pieces in which it was read or sent.
     pub request_body: Vec<Bytes>,
     /// The answer's status; 0 if there was none.
     pub status: u16,
     /// The answer's headers.
     pub response_headers: HeaderMap,
-    /// The answer's body, as far as it came.
+    /// The answer's body, as far as it arrived.
     pub answer: Vec<u8>,
-    /// The end of each of its pieces, and the time since the piece before.
+    /// For each piece of the answer, the position of its end and the time since the piece before.
     pub pieces: Vec<(usize, Duration)>,
-    /// Whether the answer came to its end.
+    /// Whether the answer is complete.
     pub is_whole: bool,
 }
 
@@ -104,7 +104,7 @@ impl RoomShare {
         Self { room, limit, used: AtomicUsize::new(0), is_given_up: AtomicBool::new(false) }
     }
 
-    /// Takes room for more bytes. Without it the exchange is given up, which is counted once.
+    /// Takes room for more bytes. Without room the exchange is given up, which is counted once.
     pub(crate) fn grow(&self, bytes: usize) -> bool {
         if self.is_given_up() {
             return false;

@@ -18,7 +18,7 @@ pub(super) fn estimated([input, output]: [u32; 2]) -> Facts {
     facts
 }
 
-/// A state of the costs.
+/// The charges at one point in time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark {
     total: Nano,
@@ -31,17 +31,17 @@ pub(super) struct Charges {
     total: Nano,
     /// Whether any part has a known price.
     is_priced: bool,
-    /// How many parts have none.
+    /// The number of parts without a known price.
     unpriced: u32,
     /// The version of the prices.
     version: Option<Arc<str>>,
-    /// What budgets are to book, with the provider that charges it.
+    /// The spends that budgets are to book, with the providers that charge them.
     spends: SmallVec<[Charge; 1]>,
 }
 
 impl Charges {
-    /// Charges for what an attempt used. Without a tariff it has no price; `known` is what the answer reports, or what
-    /// the tariff says if that was asked before.
+    /// Charges for what an attempt used. Without a tariff it has no price. `known` is the cost that the answer reports,
+    /// or the tariff's cost if that was calculated before.
     pub(super) fn add(&mut self, facts: &Facts, tariff: Option<&Tariff>, known: Option<Cost>, book: &Book) {
         if facts.is_empty() && !matches!(known, Some(Cost::Priced(_))) {
             return;
@@ -54,7 +54,7 @@ impl Charges {
         let cost = known.unwrap_or_else(|| tariff.cost(facts));
         book.charge(&cost);
         match &cost {
-            // One reported part makes the whole a cost that no prices give.
+            // A reported part makes the whole a cost that no price list gives.
             Cost::Priced(bill) if *bill.version == *REPORTED => self.version = Some(Arc::clone(&bill.version)),
             _ => _ = self.version.get_or_insert_with(|| Arc::clone(tariff.version())),
         }
@@ -74,7 +74,7 @@ impl Charges {
         self.add(&estimated(tokens), tariff, None, book);
     }
 
-    /// Charges for what has no price that could be known, about so many tokens.
+    /// Charges for about this many tokens of a use that has no price.
     pub(super) fn add_unknown(&mut self, tokens: u32, tariff: Option<&Tariff>) {
         self.unpriced = self.unpriced.saturating_add(1);
         let spend = Spend { requests: 0, ..Spend::unpriced(u64::from(tokens)) };
@@ -94,7 +94,7 @@ impl Charges {
         (self.unpriced == 0).then_some(self.total)
     }
 
-    /// Where the costs stand now, for [`Charges::since`].
+    /// The charges as they are now, for [`Charges::since`].
     pub(super) fn mark(&self) -> Mark {
         Mark { total: self.total, unpriced: self.unpriced }
     }
@@ -110,12 +110,12 @@ impl Charges {
         self.version.as_ref()
     }
 
-    /// What budgets are to book.
+    /// The spends that budgets are to book.
     pub(super) fn spends(&self) -> &[Charge] {
         &self.spends
     }
 
-    /// The sum of two amounts; `None` beyond all bounds.
+    /// The sum of two amounts; `None` on overflow.
     pub(super) fn sum(one: Nano, other: Nano) -> Option<Nano> {
         Nano::new(one.get().checked_add(other.get())?).ok()
     }

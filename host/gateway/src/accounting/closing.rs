@@ -43,9 +43,9 @@ impl Account {
         self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the client left, or its own time ended, after the head of an answer and before any of its content.
-    /// Nothing shows what the provider made until then: a model may think for minutes before its first word. Leaving
-    /// must not make that cheaper.
+    /// Whether the client left, or its time limit ended, after the head of an answer and before its first content.
+    /// Nothing shows what the provider made until then, since a model may think for minutes before its first word;
+    /// leaving must not make that cheaper.
     fn was_left_unseen(&self) -> bool {
         let is_answered = (200..300).contains(&self.status);
         let is_unseen = !self.tokens.is_final && self.tokens.content.unwrap_or_default() == 0;
@@ -58,13 +58,12 @@ impl Account {
         self.status == 0 || self.is_out_of_time && !(200..300).contains(&self.status)
     }
 
-    /// Whether all that the provider charges for is known, also if the client left before its own answer began.
+    /// Whether everything that the provider charges for is known, even if the client left before its answer began.
     fn is_read(&self) -> bool {
         self.tokens.is_final && self.tokens.reported.is_some()
     }
 
-    /// Charges for all tokens, unless the exchange is about what is stored already, or its answer is booked when it is
-    /// read.
+    /// Charges for all tokens, unless the exchange is about a stored answer, or its answer is booked when it is read.
     fn settle(&mut self) {
         let answer = match self.stored.take().map(|part| *part) {
             Some(StoredPart::Reads(read)) => return self.settle_read(read.into_debt()),
@@ -76,7 +75,8 @@ impl Account {
             self.usage_is_partial();
         }
         let is_under_way = self.was_left_waiting() && self.tokens.sent.is_some() && !self.is_read();
-        // An answer that was read and not given, since a guard failed at it, is charged for by what it reports.
+        // An answer that was read but not given to the client, because a guard failed at it, is charged by the usage
+        // that it reports.
         if !(200..400).contains(&self.status) && self.tokens.reported.is_none() {
             self.forfeit();
         }
@@ -98,12 +98,12 @@ impl Account {
         }
     }
 
-    /// Books the costs at the budgets. What a provider did and did not report stays reserved; if that `may_wait`, the
-    /// costs are returned in place of being booked.
+    /// Books the costs at the budgets. Usage that the provider did not report stays reserved; with `may_wait`, the
+    /// costs of such an answer are returned instead of being booked.
     pub(super) fn settle_budgets(&mut self, is_under_way: bool, may_wait: bool) -> Vec<Charge> {
         let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         let is_answered = (200..300).contains(&self.status);
-        // What uses no tokens is a request all the same.
+        // An exchange without tokens still counts as a request.
         let plain = [Charge { provider: self.provider.clone(), model: None, spend: Spend::priced(Nano::ZERO, 0) }];
         let answered = match self.tokens.charges.spends() {
             [] if is_answered && !self.counts && !self.is_unknown => &plain,
@@ -140,7 +140,7 @@ impl Account {
         self.traced.ends(outcome, ended);
     }
 
-    /// Notifies guards of the end. A client that left did not get its answer in its time.
+    /// Notifies guards of the end. For a client that left, the answer did not come in time.
     fn notify_guards(&mut self) {
         let Some(mut ends) = self.ends.take() else { return };
         let failure = match self.outcome {

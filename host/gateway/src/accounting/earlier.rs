@@ -1,5 +1,5 @@
-//! How many tokens a stored answer is as a part of a later request, which names it and has it read again: all that was
-//! read and written for it. Bounded, in memory; ids are kept as hashes.
+//! The number of input tokens that a stored answer adds to a later request which names it: everything that was read and
+//! written for the answer. Bounded, in memory; ids are kept as hashes.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,12 +9,12 @@ use quick_cache::sync::Cache;
 /// The most answers and conversations that are known.
 const KEPT: usize = 32_768;
 
-/// What an id is of.
+/// What an id identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
-    /// A stored answer itself: all that was read and written for it.
+    /// A stored answer, with everything that was read and written for it.
     Answer,
-    /// What the request for an answer went on with: an earlier answer, or something that each of its answers adds to.
+    /// What the request for an answer continued: an earlier answer, or a conversation that each of its answers extends.
     WentOn,
 }
 
@@ -38,7 +38,8 @@ impl Default for EarlierInput {
 }
 
 impl EarlierInput {
-    /// A tenant's answer with this id has so many tokens, with all that its request went on with, which has these ids.
+    /// Notes that a tenant's answer with this id has so many tokens, together with everything that its request
+    /// continued (`ids`).
     pub(super) fn learn(&self, tenant: &str, id: &str, went_on: &[String], tokens: u64) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         self.known.insert(self.key(Kind::Answer, tenant, id), tokens);
@@ -51,13 +52,13 @@ impl EarlierInput {
         }
     }
 
-    /// The tokens that a tenant's request has read again by these ids, as far as they are known.
+    /// The tokens of stored content that these ids add to a tenant's request, as far as they are known.
     pub(crate) fn of<'a>(&self, tenant: &str, ids: impl Iterator<Item = &'a str>) -> u32 {
         if !self.has_any.load(Ordering::Relaxed) {
             return 0;
         }
         let known = |kind, id| self.known.get(&self.key(kind, tenant, id));
-        // What others went on with may be longer than the answer itself.
+        // A conversation may be longer than the answer itself.
         ids.filter_map(|id| known(Kind::Answer, id).or_else(|| known(Kind::WentOn, id))).max().unwrap_or_default()
     }
 

@@ -14,12 +14,13 @@ pub(crate) fn believed(text: &str) -> Result<Nano, MoneyError> {
 }
 
 impl Account {
-    /// Where the answering provider reports what its answers cost.
+    /// The place at which the answering provider reports the cost of its answers.
     pub(crate) fn cost_place(&self) -> Option<&CostPlace> {
         self.tokens.tariff.as_ref()?.cost_place()
     }
 
-    /// The answer reports this cost, in dollars. What cannot be one is counted, and the answer is priced by its tokens.
+    /// Notes the cost in dollars that the answer reports. A text that cannot be a cost is counted, and the answer is
+    /// priced by its tokens.
     pub(crate) fn cost_is_told(&mut self, text: &str) {
         match believed(text) {
             Ok(cost) => self.tokens.reported_cost = Some(cost),

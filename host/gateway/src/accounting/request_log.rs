@@ -1,4 +1,4 @@
-//! The seam between requests and what keeps a record of each: the gateway fills in a [`FinishedRequest`], and a
+//! The interface between requests and what records them: the gateway fills in a [`FinishedRequest`], and a
 //! [`RequestLog`] takes it.
 
 use std::fmt;
@@ -33,8 +33,8 @@ pub trait RequestLog: fmt::Debug + Send + Sync {
     fn keep(&self, _captured: CapturedExchange) {}
 }
 
-/// Everything that is known of a request at its end, but its content. A refused request has no provider, and one that
-/// calls no endpoint has no format.
+/// Everything that is known about a request at its end, except its content. A refused request has no provider, and one
+/// that calls no endpoint has no format.
 #[derive(Debug)]
 pub struct FinishedRequest {
     /// Weir's own id of the request.
@@ -47,7 +47,7 @@ pub struct FinishedRequest {
     pub user_agent: Option<String>,
     /// The endpoint that it called.
     pub endpoint: Option<Arc<Endpoint>>,
-    /// The model that it asked for.
+    /// The model that it asked for, by the client's name.
     pub asked: Option<String>,
     /// The provider's name for the model that answered or failed last.
     pub model: Option<String>,
@@ -73,17 +73,17 @@ pub struct FinishedRequest {
     pub steps: Vec<Step>,
     /// Tokens and cost.
     pub used: Used,
-    /// What is billed by the piece.
+    /// The units that are billed by the piece.
     pub units: Vec<UnitCount>,
-    /// How many requests of a batch made any search, since some prices are for all searches of a request; none of one
-    /// request.
+    /// How many requests of a batch made any search, since some prices cover all searches of a request; `None` for a
+    /// single request.
     pub searched: Option<u32>,
-    /// The service tier that served it, where the answer names one.
+    /// The service tier that served the request, if the answer names one.
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch.
     pub is_batch: bool,
-    /// Why the answer's first candidate ended, in the words of OpenTelemetry's conventions; none where no adapter read
-    /// it.
+    /// The finish reason of the answer's first candidate, in the words of OpenTelemetry's conventions; `None` if no
+    /// adapter read it.
     pub finish: Option<&'static str>,
     /// From its head to the end of its answer.
     pub took: Duration,
@@ -99,11 +99,11 @@ pub struct FinishedRequest {
     pub bytes_out: u64,
     /// The fields that a translation lost: `field=kind`.
     pub losses: Vec<String>,
-    /// What a kept answer cost when it was made; none if that is not known, or a provider answered.
+    /// What a kept answer cost when it was made; `None` if that is unknown, or a provider answered.
     pub saved: Option<Nano>,
-    /// The cosine between its question and that of the kept answer which served it, if that is another one.
+    /// The cosine similarity between the request's question and that of the kept answer; `None` if they are the same.
     pub similarity: Option<f64>,
-    /// The work that it books, which a store of work ends with it.
+    /// The work that the request books; a store of work removes it.
     pub booked: Option<WorkName>,
     /// Whether the client asked that the request is not logged, and may.
     pub is_unlogged: bool,
@@ -151,12 +151,12 @@ pub struct Used {
     pub cost: Option<Nano>,
     /// The version of the prices.
     pub prices: Option<Arc<str>>,
-    /// The region by whose prices the last attempt was charged for.
+    /// The region whose prices the last attempt was charged by.
     pub region: Option<Arc<str>>,
-    /// The model that the last attempt's answer names, if that is another than the one it was asked for.
+    /// The model that the last attempt's answer names, if it is not the one that it was asked for.
     pub named: Option<Arc<str>>,
-    /// What of it was not used by the last attempt, but by attempts before or beside it that were not answered, or
-    /// whose answer another one continued.
+    /// The use of attempts other than the last: those that were not answered, and those whose answer another target
+    /// continued.
     pub parts: Vec<ChargedPart>,
 }
 
@@ -169,11 +169,11 @@ pub struct ChargedPart {
     pub adapter: Arc<str>,
     /// The provider's name for the model.
     pub model: Arc<str>,
-    /// The model that its answer names, if that is another one.
+    /// The model that its answer names, if it is not the one that it was asked for.
     pub named: Option<Arc<str>>,
-    /// The region by whose prices it was charged for.
+    /// The region whose prices it was charged by.
     pub region: Option<Arc<str>>,
-    /// The service tier that served it, where its answer names one.
+    /// The service tier that served it, if its answer names one.
     pub service_tier: Option<Arc<str>>,
     /// Tokens by bucket.
     pub tokens: Tokens,
@@ -184,8 +184,8 @@ pub struct ChargedPart {
 }
 
 impl ChargedPart {
-    /// What an attempt used at these rates, whose cost is not known yet: reported tokens, and estimated ones of input
-    /// and output.
+    /// The use of an attempt at these rates, whose cost is not known yet: reported tokens, and estimated input and
+    /// output.
     pub(super) fn of(tariff: &Tariff, tokens: Tokens, estimated: [u32; 2]) -> Self {
         let [input, output] = estimated;
         let tokens = tokens.plus(input, output);
@@ -209,11 +209,11 @@ pub struct FinalError {
 
 /// The most bytes that a log keeps of an error's text.
 const KEPT: usize = 2_048;
-/// How many bytes more there are of a longer text until it is cleaned: more than a secret has, such as a private key.
+/// How many more bytes of a longer text are kept until it is cleaned: more than a secret has, such as a private key.
 const MARGIN: usize = 8 << 10;
 
 impl FinalError {
-    /// The error of a request that failed so.
+    /// The error for a request that failed with this fault.
     pub fn of(fault: &Fault) -> Self {
         let message = &fault.error.message;
         let end = message.floor_char_boundary(KEPT + MARGIN);
@@ -221,8 +221,8 @@ impl FinalError {
         Self { kind: fault.error.kind, side: fault.side, message }
     }
 
-    /// What may be kept of the text after this was made of it by removing secrets. Of a longer text the end is left
-    /// out, as far as it is longer: it may be the first half of a secret, which no rule recognises.
+    /// The part of the cleaned text that may be kept. If the text was cut, the cleaned text is shortened by as much
+    /// again, since its end may be the first half of a secret, which no rule recognises.
     pub fn kept_of<'a>(&self, clean: &'a str) -> &'a str {
         let more = self.message.len().saturating_sub(KEPT);
         let end = clean.len().saturating_sub(more).min(KEPT);
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(kept("short", "short"), "short");
         let [long, strange] = [" a", "\u{e9}"].map(|word| word.repeat(KEPT));
         assert_eq!([kept(&long, &long).len(), kept(&strange, &strange).len()], [KEPT; 2]);
-        // The rules made little of the most of it, and did not know the half at the end.
+        // Cleaning shortened the text a lot, and no rule recognised the half secret at the end.
         let message = "long ".repeat(500) + &"k ".repeat(MARGIN);
         let cut = FinalError::of(&Fault::invalid(message.as_str())).message;
         assert_eq!(cut.len(), KEPT + MARGIN);

@@ -1,16 +1,16 @@
-//! What the responses of a session used together, for the session's own line in the access log. Records and metrics
-//! have it by response.
+//! The total use of a session's responses, for the session's own line in the access log. Records and metrics have it by
+//! response.
 
 use weir_ledger::Nano;
 
-/// What the responses of a session used so far.
+/// The total use of a session's responses so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SessionUse {
-    /// How many there were.
+    /// The number of responses.
     pub(super) responses: u32,
-    /// Input and output, as far as it was reported.
+    /// Input and output tokens, as far as they were reported.
     pub(super) tokens: u64,
-    /// `None` if that of a response is not known.
+    /// The cost; `None` if that of any response is not known.
     pub(super) cost: Option<Nano>,
 }
 

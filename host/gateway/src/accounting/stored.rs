@@ -1,5 +1,5 @@
-//! The part of an account that concerns answers which providers store. Reading one again costs nothing, unless it is
-//! the first time that an answer is read whose use was not known when it was made.
+//! The part of an account that concerns answers which providers store. Reading one costs nothing, except the first read
+//! of an answer whose use was not known when it was made.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use weir_types::contract::types::Usage;
 use weir_types::tokens::{Tokens, add_counts};
 use weir_wire::tap::{CompiledTap, ModelUse};
 
-/// What an exchange has to do with stored answers.
+/// How an exchange deals with stored answers.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "accounts have it in a box")]
 pub(super) enum StoredPart {
-    /// It is about what is stored already.
+    /// It reads or changes what is stored already.
     Reads(StoredRead),
     /// Its answer is stored.
     Makes(StoredAnswer),
@@ -32,29 +32,29 @@ pub(crate) struct StoredRead {
     id: String,
     /// Where the usage of the answer is reported; `None` if there is nothing to be booked for it.
     tap: Option<CompiledTap>,
-    /// What was found to be booked.
+    /// The debt that the exchange books.
     debt: Option<Box<Debt>>,
 }
 
 impl StoredRead {
-    /// A request of this tenant about the answer with this id; without an id, about another object.
+    /// A tenant's request about the answer with this id or, without an id, about another object.
     pub(crate) fn new(unbooked: &Arc<Unbooked>, tenant: &Arc<str>, id: Option<&str>) -> Self {
         let tap = id.and_then(|id| unbooked.tap(tenant, id));
         let id = id.unwrap_or_default().to_owned();
         Self { unbooked: Arc::clone(unbooked), tenant: Arc::clone(tenant), id, tap, debt: None }
     }
 
-    /// Notes by which id the results of the work are read, if that is another than its own.
+    /// Notes the id by which the results of the work are read, if it is not the work's own.
     pub(crate) fn note_results(&self, results: &str) {
         self.unbooked.note_results(&self.tenant, &self.id, results);
     }
 
-    /// Whether it is about an answer that is not booked yet.
+    /// Whether the request is about an answer that is not booked yet.
     pub(crate) fn is_unbooked(&self) -> bool {
         self.tap.is_some()
     }
 
-    /// What was found to be booked.
+    /// The debt that the exchange books.
     pub(super) fn into_debt(self) -> Option<Box<Debt>> {
         self.debt
     }
@@ -63,13 +63,13 @@ impl StoredRead {
 /// An answer that its provider stores.
 #[derive(Debug)]
 pub(crate) struct StoredAnswer {
-    /// Where it is remembered if it is not booked as a whole.
+    /// Remembers the answer if not all of it is booked.
     pub(crate) unbooked: Arc<Unbooked>,
-    /// Who has it made.
+    /// The caller for whom the answer is made.
     pub(crate) caller: Caller,
-    /// Where it is made.
+    /// The provider and key that make it.
     pub(crate) issuer: Issuer,
-    /// Where its format reports usage.
+    /// Reads the usage in its format.
     pub(crate) tap: CompiledTap,
     /// The model as the client names it.
     pub(crate) alias: Arc<str>,
@@ -79,13 +79,13 @@ pub(crate) struct StoredAnswer {
     pub(crate) pricing: Option<Pricing>,
     /// The format and the operation of the request, if its answer is work.
     pub(crate) made_by: Option<Box<(String, String)>>,
-    /// The ids of what its request goes on with, as its format names that.
+    /// The ids of what its request continues.
     pub(crate) went_on: Vec<String>,
-    /// Its id, once it is known.
+    /// The answer's id, once it is known.
     pub(crate) id: Option<String>,
-    /// It passes to its client: set when its id is known.
+    /// Set while the answer passes to its client, once the id is known.
     pub(crate) passing: Option<PassingAnswer>,
-    /// Whether its provider goes on making it after it was given.
+    /// Whether the provider continues to make the answer after this response.
     pub(crate) is_under_way: bool,
 }
 
@@ -105,7 +105,7 @@ impl StoredAnswer {
 /// What a stored answer used, once its provider has finished it.
 #[derive(Debug)]
 pub(crate) enum StoredUse {
-    /// It says this of itself.
+    /// The answer's own report.
     Whole {
         /// What it used, if that is reported.
         usage: Option<Usage>,
@@ -114,22 +114,22 @@ pub(crate) enum StoredUse {
         /// The model that it names.
         model: Option<String>,
     },
-    /// It is work with many results, and this is what each model used for them.
+    /// The answer is work with many results; the use of each model.
     Each(Vec<ModelUse>),
 }
 
 impl Account {
-    /// The exchange is about what is stored already.
+    /// Marks the exchange as one about what is stored already.
     pub(crate) fn reads_stored(&mut self, read: StoredRead) {
         self.stored = Some(Box::new(StoredPart::Reads(read)));
     }
 
-    /// The exchange's answer is stored.
+    /// Marks the exchange's answer as stored.
     pub(crate) fn makes_stored(&mut self, answer: StoredAnswer) {
         self.stored = Some(Box::new(StoredPart::Makes(answer)));
     }
 
-    /// Where the usage of the stored answer that is read is reported, if it is still to be booked.
+    /// The tap for the usage of the stored answer that is read, if it is still to be booked.
     pub(crate) fn stored_tap(&self) -> Option<CompiledTap> {
         self.stored_read().and_then(|read| read.tap.clone())
     }
@@ -144,12 +144,12 @@ impl Account {
         matches!(self.stored.as_deref(), Some(StoredPart::Makes(answer)) if answer.pricing.is_some())
     }
 
-    /// Notes the id of the answer, if that is stored.
+    /// Notes the id of a stored answer.
     pub(crate) fn note_stored_id(&mut self, id: Option<&[u8]>) {
         let (Some(StoredPart::Makes(answer)), Some(id)) = (self.stored.as_deref_mut(), id) else { return };
         if answer.id.is_none() {
             let id = String::from_utf8_lossy(id).into_owned();
-            // From now on its client may know the id, and have it removed.
+            // From now on its client may know the id, and may remove the answer.
             answer.passing = Some(PassingAnswer::begin(&answer.unbooked, &answer.caller.tenant, &id));
             answer.id = Some(id);
         }
@@ -162,21 +162,21 @@ impl Account {
         }
     }
 
-    /// Notes that the provider goes on making the answer, if that is stored, and returns whether it is.
+    /// Notes that the provider continues to make a stored answer. Returns whether the answer is stored.
     pub(crate) fn note_under_way(&mut self) -> bool {
         let Some(StoredPart::Makes(answer)) = self.stored.as_deref_mut() else { return false };
         answer.is_under_way = true;
         true
     }
 
-    /// The stored answer was read, and is finished: books it, unless it is booked already.
+    /// Books a finished stored answer that was read, unless it is booked already.
     pub(crate) fn stored_is_finished(&mut self, used: StoredUse) {
         let Some(StoredPart::Reads(read)) = self.stored.as_deref_mut() else { return };
         if read.tap.is_none() {
             return;
         }
         let Some(mut debt) = read.unbooked.take(&read.tenant, &read.id) else { return };
-        // Sums of many requests, of which none has so long a context.
+        // These are sums of many requests, none of which has so long a context.
         self.tokens.is_of_many = debt.pricing.is_some();
         self.tokens.sent = debt.input.map(Into::into);
         match used {
@@ -201,7 +201,7 @@ impl Account {
         self.usage_is_final();
     }
 
-    /// A finished answer says this of itself.
+    /// Takes the usage that a finished answer reports.
     fn stored_is_told(&mut self, debt: &mut Debt, usage: Option<Usage>, content: u32, model: &str) {
         debt.set_model(model);
         self.tokens.tariff = Some(debt.tariff.clone());
@@ -212,8 +212,8 @@ impl Account {
         }
     }
 
-    /// The results of finished work report what each model used. Each is charged for at its own price, the one with the
-    /// most tokens last: it is the one that the log names.
+    /// Takes the usage that the results of finished work report for each model. Each model is charged at its own price.
+    /// The one with the most tokens comes last, because the log names the last one.
     fn results_are_told(&mut self, debt: &mut Debt, mut of_models: Vec<ModelUse>) {
         of_models.sort_by_key(|one| Tokens::from(&one.usage).total());
         if of_models.is_empty() {
@@ -240,8 +240,8 @@ impl Account {
         }
     }
 
-    /// Settles an exchange about what is stored already: a request that uses no tokens. What is booked for the answer
-    /// counts at the budgets of the request that had it made.
+    /// Settles an exchange about what is stored already: it uses no tokens. What is booked for the answer counts at the
+    /// budgets of the request for which it was made.
     pub(super) fn settle_read(&mut self, debt: Option<Box<Debt>>) {
         self.permit.used(Some((0, 0)));
         self.permit.attempts_used(Some((0, 0)));
@@ -263,7 +263,8 @@ impl Account {
         }
     }
 
-    /// Notes how long an answer is as the input of later requests, which is what was read and written for it.
+    /// Notes how many tokens an answer adds to the input of later requests: everything that was read and written for
+    /// it.
     pub(super) fn note_earlier(&self, answer: &StoredAnswer) {
         let (Some(id), Some((input, output))) = (&answer.id, self.tokens.sums()) else { return };
         if (200..300).contains(&self.status) && answer.pricing.is_none() {
@@ -272,17 +273,17 @@ impl Account {
         }
     }
 
-    /// Whether the answer is stored and goes on being made, so that what it uses is not known before it is read.
+    /// Whether a stored answer is still being made, so that its use is known only when it is read.
     pub(super) fn is_put_off(&self, answer: &StoredAnswer) -> bool {
         let is_whole = self.status == 200 && self.tokens.reported.is_none();
         is_whole && answer.is_under_way && answer.can_be_read()
     }
 
-    /// Leaves an answer to be booked when it is read. What is reserved for it stays reserved until then.
+    /// Leaves an answer to be booked when it is read. Its reservation is kept until then.
     pub(super) fn put_off(&mut self, answer: StoredAnswer) {
         self.permit.used(None);
         self.permit.attempts_used(None);
-        // Work that only its provider knows cannot be estimated.
+        // Work cannot be estimated, since only its provider knows what it is.
         let input = self.unanswered().filter(|_| answer.pricing.is_none());
         self.tokens.sent = None;
         let charges = self.forfeited().charges.spends().to_vec();
@@ -291,8 +292,7 @@ impl Account {
         answer.remember(debt.map(|debt| Debt { input, ..debt }));
     }
 
-    /// What is left to be booked for an answer, with what budgets have reserved for it, of which these charges are to
-    /// be booked already.
+    /// What is left to be booked for an answer, with its budget reservations. These charges are to be booked already.
     fn debt(&mut self, answer: &StoredAnswer, charges: Vec<Charge>) -> Option<Debt> {
         let (book, permit, booked) = (self.book(), self.permit.put_off(), self.tokens.booked());
         let tariff = self.tokens.tariff.clone()?;
@@ -302,8 +302,8 @@ impl Account {
         Some(Debt { caller, issuer, tariff, pricing, book, alias, target, permit, charges, booked, input: None })
     }
 
-    /// Remembers an answer of which not all is booked: its client left before its end, or its provider reported no
-    /// usage. The provider may go on with it, so that it is charged for beyond that when it is read.
+    /// Remembers an answer that is only booked in part, because its client left early or its provider reported no
+    /// usage. The provider may finish it; the rest is then charged when it is read.
     pub(super) fn remember_cut(&mut self, answer: StoredAnswer, charges: Vec<Charge>) {
         let is_answered = (200..300).contains(&self.status);
         let is_booked = self.tokens.is_final && self.tokens.reported.is_some();

@@ -13,7 +13,8 @@ use weir_ledger::{Cost, Facts, Nano, Timestamp};
 use weir_types::contract::types::{UnitCount, Usage};
 use weir_types::tokens::Tokens;
 
-/// From so many estimated tokens on, a report of none is not believed: fewer may be the structure around nothing.
+/// From this many estimated tokens on, a report of 0 is not believed. Fewer may be the structure around an empty
+/// answer.
 const CERTAIN: u32 = 64;
 
 /// How much of what was used a reported usage covers.
@@ -24,7 +25,7 @@ pub(super) enum Coverage {
     All,
     /// A part of it; the rest is not known.
     Part,
-    /// Nothing: it is an estimate of what is billed by the piece.
+    /// None of it: the usage is an estimate of what is billed by the piece.
     Estimate,
 }
 
@@ -40,11 +41,11 @@ pub(super) struct TokenBill {
     pub(super) is_final: bool,
     /// How much of what was used the reported usage covers.
     pub(super) coverage: Coverage,
-    /// Whether the request wants no output, so that what its answer holds is the prompt.
+    /// Whether the request wants no output, so that its answer only repeats the prompt.
     pub(super) wants_no_output: bool,
-    /// Whether the usage is the sum of many requests', so that no threshold of context applies to it.
+    /// Whether the usage is the sum of many requests, so that no price threshold for long contexts applies.
     pub(super) is_of_many: bool,
-    /// How many of these requests made any search; `None` if it is the usage of one.
+    /// How many of these requests made any search; `None` if the usage is that of one request.
     pub(super) searched: Option<u32>,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
@@ -52,7 +53,7 @@ pub(super) struct TokenBill {
     pub(super) reported_cost: Option<Nano>,
     /// The service tier that the answer names, if it reports no usage.
     pub(super) tier: Option<String>,
-    /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
+    /// Estimated input tokens of the request that a provider is working on, until its answer reports them.
     pub(super) sent: Option<SentInput>,
     /// Estimated output tokens of an answer that could not be read, until the request is charged for.
     pub(super) unread: Option<u32>,
@@ -62,17 +63,17 @@ pub(super) struct TokenBill {
     pub(super) charges: Charges,
     /// What has been charged for.
     charged: Tokens,
-    /// What had been charged for when another target went on with the answer; `None` if none did.
+    /// What had been charged for when another target continued the answer; `None` if none did.
     charged_before: Option<Tokens>,
     /// Input and output tokens of the parts before the last one.
     before: (u64, u64),
     /// What the parts before the last one used.
     parts: Vec<ChargedPart>,
-    /// What was last forecast, so that it is not worked out again when it is charged for.
+    /// The last forecast, so that the cost is not calculated again when it is charged.
     forecast: Option<Forecast>,
 }
 
-/// What so much costs by the tariff.
+/// The cost of some facts by the tariff.
 #[derive(Debug)]
 struct Forecast {
     facts: Facts,
@@ -80,7 +81,7 @@ struct Forecast {
 }
 
 impl Forecast {
-    /// The cost, if it is of these facts, whose time may be a little later.
+    /// The cost, if it was calculated for these facts. Their time may be a little later.
     fn of(mut self, facts: &Facts) -> Option<Cost> {
         self.facts.at = facts.at;
         (self.facts == *facts).then_some(self.cost)
@@ -88,7 +89,8 @@ impl Forecast {
 }
 
 impl TokenBill {
-    /// Another target continues the answer, at this price: `reported` was reported so far, and `unreported` was not.
+    /// Begins the part of a target that continues the answer, at this price. Of the part before, `reported` was
+    /// reported and `unreported` was not.
     pub(super) fn go_on(
         &mut self,
         reported: Option<&Usage>,
@@ -131,13 +133,13 @@ impl TokenBill {
         is_known.then_some((reported_in + input, reported_out + output))
     }
 
-    /// The provider reported nothing, and is estimated to charge for this.
+    /// Charges for this unit by estimate, since the provider reported nothing.
     pub(super) fn estimate_unit(&mut self, unit: UnitCount) {
         self.reported = Some(unmetered::only(unit));
         self.coverage = Coverage::Estimate;
     }
 
-    /// Charges for about so many tokens, whose cost is not known.
+    /// Charges for about this many tokens of unknown cost.
     pub(super) fn charge_unknown(&mut self, tokens: u32, book: &Book) {
         let [input, _] = &mut self.estimated;
         *input = input.saturating_add(tokens);
@@ -170,9 +172,9 @@ impl TokenBill {
         Charges::sum(so_far, total?)
     }
 
-    /// Estimated input and output tokens of the last part that the provider did not report, or reported as none
-    /// although there are some. If what it reported is not final, the reported output is a lower bound. What was
-    /// reported before another target went on says nothing of that one's part.
+    /// Estimated input and output tokens of the last part that the provider did not report, or reported as 0 although
+    /// there are some. If the report is not final, the reported output is a lower bound. Reports before another target
+    /// continued the answer do not cover that target's part.
     fn missing(&self, is_final: bool) -> [u32; 2] {
         let reported = self.reported.as_ref().map(Tokens::from).unwrap_or_default();
         let [reported_in, reported_out] = sums(reported);
@@ -208,7 +210,7 @@ impl TokenBill {
         self.wants_no_output || self.has_units()
     }
 
-    /// Whether the provider bills by other counts than tokens.
+    /// Whether the provider bills by units other than tokens.
     fn has_units(&self) -> bool {
         self.reported.as_ref().is_some_and(|usage| usage.units.iter().any(|unit| unit.count > 0.0))
     }
@@ -247,8 +249,8 @@ impl TokenBill {
     }
 
     /// Charges for this usage, less the tokens that have been charged for, and for the estimated tokens that it lacks.
-    /// They are one bill: the price of each depends on the input of both and on the tier, and a price for the request
-    /// is paid once.
+    /// They are one bill: the price of each depends on the input of both and on the tier, and a price per request is
+    /// charged once.
     fn charge(&mut self, reported: Option<&Usage>, missing: [u32; 2], book: &Book) {
         if missing != [0; 2] {
             for (sum, tokens) in self.estimated.iter_mut().zip(missing) {
@@ -265,7 +267,7 @@ impl TokenBill {
         let booked = self.booked_cost();
         self.reported_cost = None;
         let Some(facts) = facts else {
-            // What is not reported was served in the same tier.
+            // Unreported tokens were served in the same tier.
             let facts = Facts { service_tier: self.tier.clone(), ..estimated(missing) };
             return self.charges.add(&facts, self.tariff.as_ref(), booked, book);
         };
@@ -284,14 +286,14 @@ impl TokenBill {
         reported.and_then(|usage| usage.service_tier.as_deref()).or(self.tier.as_deref())
     }
 
-    /// The region by whose prices the last part is charged for: the one that its usage names, else the target's.
+    /// The region whose prices apply to the last part: the one that its usage names, else the target's.
     fn region(&self, reported: Option<&Usage>) -> Option<Arc<str>> {
         let region = reported.and_then(|usage| usage.region.as_deref());
         region.map(Arc::from).or_else(|| self.tariff.as_ref().and_then(Tariff::region).cloned())
     }
 
-    /// The facts of a usage, of which these tokens and as many estimated ones are charged for; `None` if a provider
-    /// reports a measure that is not a number.
+    /// The facts of a usage, with these reported and estimated tokens to charge for; `None` if a provider reports a
+    /// measure that is not a number.
     fn facts(&self, reported: &Usage, tokens: Tokens, missing: [u32; 2]) -> Option<Facts> {
         let facts = Facts::of(reported, Timestamp::now());
         let facts =

@@ -96,12 +96,12 @@ impl Traced {
                 _ => span.set(Attribute::Outcome, outcome),
             }
         }
-        // What captured the exchange may hold it yet.
+        // A capture may still hold the span.
         self.attempt.end();
     }
 }
 
-/// What is known of an exchange at its end.
+/// The facts for an exchange's span at its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SpanEnd<'a> {
     pub(super) tries: u32,

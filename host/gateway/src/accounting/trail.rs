@@ -1,4 +1,4 @@
-//! The outcome of each target of a request that did not answer, in order and bounded.
+//! The targets of a request that did not answer, with their reasons, in order and bounded.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! Stored answers that are not booked yet, or not as a whole: they are made in the background, as batches are, or were
-//! left before their end. Each is booked once, when it is first read finished, by its client or by Weir itself.
-//! Bounded, in memory; a store may keep the work among them for the next process.
+//! Stored answers that are not booked yet, or not completely: they are made in the background, as batches are, or their
+//! client left early. Each is booked once, when its client or Weir itself first reads it finished. Bounded, in memory;
+//! a store may keep the batches among them for the next process.
 
 mod debts;
 mod kept;
@@ -29,51 +29,52 @@ use crate::serving::Stored;
 use weir_types::tokens::Tokens;
 use weir_wire::tap::CompiledTap;
 
-/// The most answers that are kept, and the most of other work, such as batches. Answers are numerous, and what is
-/// forgotten of them stays booked as it was reserved; for a batch that may be too little, or nothing, so that no answer
-/// may take its place.
+/// The most answers that are kept, and the most other work, such as batches. Each has room of its own: an answer that
+/// is forgotten stays booked as it was reserved, but for a batch that may be too little, or nothing.
 const KEPT: usize = 8192;
-/// The most work of one tenant. What is begun beyond that, or beyond all that is kept, is refused before it is sent.
+/// The most work of one tenant. A request that would begin more, or more than may be kept at all, is refused before it
+/// is sent.
 const OF_TENANT: usize = KEPT / 2;
-/// How much more work is kept that was sent before others were refused.
+/// How much more work is kept if its requests were sent before others were refused.
 const ON_ITS_WAY: usize = 1024;
 
 /// What is still to be booked for an answer.
 #[derive(Debug)]
 pub(super) struct Debt {
-    /// Who had it made.
+    /// The caller for whom it was made.
     pub(super) caller: Caller,
-    /// Where it was made.
+    /// The provider and key that made it.
     pub(super) issuer: Issuer,
-    /// What the target that made it charges.
+    /// The prices of the target that made it.
     pub(super) tariff: Tariff,
-    /// The target's prices, if it is work: its results name the models, unless the request named one for all.
+    /// The prices of all models of the target, if it is work: the results name their models, unless the request named
+    /// one for all.
     pub(super) pricing: Option<Pricing>,
-    /// The metrics of the request that had it made.
+    /// The metrics of the request for which it was made.
     pub(super) book: Arc<Book>,
-    /// The model as that request named it, and the target.
+    /// The model as the client named it.
     pub(super) alias: Arc<str>,
     pub(super) target: Arc<str>,
     /// What budgets have reserved for it. If it is never read, all of it stays booked.
     pub(super) permit: AdmissionPermit,
-    /// What is to be booked of that already.
+    /// The charges that are to be booked already.
     pub(super) charges: Vec<Charge>,
-    /// The tokens that were booked when it was made, by estimate.
+    /// The estimated tokens that were booked when it was made.
     pub(super) booked: Tokens,
-    /// The estimated input, if none of it is booked: an answer that ends without a report of its usage is estimated.
+    /// The estimated input, if none of it is booked. It counts if the answer ends without reporting its usage.
     pub(super) input: Option<u32>,
 }
 
-/// What is still to be booked for work that an earlier process had made.
+/// What is still to be booked for work that an earlier process began.
 #[derive(Debug)]
 pub(crate) struct OldDebt {
     pub(crate) caller: Caller,
     pub(crate) issuer: Issuer,
-    /// What the target charges now, and the metrics of requests for it.
+    /// The target's current prices.
     pub(crate) tariff: Tariff,
     pub(crate) pricing: Pricing,
     pub(crate) book: Arc<Book>,
-    /// The model as the request named it, and the target.
+    /// The model as the client named it.
     pub(crate) alias: Arc<str>,
     pub(crate) target: Arc<str>,
     /// What budgets have reserved for it.
@@ -88,23 +89,23 @@ impl From<OldDebt> for Debt {
 }
 
 impl Debt {
-    /// Whether it is for work of which only its provider knows what it is, such as a batch.
+    /// Whether it is for work, such as a batch, whose content only its provider knows.
     fn is_work(&self) -> bool {
         self.pricing.is_some()
     }
 
-    /// The name of the work with this id that it is for, if it is for work.
+    /// The name of the work with this id; `None` if the debt is not for work.
     pub(super) fn work(&self, id: &str) -> Option<WorkName> {
         let name = || WorkName { tenant: self.caller.tenant.to_string(), id: id.to_owned() };
         self.is_work().then(name)
     }
 
-    /// The answer names this model as the one that made it. Where only the answer names the model, the price is that
-    /// model's.
+    /// Sets the model that the answer names as its maker. If only the answer names the model, that model's price
+    /// applies.
     pub(super) fn set_model(&mut self, model: &str) {
         let tariff = match &self.pricing {
             Some(pricing) if self.alias.is_empty() => pricing.tariff(model),
-            // Another result may have named another model before.
+            // An earlier result may have named another model.
             Some(pricing) => pricing.tariff(self.tariff.model()),
             None => self.tariff.clone(),
         };
@@ -112,31 +113,31 @@ impl Debt {
     }
 }
 
-/// An answer that no client has read finished so far.
+/// An answer that no client has read finished yet.
 #[derive(Debug)]
 pub(crate) struct Unread {
     pub(crate) id: String,
-    /// Where its format reports its usage.
+    /// Reads the usage in its format.
     pub(crate) tap: CompiledTap,
-    /// Who had it made, and where.
+    /// The caller for whom it was made.
     pub(crate) caller: Caller,
     pub(crate) issuer: Issuer,
-    /// The model as the request named it.
+    /// The model as the client named it.
     pub(crate) alias: Arc<str>,
-    /// Which requests read it.
+    /// The kind of request that reads it.
     pub(crate) read_by: Stored,
     /// Whether budgets have reserved anything for it.
     pub(crate) is_reserved: bool,
 }
 
-/// Why an answer is not booked any more.
+/// Why an answer was dropped without being booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum DropReason {
     /// There was no room for it.
     Room,
     /// Its provider does not have it.
     Gone,
-    /// It was not finished, or could not be read, for as long as Weir asks for it.
+    /// It was not finished, or could not be read, for as long as Weir asks.
     Old,
 }
 
@@ -153,7 +154,7 @@ impl DropReason {
     }
 }
 
-/// The answers that are not booked yet, by the tenant that had them made and their ids.
+/// The answers that are not booked yet, by tenant and id.
 #[derive(Debug)]
 pub(crate) struct Unbooked {
     answers: Mutex<Debts>,
@@ -161,18 +162,18 @@ pub(crate) struct Unbooked {
     dropped: IntCounterVec,
     /// Keeps the work for the next process.
     store: OnceLock<Arc<dyn WorkStore>>,
-    /// Until when no other process books work that the store has; without an end, if none can.
+    /// Until when no other process books the store's work; `None` if none ever can.
     held_until: Mutex<Option<Instant>>,
-    /// Answers that pass to their clients, so that it is not known yet what of them is to be booked.
+    /// Answers that are passing to their clients, so that it is not known yet what is to be booked for them.
     passing: Passing,
-    /// How long answers are as the input of later requests.
+    /// How many tokens answers add to the input of later requests.
     pub(crate) earlier: EarlierInput,
-    /// Held while work is asked for the ids of its results.
+    /// Locked while work is read for the ids of its results.
     sweeping: tokio::sync::Mutex<()>,
 }
 
 impl Unbooked {
-    /// None.
+    /// No answers.
     pub(crate) fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let dropped = Opts::new(
             "weir_unbooked_dropped_total",
@@ -180,7 +181,7 @@ impl Unbooked {
         );
         let dropped = IntCounterVec::new(dropped, &["reason"])?;
         metrics.registry().register(Box::new(dropped.clone()))?;
-        // From 0 on, so that the first one shows as an increase.
+        // The counters begin with 0, so that the first drop shows as an increase.
         for reason in DropReason::ALL {
             dropped.with_label_values(&[reason.as_str()]).inc_by(0);
         }
@@ -213,7 +214,7 @@ impl Unbooked {
         }
     }
 
-    /// Keeps work in a store from now on. The first one stays.
+    /// Keeps work in a store from now on. A store that is set later is ignored.
     pub(crate) fn keep_work_in(&self, store: Arc<dyn WorkStore>) {
         if self.store.set(store).is_err() {
             tracing::error!("work is kept in a store already");
@@ -225,8 +226,8 @@ impl Unbooked {
         self.store.get().is_some()
     }
 
-    /// The process holds the work of these names in the store until then. What the store had, and it does not hold any
-    /// more, is booked by another.
+    /// Sets which of the store's work this process holds until `until`. Work that it holds no longer is booked by
+    /// another process.
     pub(crate) fn hold(&self, names: &HashSet<WorkName>, until: Option<Instant>) {
         let is_held =
             |tenant: &str, id: &str| names.contains(&WorkName { tenant: tenant.to_owned(), id: id.to_owned() });
@@ -245,13 +246,13 @@ impl Unbooked {
         KEPT.saturating_sub(self.work())
     }
 
-    /// Whether a tenant may begin more work: what there is no room for could not be booked.
+    /// Whether a tenant may begin more work. Work that cannot be remembered could not be booked.
     pub(crate) fn may_begin_work(&self, tenant: &str) -> bool {
         let work = lock(&self.work);
         work.len() < KEPT && work.len_of(tenant) < OF_TENANT
     }
 
-    /// Whether work of this age is not asked for any more.
+    /// Whether work of this age is too old for Weir to ask for it.
     pub(crate) fn is_over(age: Duration) -> bool {
         age >= LIFETIME
     }
@@ -261,36 +262,36 @@ impl Unbooked {
         self.insert(&self.work, Entry::kept(id, tap, debt.into(), Instant::now(), age));
     }
 
-    /// Gives up work that the store has, and that could never be read.
+    /// Gives up kept work that could never be read.
     pub(crate) fn give_up_kept(&self, KeptWork { name, terms, .. }: &KeptWork) {
         self.note_drop(&terms.caller.id, &terms.target, true, DropReason::Old);
         self.ended(name.clone());
     }
 
-    /// Work is not kept in the store any more.
+    /// Removes work from the store.
     pub(super) fn ended(&self, work: WorkName) {
         if let Some(store) = self.store.get() {
             store.give_up(work);
         }
     }
 
-    /// Where the usage of an answer is reported, if it is not booked yet.
+    /// The tap for an answer's usage, if it is not booked yet.
     pub(crate) fn tap(&self, tenant: &str, id: &str) -> Option<CompiledTap> {
         self.places().find_map(|place| Some(lock(place).get(tenant, id)?.tap.clone()))
     }
 
-    /// The results of a tenant's work are read by this id.
+    /// Notes the id by which the results of a tenant's work are read.
     pub(crate) fn note_results(&self, tenant: &str, id: &str, results: &str) {
         lock(&self.work).note_results(tenant, id, results);
     }
 
-    /// The id of the tenant's work whose results are read by this one, if it is not booked yet.
+    /// The id of the tenant's unbooked work whose results have this id.
     pub(crate) fn work_of_results(&self, tenant: &str, results: &str) -> Option<Arc<str>> {
         lock(&self.work).of_results(tenant, results)
     }
 
-    /// Takes what is to be booked for an answer: only one of several that read it gets it. While it is not known
-    /// whether another process books it, it stays unbooked: a later read books it.
+    /// Takes what is to be booked for an answer. If several requests read the answer, only one gets it. While it is
+    /// unknown whether another process books it, it stays: a later read books it.
     pub(super) fn take(&self, tenant: &str, id: &str) -> Option<Box<Debt>> {
         let until = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
         let is_held = until.is_none_or(|until| Instant::now() < until);
@@ -301,8 +302,8 @@ impl Unbooked {
         })
     }
 
-    /// The answers that Weir is to read now, at most so many. It reads each for the first time when no client has for
-    /// the time `first`, and then at growing intervals. Tenants take turns.
+    /// The answers that Weir is to read now, at most so many. Weir reads each first when no client has done so for the
+    /// time `first`, and then at growing intervals. Tenants take turns.
     pub(crate) fn due(&self, now: Instant, first: Duration, most: usize) -> Vec<Unread> {
         let old = self.places().flat_map(|place| lock(place).remove_old(now)).collect::<Vec<_>>();
         for entry in &old {
@@ -315,13 +316,13 @@ impl Unbooked {
         all.into_iter().filter_map(|(turn, place)| lock(place).ask(&turn, now)).collect()
     }
 
-    /// The tenant asks for other stored objects, which may be the results of its batches: these are read soon, though
-    /// none more often than after the first interval.
+    /// Has a tenant's batches read soon, since the tenant asks for other stored objects, which may be their results.
+    /// None is read more often than after the first interval.
     pub(crate) fn hurry(&self, tenant: &str) {
         lock(&self.work).hurry(tenant);
     }
 
-    /// The provider does not have an answer any more.
+    /// Forgets an answer that its provider no longer has.
     pub(crate) fn forget(&self, unread: &Unread) {
         let entry = self.places().find_map(|place| lock(place).remove(&unread.caller.tenant, &unread.id));
         if let Some(entry) = entry {
@@ -329,7 +330,7 @@ impl Unbooked {
         }
     }
 
-    /// How much work there is.
+    /// The number of batches and other work.
     pub(crate) fn work(&self) -> usize {
         lock(&self.work).len()
     }

@@ -1,5 +1,5 @@
-//! Answers that do not report their usage, as speech, which is nothing but audio, and transcripts that are nothing but
-//! text. The size of the request shows about how much that is.
+//! Answers that do not report their usage, such as speech, which is only audio, and plain-text transcripts. Their usage
+//! is estimated from the size of the request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use weir_ledger::{Facts, Quantity, Timestamp};
 use weir_types::contract::about::{BodyKind, Operation};
 use weir_types::contract::types::{Unit, UnitCount, Usage};
 
-/// Bytes of text for a token, and for a second in which it is spoken.
+/// Bytes of text per token, and per second of its speech.
 const BYTES_A_TOKEN: usize = 4;
 const BYTES_A_SPOKEN_SECOND: usize = 15;
 /// Bytes of an uploaded second of audio: that of a compressed file of 32 kbit a second.
@@ -21,19 +21,19 @@ const TOKENS_A_SECOND: usize = 10;
 /// The size of a request whose answer may not report its usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnmeteredRequest {
-    /// So many bytes with a text that is to be spoken.
+    /// The bytes of a text to be spoken.
     Speech(usize),
-    /// So many bytes with a recording.
+    /// The bytes of a recording.
     Recording(usize),
-    /// So many bytes of any other kind.
+    /// The bytes of any other request.
     Other(usize),
 }
 
 impl UnmeteredRequest {
-    /// A request of so many bytes for a model; `None` if its answer costs nothing where it reports nothing.
+    /// A request with this many bytes; `None` if its answer costs nothing unless it reports usage.
     pub(crate) fn of(operation: &Operation, body: BodyKind, bytes: usize) -> Option<Self> {
         Some(match operation {
-            // Providers that charge for it report its tokens.
+            // Providers that charge for moderation report its tokens.
             Operation::Moderation => return None,
             operation if !operation.is_relayed_only() => return None,
             Operation::Speech => Self::Speech(bytes),
@@ -52,7 +52,7 @@ impl UnmeteredRequest {
         }
     }
 
-    /// What it is estimated to be billed by, if that has a price.
+    /// The estimated units by which it is billed, if they have a price.
     fn unit(self, tariff: &Tariff) -> Option<UnitCount> {
         let counts = match self {
             Self::Speech(bytes) => {
@@ -70,7 +70,7 @@ impl UnmeteredRequest {
         Some(UnitCount { unit, count: count as f64 })
     }
 
-    /// The tokens that it is estimated to have.
+    /// The estimated tokens.
     fn tokens(self) -> u32 {
         let tokens = match self {
             Self::Speech(bytes) | Self::Other(bytes) => bytes.div_ceil(BYTES_A_TOKEN),
@@ -81,12 +81,13 @@ impl UnmeteredRequest {
 }
 
 impl Account {
-    /// The answer may not report its usage. The request's body may arrive still, beyond the size that was announced.
+    /// Notes that the answer may not report its usage. The request's body may still be arriving, and exceed its
+    /// announced size.
     pub(crate) fn set_unmetered(&mut self, unmetered: Option<UnmeteredRequest>, arrived: Option<Arc<AtomicU64>>) {
         self.unmetered = unmetered.map(|unmetered| (unmetered, arrived));
     }
 
-    /// Charges for an answer that reported nothing: by an estimate of what is billed by the piece, where that has a
+    /// Charges for an answer that reported nothing: by an estimate of the units that it is billed by, if these have a
     /// price. Otherwise its cost is unknown, and not zero.
     pub(super) fn charge_unmetered(&mut self) {
         let is_answered = (200..300).contains(&self.status);
@@ -101,7 +102,7 @@ impl Account {
     }
 }
 
-/// A usage of nothing but this.
+/// A usage with nothing but this unit.
 pub(super) fn only(unit: UnitCount) -> Usage {
     Usage { units: vec![unit], ..Usage::of(None, None) }
 }

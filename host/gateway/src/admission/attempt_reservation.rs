@@ -1,5 +1,5 @@
-//! What the attempts at one target reserve at the limits of its provider. Each provider counts its own attempts,
-//! whatever the request used elsewhere.
+//! Reservations at the limits of a provider for the attempts at one of its targets. Each provider counts its own
+//! attempts, whatever the request used elsewhere.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use crate::rate_limit::Reservation;
 #[derive(Debug)]
 pub(super) struct AttemptReservation {
     reservation: Reservation,
-    /// Estimated input and output tokens of attempts that this provider received and did not answer so that it can be
-    /// read.
+    /// Estimated input and output tokens of attempts that this provider received and did not answer, or answered
+    /// unreadably.
     unanswered: (u64, u64),
 }
 

@@ -36,7 +36,7 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 pub(super) use work::WorkPart;
 
-/// Output tokens that must fit into a budget where the request sets no limit. An answer that is longer is booked too.
+/// Output tokens that must fit into a budget if the request sets no limit. A longer answer is booked too.
 const MIN_OUTPUT: u64 = 1024;
 /// How often a request may be passed on from one model to another because of budgets.
 pub(crate) const DOWNGRADES: usize = 4;
@@ -57,7 +57,7 @@ pub struct Budgets {
     used: GaugeVec,
     limit: GaugeVec,
     refused: IntCounterVec,
-    /// How this node stands to those that share its budgets, if any do.
+    /// The state of this node among those that share its budgets, if any do.
     sharing: OnceLock<Arc<Sharing>>,
 }
 
@@ -67,7 +67,7 @@ struct Sources {
     configured: Vec<Budget>,
     /// The budgets of keys, teams and organisations of the store.
     stored: Vec<Budget>,
-    /// What an earlier process counted at budgets that are not known yet: those of a store that was not read so far.
+    /// Counts of an earlier process at budgets that are not known yet because the store was not read so far.
     waiting: StoredRows,
 }
 
@@ -104,7 +104,7 @@ impl Budgets {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.configured = budgets.to_vec();
         self.configured.store(Arc::new(budgets.iter().map(|budget| Arc::clone(&budget.name)).collect()));
-        // From 0 on, so that the first refusal shows as an increase.
+        // The counters begin with 0, so that the first refusal shows as an increase.
         for budget in budgets {
             for reason in [RefusalReason::Exhausted, RefusalReason::TooLarge, RefusalReason::Unpriced] {
                 self.refused.with_label_values(&[&budget.name, reason_name(reason)]).inc_by(0);
@@ -118,7 +118,7 @@ impl Budgets {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.stored = budgets;
         self.join(&mut sources);
-        // The store was read: no other budget follows.
+        // The store was read, so no further budgets will come.
         sources.waiting = StoredRows::default();
     }
 
@@ -152,7 +152,7 @@ impl Budgets {
         self.set.load().is_empty()
     }
 
-    /// The state of all budgets: with what other nodes have used, as far as this one knows.
+    /// The state of all budgets, including what other nodes have used, as far as this one knows.
     pub fn status(&self) -> Vec<Status> {
         self.set.load().status(self.now())
     }
@@ -176,17 +176,17 @@ impl Budgets {
         }
     }
 
-    /// What there is to report to other nodes: about all budgets in use, or about those only whose share is short.
+    /// The reports for other nodes: about all budgets in use, or only about those whose share is short.
     pub fn reports(&self, node: &str, only_urgent: bool, at: Duration) -> Vec<PoolReport> {
         self.set.load().reports(node, only_urgent, at)
     }
 
-    /// Gives back what is not used of shared budgets: the next reports say so.
+    /// Returns the unused part of shared budgets with the next reports.
     pub fn leave(&self) {
         self.set.load().leave();
     }
 
-    /// Whether a budget is one of the configuration.
+    /// Whether a budget comes from the configuration.
     pub fn is_configured(&self, name: &str) -> bool {
         self.configured.load().contains(name)
     }
@@ -219,8 +219,8 @@ impl Budgets {
         pin!(self.reserve_for(owner, targets, demand)).await
     }
 
-    /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
-    /// operator's word; one that stands at a key, team or organisation gives no caller more rights.
+    /// Whether a caller may use the model to which a budget passes its request on. The operator decides that for a
+    /// budget of the configuration; a budget of a key, team or organisation gives no caller more rights.
     pub(crate) fn may_follow(&self, refusal: &Refusal, caller: &Caller, model: &str) -> bool {
         self.is_configured(&refusal.budget) || caller.may_use(model)
     }
@@ -271,7 +271,7 @@ impl Budgets {
         }
     }
 
-    /// What to reserve; nothing if no budget counts it.
+    /// The reservation for a request; `None` if no budget counts it.
     fn request<'a>(&self, owner: Owner<'a>, targets: &[&Target], demand: &Demand<'a>) -> Option<Request<'a>> {
         let set = self.set.load();
         if set.is_empty() {
@@ -319,7 +319,7 @@ fn tags(caller: &Caller) -> Vec<&str> {
     }
 }
 
-/// Whose budgets count a caller's request for a model.
+/// The owners whose budgets count a caller's request for a model.
 fn owner<'a>(caller: &'a Caller, model: Option<&'a str>, tags: &'a [&'a str]) -> Owner<'a> {
     let (client, stored) = (caller.client.as_deref(), caller.stored.as_deref());
     let [team, organisation] = caller.groups();

@@ -1,4 +1,4 @@
-//! What a request asks of limits and budgets, as far as it can be foreseen.
+//! The demand of a request on limits and budgets, as far as it can be foreseen.
 
 use super::work::ModelWork;
 use crate::rate_limit::Estimate;
@@ -25,22 +25,23 @@ pub struct Demand<'a> {
     pub service_tier: Option<&'a str>,
     /// The length of the request's body in bytes.
     pub body_len: usize,
-    /// The bytes of it that count as text, where four are a token: media in base64 count less than they have.
+    /// The length of the body in bytes as limits count it: four are a token, and media in base64 count less than their
+    /// length.
     pub counted_len: usize,
     /// Whether the client wants a streamed answer.
     pub stream: bool,
     /// Which tokens the operation uses.
     pub uses: Uses,
-    /// What the requests of the work ask for that it begins, by model; nothing if it begins none, or that is not known.
+    /// The models and tokens that the requests of a batch ask for; empty if no work is begun, or that is not known.
     pub work: &'a [ModelWork],
 }
 
 /// Which tokens an operation uses, as far as that can be foreseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uses {
-    /// None at all: it is about what is stored already.
+    /// None: the request is about a stored answer.
     Free,
-    /// None, or what cannot be foreseen.
+    /// None, or an unforeseeable number.
     Nothing,
     /// Tokens of the request only.
     Input,
@@ -48,12 +49,12 @@ pub enum Uses {
     Both,
     /// Input and output, of text or of audio.
     Speech,
-    /// Some, at a price that cannot be known before or after.
+    /// Some, at a price that is known neither before nor after.
     Unknown,
 }
 
 impl<'a> Demand<'a> {
-    /// What a request for one whole answer without a limit and a tier demands.
+    /// The demand of a request for one whole answer, without a limit and without a tier.
     pub fn of(model: Option<&'a str>, body_len: usize, uses: Uses) -> Self {
         let (output_limit, service_tier, counted_len) = (None, None, body_len);
         Self {
@@ -71,7 +72,7 @@ impl<'a> Demand<'a> {
         }
     }
 
-    /// How many requests it counts as: all of the work that it begins.
+    /// The number of requests that it counts as: that of the batch, if it begins one.
     pub(crate) fn requests(&self) -> u64 {
         let of_work = self.work.iter().map(|work| work.asks.requests);
         of_work.fold(0, u64::saturating_add).max(1)
@@ -87,7 +88,7 @@ impl<'a> Demand<'a> {
     }
 }
 
-/// The bytes of text that count as so many tokens.
+/// The number of bytes of text that count as this many tokens.
 pub(crate) fn bytes_of(tokens: u32) -> usize {
     usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_A_TOKEN)
 }

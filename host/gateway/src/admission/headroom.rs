@@ -1,5 +1,5 @@
-//! How near each limit is: what is allowed, what is used of it now, and when that is refilled. For the admin endpoints
-//! and the dashboard; no request's path uses it.
+//! The use of each limit: what is allowed, what is used now, and when that is refilled. For the admin endpoints and the
+//! dashboard; no request's path uses it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -15,19 +15,19 @@ use crate::rate_limit::{InUse, Resource, Scope};
 
 /// The scope of limits of all requests together.
 pub const SERVER: &str = "server";
-/// The resource of requests that are served at the same time.
+/// The resource: requests that are served at the same time.
 const CONCURRENCY: &str = "concurrency";
-/// The resource of requests that wait for their turn.
+/// The resource: requests that wait in a queue.
 const QUEUE: &str = "queue";
 
-/// A limit, and how near it is.
+/// A limit and its use.
 #[derive(Debug, Clone, Copy)]
 pub struct Headroom<'a> {
     /// Whose limit it is: the name of a [`Scope`], or [`SERVER`].
     pub scope: &'static str,
     /// The owner's name, id or address; empty for the server.
     pub name: &'a str,
-    /// A key's name for people.
+    /// The readable name of a key.
     pub title: Option<&'a str>,
     /// The team that the owner belongs to, or is.
     pub team: Option<&'a TeamId>,
@@ -37,7 +37,7 @@ pub struct Headroom<'a> {
     pub limit: u64,
     /// How much is used: more than the limit if more was used than reserved.
     pub used: f64,
-    /// Time until all of it is back; `None` if requests give it back when they end.
+    /// The time until all of it is available again; `None` if requests return it when they end.
     pub back_in: Option<Duration>,
 }
 
@@ -50,11 +50,11 @@ struct Owner<'a> {
     team: Option<&'a TeamId>,
 }
 
-/// What is used of all buckets.
+/// The use of all buckets.
 type Used = HashMap<(Scope, Resource), HashMap<Arc<str>, InUse>>;
 
 impl Headroom<'_> {
-    /// A limit of all requests together, of what they give back when they end.
+    /// A limit for all requests together, whose use is returned when they end.
     pub(crate) fn of_server(resource: &'static str, limit: usize, used: usize) -> Self {
         let (limit, used) = (limit as u64, used as f64);
         Self { scope: SERVER, name: "", title: None, team: None, resource, limit, used, back_in: None }
@@ -76,7 +76,8 @@ impl<'a> Owner<'a> {
         Headroom { scope: scope.as_str(), name, title, team, resource, limit, used, back_in }
     }
 
-    /// A limit of which something is used. It is the configured one, unless a node on its own has a smaller part of it.
+    /// A limit that is in use. It is the configured one, unless a node that is cut off from the others has a smaller
+    /// part of it.
     fn of_bucket(self, bucket: &InUse, limit: u64) -> Headroom<'a> {
         self.headroom(bucket.key.resource.as_str(), bucket.limit.min(limit), bucket.used, bucket.back_in)
     }
@@ -162,7 +163,7 @@ fn rates(owner: Owner<'_>, limits: &Limits, used: &Used, visit: &mut dyn FnMut(&
     }
 }
 
-/// The requests that an owner is served at the same time.
+/// An owner's limit of concurrent requests.
 fn places(
     owner: Owner<'_>,
     most: Option<usize>,

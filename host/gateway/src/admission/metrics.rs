@@ -8,11 +8,11 @@ use crate::observe::metrics::Metrics;
 use crate::observe::metrics::histogram::Histogram;
 use crate::rate_limit::Exhausted;
 
-/// Why a request is turned away: no room in the queue.
+/// The reason of a rejection: the queue is full.
 pub(super) const FULL: &str = "full";
-/// It was not the request's turn in time.
+/// The reason of a rejection: the request waited too long.
 pub(super) const LATE: &str = "late";
-/// Its provider has as many requests as it may.
+/// The reason of a rejection: the provider's limit is used up.
 pub(super) const PROVIDER: &str = "provider";
 
 /// The metrics of admission.
@@ -40,7 +40,7 @@ impl AdmitMetrics {
             shed: IntCounterVec::new(shed, &["reason"])?,
             places: IntGaugeVec::new(places, &["provider"])?,
         };
-        // From 0 on, so that the first one shows as an increase.
+        // The counters begin with 0, so that the first rejection shows as an increase.
         for reason in [FULL, LATE, PROVIDER] {
             made.shed.with_label_values(&[reason]).inc_by(0);
         }

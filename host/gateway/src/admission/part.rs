@@ -6,8 +6,8 @@ use weir_config::Config;
 
 impl Admission {
     /// Admits a request that is a part of an admitted one: to the model, to the tokens of its caller, and to a place of
-    /// the model. It counts as no request of its caller, and takes no place of the process, since the whole has one: if
-    /// all places were taken by requests that wait for their parts, none would go on.
+    /// the model. It does not count as a request of its caller and takes no place of the process, since the whole has
+    /// one: otherwise requests that wait for their parts could take all places, and none would continue.
     pub(crate) async fn admit_part(
         &self,
         config: &Config,

@@ -1,4 +1,4 @@
-//! The permission to serve a request, with all that it holds.
+//! The permission to serve a request, with everything that it holds.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,49 +56,49 @@ impl AdmissionPermit {
     }
 
     /// Marks a provider as working on the request while an attempt's request is sent. If the attempt is dropped
-    /// meanwhile, this permit keeps its reservations only if the provider may have the request.
+    /// meanwhile, this permit keeps its reservations only if the provider may have received the request.
     pub(crate) fn on_the_way(&mut self, hand_over: &HandOver) -> OnTheWay<'_> {
         self.set_in_flight(true);
         OnTheWay { permit: self, hand_over: hand_over.clone() }
     }
 
-    /// Keeps what budgets have reserved until the exchange ends.
+    /// Keeps a budget reservation until the exchange ends.
     pub fn reserve(&mut self, budget: HeldBudget) {
         self.budgets.push(budget);
     }
 
-    /// Keeps what budgets have reserved for an attempt, until the exchange ends.
+    /// Keeps the budget reservations of an attempt until the exchange ends.
     pub(crate) fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>, demand: &Demand<'_>) {
         let held = |granted: Granted| HeldBudget::new(granted.reservation, Some(Arc::clone(provider)));
         self.budgets.extend(granted.map(|granted| held(granted).counting(demand.requests())));
     }
 
-    /// Leaves what budgets have reserved to the request if this permit is dropped while a provider works on it.
+    /// Leaves the budget reservations to `left_to` if this permit is dropped while a provider works on the request.
     pub(crate) fn leave_budgets_to(&mut self, place: &Arc<AbandonedBudgets>) {
         self.budgets.iter_mut().for_each(|budget| budget.leave_to(Some(place)));
     }
 
-    /// Takes over what concurrent attempts have left.
+    /// Takes over the budget reservations that concurrent attempts have left.
     pub(crate) fn take_over(&mut self, left: Vec<HeldBudget>) {
         self.budgets.extend(left);
     }
 
-    /// Takes over what budgets have reserved for an attempt whose provider may charge for it: booked with the rest when
-    /// the exchange ends, or as it was reserved if that is not known.
+    /// Takes over the budget reservations of an attempt whose provider may charge for it. They are booked with the
+    /// others when the exchange ends, or as they were reserved if the use is unknown.
     pub(crate) fn keep_budgets_of(&mut self, attempt: &mut Self) {
         attempt.budgets.iter_mut().for_each(|budget| budget.set_out(true));
         self.budgets.append(&mut attempt.budgets);
     }
 
-    /// Books the costs at the budgets: all of them at the request's own, and each provider's at that provider's, once,
-    /// however many attempts it had. If the costs are not known, all that was reserved stays booked.
+    /// Books the costs at the budgets: all costs at the request's own budgets, and those of each provider at that
+    /// provider's, once for all of its attempts. If the costs are not known, the whole reservations stay booked.
     pub fn book(&mut self, unanswered: &[Charge], answered: &[Charge], is_known: bool) {
         let mut booked: Vec<(Option<Arc<str>>, Option<WorkPart>)> = Vec::new();
         for mut budget in self.budgets.drain(..) {
             budget.leave_to(None);
             let provider = budget.provider().cloned();
             if booked.iter().any(|(provider, part)| budget.is_like(provider.as_ref(), part.as_ref())) {
-                // Another attempt at the same provider: a request more, and no cost that is not booked already.
+                // Another attempt at the same provider counts as one more request, whose cost is booked already.
                 budget.spend(&[Charge { provider, model: None, spend: Spend::priced(Nano::ZERO, 0) }]);
             } else {
                 budget.spend(unanswered.iter().chain(answered));
@@ -108,14 +108,14 @@ impl AdmissionPermit {
         }
     }
 
-    /// Takes from the limits what a body has beyond the length that was reserved for.
+    /// Takes the bytes of a body beyond its reserved length from the limits.
     pub(crate) fn raise_limits(&self, ArrivedBody { reserved, arrived }: ArrivedBody) {
         let (more, now) = (input_of(arrived).saturating_sub(input_of(reserved)), Instant::now());
         self.reservations.iter().for_each(|reservation| reservation.raise(more, now));
         self.attempts.iter().for_each(|attempt| attempt.raise(more, now));
     }
 
-    /// Books the same at the budgets, besides what they have reserved.
+    /// Books the same at the budgets, in addition to the reservations.
     pub(crate) fn raise_budgets(&mut self, ArrivedBody { reserved, arrived }: ArrivedBody) {
         let more = Forecast::tokens_of(arrived).saturating_sub(Forecast::tokens_of(reserved));
         if more > 0 {
@@ -123,7 +123,7 @@ impl AdmissionPermit {
         }
     }
 
-    /// Takes what budgets have reserved, for what is booked later. If it never is, all that was reserved stays booked.
+    /// Takes the budget reservations, for use that is booked later. If it never is, the whole reservations stay booked.
     pub(crate) fn put_off(&mut self) -> Self {
         let mut budgets = std::mem::take(&mut self.budgets);
         for budget in &mut budgets {
@@ -133,13 +133,13 @@ impl AdmissionPermit {
         Self { budgets, ..Self::default() }
     }
 
-    /// What budgets have reserved, to be kept for a process that goes on with it.
+    /// The budget reservations in the form in which they are kept for a later process.
     pub(crate) fn kept_budgets(&self) -> Vec<KeptBudget> {
         self.budgets.iter().filter_map(HeldBudget::kept).collect()
     }
 
-    /// The permit of what another process had begun, with what budgets have reserved for it. If it is never booked,
-    /// that stays booked.
+    /// The permit of work that another process began, with its budget reservations. If the work is never booked, they
+    /// stay booked.
     pub(crate) fn resumed(mut budgets: Vec<HeldBudget>) -> Self {
         for budget in &mut budgets {
             budget.set_out(true);
@@ -152,12 +152,12 @@ impl AdmissionPermit {
         !self.budgets.is_empty()
     }
 
-    /// Whether a budget ends streams that go on when it is used up.
+    /// Whether a budget ends streams that use it up.
     pub fn may_abort(&self) -> bool {
         self.budgets.iter().any(HeldBudget::may_abort)
     }
 
-    /// The budget that ends a stream which has used so much.
+    /// The budget that ends a stream with this use, if any does.
     pub(crate) fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
         self.budgets.iter().find_map(|budget| budget.over_share(so_far))
     }
@@ -168,7 +168,7 @@ impl AdmissionPermit {
             || self.attempts.iter().any(AttemptReservation::counts_tokens)
     }
 
-    /// Raises an adaptive limit: the provider answered.
+    /// Raises an adaptive limit, since the provider answered.
     pub(crate) fn record_success(&self) {
         if let Some((limiter, most)) = &self.learns {
             limiter.went_well(*most);
@@ -204,7 +204,7 @@ impl AdmissionPermit {
     }
 }
 
-/// The bytes of a body that passed while it arrived, and those that were reserved for.
+/// The bytes of a body that was sent on while it arrived, and its reserved length.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ArrivedBody {
     pub(crate) reserved: usize,

@@ -1,4 +1,4 @@
-//! Reads the bodies of requests as they are compared with others.
+//! Brings the bodies of requests into the form in which they are compared.
 
 use std::sync::Arc;
 
@@ -7,9 +7,10 @@ use tokio::sync::Semaphore;
 
 use weir_cache::ComparedBody;
 
-/// The longest body in bytes that is read at once: the worst of that length take about a millisecond.
+/// The longest body in bytes that is read on the request's own thread: the worst of that length take about a
+/// millisecond.
 const AT_ONCE: usize = 64 << 10;
-/// How many longer ones are read at the same time.
+/// How many longer bodies are read at the same time.
 const TURNS: usize = 2;
 
 /// Turns to read long bodies.
@@ -23,8 +24,8 @@ impl Default for Comparisons {
 }
 
 impl Comparisons {
-    /// Reads a body. A long one is read on another thread, since that takes longer than others can wait for. None if
-    /// that thread has ended.
+    /// Reads a body. A long one is read on another thread, so that other requests need not wait for it. `None` if that
+    /// thread has ended.
     pub(super) async fn read(&self, pieces: &[Bytes]) -> Option<ComparedBody> {
         if pieces.iter().map(Bytes::len).sum::<usize>() <= AT_ONCE {
             return Some(read(pieces));

@@ -1,5 +1,5 @@
-//! What a chat request means, as bytes: the same for requests of different formats that ask for the same, another if
-//! any member differs.
+//! The meaning of a chat request as bytes: the same for requests of different formats that ask for the same, and
+//! different if any member differs.
 
 use weir_cache::digest_json;
 use weir_sandbox::Digest;
@@ -34,7 +34,7 @@ fn hash(json: &mut String) {
     }
 }
 
-/// The parameters of a request's query but those that say which endpoint it calls, and how the answer is sent.
+/// The parameters of a request's query, without those that only select the endpoint or the form of the answer.
 pub(super) fn parameters(face: &Face, query: &str) -> Vec<(String, String)> {
     let framings = face.framings.iter().filter_map(|framing| framing.when.as_ref());
     let conditions = framings.chain(&face.when).filter_map(|condition| match condition {

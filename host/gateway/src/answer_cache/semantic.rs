@@ -1,4 +1,4 @@
-//! Questions whose answers are kept, with figures of how near further ones come.
+//! Questions whose answers are kept, and metrics of how later questions compare with them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use tokio::sync::Semaphore;
 use weir_cache::Key;
 use weir_cache::similar::{Demand, Nearest, PendingQuestion, Question, Questions};
 
-/// Numbers that are compared on the thread of a request, which takes about 50 microseconds; more are on one of their
-/// own.
+/// How many numbers are compared on the request's own thread, which takes about 50 microseconds. More are compared on
+/// another thread.
 const AT_ONCE: usize = 200_000;
 /// Threads that compare at the same time. Further requests wait.
 const SCANS: usize = 4;
 
-/// What became of a question.
+/// The result for a question.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SemanticResult {
-    /// It got the answer to another one.
+    /// It got the answer to a similar question.
     Hit,
-    /// None was near.
+    /// No question was similar enough.
     Miss,
-    /// One was near enough, and worded in another way.
+    /// A question was similar enough, but has other words where they matter.
     Near,
     /// It has no vector.
     Failed,
@@ -39,7 +39,7 @@ impl SemanticResult {
     }
 }
 
-/// What a caller says of an answer that it got for a question that means the same.
+/// A caller's verdict on an answer that it got for a question that means the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It answered the question.
@@ -62,7 +62,7 @@ impl Verdict {
     }
 }
 
-/// How much room questions with vectors have.
+/// The bounds for questions with vectors.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct QuestionBounds {
     /// The bytes of all of them.
@@ -121,7 +121,7 @@ impl SemanticIndex {
         self.bytes.set(i64::try_from(self.questions.bytes()).unwrap_or(i64::MAX));
     }
 
-    /// How questions for each model came out, and the verdicts on them.
+    /// The results of questions for each model, and the verdicts on them.
     pub(super) fn figures(&self) -> (BTreeMap<String, BTreeMap<String, u64>>, BTreeMap<String, u64>) {
         let verdicts = super::counts(&self.verdicts, "verdict", "verdict").into_keys();
         let verdicts = verdicts.map(|verdict| {
@@ -131,8 +131,8 @@ impl SemanticIndex {
         (super::counts(&self.results, "model", "result"), verdicts.collect())
     }
 
-    /// Counts a verdict on an answer. The question of one that was wrong answers no further ones. Returns whether there
-    /// was such a question.
+    /// Counts a verdict on an answer. After a wrong one, the answer's question serves no further requests. Returns
+    /// whether there was such a question.
     pub(super) fn judge(&self, key: &Key, verdict: Verdict) -> bool {
         self.verdicts.with_label_values(&[verdict.as_str()]).inc();
         verdict == Verdict::Wrong && self.questions.remove(key)

@@ -1,4 +1,4 @@
-//! Kept answers of other nodes, behind those that this one has in memory.
+//! Kept answers of other nodes, which are asked after this node's memory.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,14 +10,14 @@ use weir_cache::similar::shared_list::Removals;
 use weir_cache::{Control, Entry, Key, Looked, Mark, Place, Removal, Scope, SharedAnswers, Sharing};
 
 impl AnswerCache {
-    /// Answers are shared with other nodes from now on. Only the first server counts.
+    /// Shares answers with other nodes from now on. A server that is set later is ignored.
     pub fn share(&self, server: Arc<dyn SharedAnswers>) {
-        // A second one has no use.
+        // A second server is ignored.
         let _is_first = self.shared.set(server);
     }
 
-    /// An answer that another node keeps, which this one keeps from now on, and the mark for a new one. None of both
-    /// without a server, or while it is away.
+    /// An answer that another node keeps, which this node keeps from now on too, and the mark for sharing a new one.
+    /// Neither without a server, or while it cannot be reached.
     pub(crate) async fn look(&self, place: &Place, control: &Control) -> (Option<Arc<Entry>>, Option<Mark>) {
         let Some(server) = self.shared.get() else { return (None, None) };
         let moment = self.cache.moment();
@@ -29,7 +29,7 @@ impl AnswerCache {
         (entry, mark)
     }
 
-    /// How the answer to a request will be shared, if there is a server and it answered.
+    /// How the answer to a request will be shared; `None` without a server, or if it did not answer.
     pub(crate) fn sharing(&self, scope: Scope, mark: Option<Mark>, origin: Option<Mark>) -> Option<Sharing> {
         Some(Sharing::new(Arc::clone(self.shared.get()?), scope, mark?, origin))
     }
@@ -39,8 +39,8 @@ impl AnswerCache {
         self.shared.get().is_some()
     }
 
-    /// Learns which questions of this partition other nodes know, and has this one shared once it is answered. The
-    /// request found this mark.
+    /// Learns which questions of this partition other nodes know, and shares this one once it is answered. `mark` was
+    /// returned with the request's own look-up.
     pub(crate) async fn learn(&self, inbound: &InboundRequest, pending: &mut PendingQuestion, mark: &Mark) {
         let Some(server) = self.shared.get() else { return };
         let removals = Removals { all: mark.all, model: mark.model };
@@ -49,7 +49,7 @@ impl AnswerCache {
         }
     }
 
-    /// Whether the answer with this key was called wrong for other questions than its own, on any node.
+    /// Whether the answer with this key was judged wrong for other questions than its own, on any node.
     pub(crate) async fn was_called_wrong(&self, key: &Key, entry: &Entry) -> bool {
         match self.shared.get() {
             Some(server) => server.was_called_wrong(key, entry.stored).await,
@@ -57,9 +57,9 @@ impl AnswerCache {
         }
     }
 
-    /// Counts a verdict on an answer with this key that was given to a question which means the same; after a wrong one
-    /// it is not given again. Returns whether it would have been, and whether other nodes heed that too: not while the
-    /// server between them is away.
+    /// Counts a verdict on an answer that was given to a question which means the same. After a wrong one it is not
+    /// given to such questions again. Returns whether it could have been, and whether other nodes know of the verdict:
+    /// they do not while the server between them cannot be reached.
     pub async fn judge(&self, key: &Key, verdict: Verdict) -> (bool, bool) {
         let was_there = self.questions.judge(key, verdict);
         match self.shared.get() {
@@ -72,8 +72,8 @@ impl AnswerCache {
         }
     }
 
-    /// Removes the kept answers of this node and of those that share with it. Returns how many this one had in memory,
-    /// and whether the others will not use theirs: not while the server between them is away.
+    /// Removes the kept answers of this node and of those that share with it. Returns how many this node had in memory,
+    /// and whether the others will not use theirs: they still may while the server between them cannot be reached.
     pub async fn remove(&self, removal: Removal<'_>) -> (usize, bool) {
         let is_done = match self.shared.get() {
             Some(server) => server.remove(removal).await,
@@ -90,7 +90,7 @@ impl AnswerCache {
                 self.questions.all().remove_model(model);
                 removed
             }
-            // The generation is the server's, and was changed with it.
+            // The generation is the server's, and changed with the removal.
             Removal::All(_) if is_done && self.shared.get().is_some() => 0,
             Removal::All(None) => self.cache.clear() as usize,
             Removal::All(Some(generation)) => self.cache.clear_up_to(generation) as usize,

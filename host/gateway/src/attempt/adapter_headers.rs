@@ -6,7 +6,7 @@ use weir_translate::dialect::reply::insert;
 use weir_types::adapter_headers::is_answerable;
 use weir_types::contract::types::Header;
 
-/// Sets an adapter's headers, but for those that it must not set.
+/// Sets an adapter's headers, except those that an adapter must not set.
 pub(crate) fn set_adapter_headers(to: &mut HeaderMap, from: &[Header]) {
     for header in from.iter().filter(|header| is_answerable(&header.name)) {
         insert(to, &header.name, &header.value);
@@ -20,7 +20,7 @@ pub(crate) fn set_adapter_headers(to: &mut HeaderMap, from: &[Header]) {
 pub(super) fn may_be_a_page(headers: &HeaderMap) -> bool {
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
     let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    // Of several types, in one header or more, a browser takes the last one.
+    // If there are several types, in one header or more, a browser takes the last one.
     let (essence, parameters) = kind.split_once(';').unwrap_or((kind, ""));
     let is_usual =
         ["application/json", "text/event-stream"].iter().any(|usual| essence.trim().eq_ignore_ascii_case(usual));

@@ -1,5 +1,5 @@
-//! Whether all that the bytes of an answer say is in the unified model too, where guards have seen it. Bytes that say
-//! more do not go on.
+//! Whether the unified model, where guards have seen it, has everything that the bytes of an answer say. Bytes that say
+//! more are not sent on.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,22 +24,22 @@ const SEARCHED: usize = 64 << 20;
 pub(super) struct ModelTexts {
     /// By candidate and part.
     parts: BTreeMap<(u32, u32), String>,
-    /// What the events of the last read say besides.
+    /// The other strings of the events of the last read: ids, names and the like.
     others: HashSet<String>,
-    /// A whole answer, until more of it is needed than its texts.
+    /// A whole answer; dropped once all of its strings had to be collected.
     answer: Option<Box<ChatResponse>>,
     bytes: usize,
     /// The client's own request, until its words are needed.
     request: Vec<Bytes>,
-    /// Its words.
+    /// The strings of the client's request.
     request_texts: HashSet<String>,
-    /// How much has been searched.
+    /// How many bytes have been searched.
     searched: usize,
 }
 
 impl ModelTexts {
-    /// Nothing yet, of the answer to a request with this body, which stays in memory as long as the answer if it may be
-    /// looked into.
+    /// An empty set of texts for the answer to a request with this body. A body that is short enough to be searched
+    /// later stays in memory as long as the answer.
     pub(super) fn of(request: &[Bytes]) -> Self {
         let is_looked_into = request.iter().map(Bytes::len).sum::<usize>() <= REPEATED;
         Self { request: if is_looked_into { request.to_vec() } else { Vec::new() }, ..Self::default() }
@@ -76,12 +76,12 @@ impl ModelTexts {
         self.answer = Some(Box::new(answer.clone()));
     }
 
-    /// Whether the frames of the last read say nothing else.
+    /// Whether the frames of the last read say nothing that the texts do not have.
     pub(super) fn covers(&mut self, frames: &[Frame]) -> bool {
         self.bytes <= REMEMBERED && frames.iter().all(|frame| self.covers_text(&frame.data))
     }
 
-    /// Whether a JSON text says nothing else.
+    /// Whether a JSON text says nothing that the texts do not have.
     pub(super) fn covers_text(&mut self, json: &str) -> bool {
         match read(json, &mut |text| self.knows(text)) {
             Reading::Same => true,
@@ -94,7 +94,7 @@ impl ModelTexts {
         is_word(text) || self.has(text) || self.has_in_answer(text) || self.is_in_request(text)
     }
 
-    /// Whether the texts have this one. What came last is usually what the bytes repeat.
+    /// Whether the texts contain this one. The newest text is searched first, since the bytes usually repeat that.
     fn has(&mut self, text: &str) -> bool {
         self.search(self.parts.len()) && self.parts.values().any(|known| known.ends_with(text))
             || self.others.contains(text)
@@ -103,13 +103,13 @@ impl ModelTexts {
             || self.search(self.bytes) && self.parts.values().any(|known| known.contains(text))
     }
 
-    /// Counts this much more; whether it may be searched.
+    /// Counts more searched bytes. Returns whether that is still within the bound.
     fn search(&mut self, more: usize) -> bool {
         self.searched = self.searched.saturating_add(more);
         self.searched <= SEARCHED
     }
 
-    /// The same, once all that a whole answer says is among them.
+    /// Like [`Self::has`], after collecting all strings of a whole answer.
     fn has_in_answer(&mut self, text: &str) -> bool {
         let Some(answer) = self.answer.take() else { return false };
         if let Ok(value) = serde_json::to_value(&answer) {

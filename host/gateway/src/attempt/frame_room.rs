@@ -1,16 +1,16 @@
-//! Counts what has arrived of a stream's frame, as long as its end has not, among the bytes that requests hold.
+//! Counts the bytes of a stream's incomplete frame among the bytes that requests hold.
 
 use weir_buffers::{Full, Held};
 
 /// The most bytes of a frame that are not counted. Nearly all frames have much fewer.
 const UNCOUNTED: usize = 64 << 10;
 
-/// The room for the frame of one stream that has not ended.
+/// The room for the incomplete frame of one stream.
 #[derive(Debug)]
 pub(super) struct FrameRoom(Held);
 
 impl FrameRoom {
-    /// Beside what its request holds.
+    /// No room yet; what is taken counts beside what the request holds.
     pub(super) fn new(held: Held) -> Self {
         Self(held)
     }

@@ -1,7 +1,7 @@
-//! Gathers the pieces of a stream that follow each other closely, so that guards judge them together.
+//! Gathers pieces of a stream that follow each other closely, so that guards judge them together.
 //!
-//! Text that a guard holds back reaches the client late anyway, so that a little more time is not seen; and to read,
-//! judge and send several pieces takes hardly more than one.
+//! Text that a guard holds back reaches the client late anyway, so a short wait is not noticed, and reading, judging
+//! and sending several pieces takes hardly more time than one.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,22 +10,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep};
 
-/// The most bytes that wait, with what each piece takes itself: a provider may send them byte by byte.
+/// The most bytes that wait, including the overhead of each piece: a provider may send them byte by byte.
 const MAX_GATHERED_BYTES: usize = 16 * 1024;
 
 /// The pieces of a stream that wait to be judged.
 pub(super) struct Gathered {
     every: Duration,
-    /// When pieces are judged again.
+    /// When the waiting pieces are judged.
     due: Instant,
     pieces: Vec<Bytes>,
     bytes: usize,
-    /// Made when pieces wait for the first time.
+    /// The timer, created when pieces wait for the first time.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Gathered {
-    /// Gathers what comes within this time after pieces were judged, as the first ones have just been.
+    /// Gathers pieces for this long after a judgement. The first pieces have just been judged.
     pub(super) fn new(every: Duration) -> Self {
         Self { every, due: Instant::now() + every, pieces: Vec::new(), bytes: 0, sleep: None }
     }

@@ -1,5 +1,5 @@
-//! Keys by which a provider knows a request again that is sent once more, and then gives its first answer. All clients
-//! share the provider's account, so that two of them which chose the same key would get each other's answers.
+//! Idempotency keys, by which a provider recognises a repeated request and returns its first answer. All clients share
+//! the provider's account, so two clients that chose the same key would get each other's answers.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(crate) fn keep_apart(headers: &mut HeaderMap, tenant: &Arc<str>) {
         let Some(value) = headers.get(&name) else { continue };
         let mut writer = KeyWriter::new(&Scope::of(tenant), 0);
         writer.part(name.as_str(), value.as_bytes());
-        // Hexadecimal digits are a header's value.
+        // Hexadecimal digits are always a valid header value.
         match HeaderValue::try_from(writer.finish().to_string()) {
             Ok(own) => _ = headers.insert(name, own),
             Err(_) => _ = headers.remove(name),

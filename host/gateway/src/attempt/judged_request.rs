@@ -1,4 +1,4 @@
-//! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
+//! A request and its guards: it is read once for all of them, and sent in the form that they gave it.
 
 mod numbered;
 mod relayed;
@@ -28,7 +28,7 @@ use weir_wire::estimate;
 use weir_wire::repeated::is_unambiguous;
 use weir_wire::screen::Screen;
 
-/// What guards made of a request.
+/// The judgement of a request by guards.
 #[derive(Debug)]
 pub struct Judged {
     /// What each guard did.
@@ -36,8 +36,8 @@ pub struct Judged {
     /// The request as guards saw it, and as they changed it. A translation begins with it, so that what was judged is
     /// what is sent. `None` if no guard saw the request.
     copy: Option<JudgedCopy>,
-    /// Whether the client's bytes must not be sent: a guard changed the request, or readers may differ in what they
-    /// say, or guards have not seen all of it.
+    /// Whether the client's bytes must not be sent: a guard changed the request, its bytes are ambiguous, or guards
+    /// have not seen all of it.
     must_translate: bool,
     /// The guards that are going to judge the answer.
     pending: Vec<Pending>,
@@ -46,7 +46,7 @@ pub struct Judged {
     metrics: GuardMetrics,
 }
 
-/// A request in the unified model, with all that a translation needs besides.
+/// A request in the unified model, with everything else that a translation needs.
 #[derive(Debug, Clone)]
 pub(super) struct JudgedCopy {
     request: Request,
@@ -56,14 +56,15 @@ pub(super) struct JudgedCopy {
     lifted: Lifted,
     /// Its estimated input tokens, unless a guard changed it since.
     input_tokens: Option<u32>,
-    /// Whether other readers may read something else in the request's bytes, or more than guards see.
+    /// Whether another reader may understand the request's bytes differently, or read more in them than guards saw.
     is_ambiguous: bool,
-    /// The version of the dialect that read it, which writes the answer too: its memo is for none else.
+    /// The version of the dialect's adapter that read the request. It also writes the answer, since no other version
+    /// understands its memo.
     dialect: Option<ChosenVersion>,
 }
 
 impl Judged {
-    /// Nothing was judged yet.
+    /// A judgement by no guard.
     pub(super) fn nothing(metrics: &GuardMetrics) -> Self {
         let (notes, copy, pending, ends) = (Notes::default(), None, Vec::new(), Mutex::default());
         Self { notes, copy, must_translate: false, pending, ends, metrics: metrics.clone() }
@@ -79,7 +80,7 @@ impl Judged {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// A guard refused the request or its answer.
+    /// Records that a guard refused the request or its answer.
     pub fn refused(&self) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(Ends::refused);
     }
@@ -95,7 +96,7 @@ impl Judged {
         }
     }
 
-    /// Whether the request must not be relayed: its bytes are not what was judged.
+    /// Whether the request must not be relayed because its bytes are not what was judged.
     pub(super) fn needs_translation(&self) -> bool {
         self.must_translate
     }
@@ -115,7 +116,7 @@ impl Judged {
         AnswerGuards::begin(&self.pending, tenant, request_id, &self.metrics, notes).await
     }
 
-    /// What the guards look for that are going to judge the answer; `None` if one of them has to see it in any case.
+    /// What the guards that will judge the answer look for; `None` if one of them has to see every answer.
     pub(super) async fn answer_screens(&self, tenant: &Arc<str>) -> Option<Vec<Arc<Screen>>> {
         let mut screens = Vec::with_capacity(self.pending.len());
         for pending in &self.pending {
@@ -124,7 +125,7 @@ impl Judged {
         Some(screens)
     }
 
-    /// A whole answer passes the guards, since nothing of what they look for is in its bytes. That is added to `notes`.
+    /// Lets a whole answer pass the guards, since its bytes have nothing that they look for. Adds that to `notes`.
     pub(super) fn pass_answer(&self, notes: &Notes) {
         self.pending.iter().for_each(|pending| pending.pass_unread(notes, &self.metrics));
     }
@@ -189,11 +190,11 @@ pub(super) async fn judged_by(
     };
     let content = &mut seen.content;
     let judgement = guard::judge(turns, facts, content, unread.as_ref(), &inbound.held, metrics).await;
-    // Of what is only watched, the client's bytes are sent.
+    // If guards only watch, the client's bytes are sent.
     let enforces = guards.iter().any(|guard| guard.enforces() && guard.sees_requests());
     let must_translate =
         judgement.changed || seen.is_ambiguous && enforces || before.is_some_and(|before| before.must_translate);
-    // Only of a chat is the answer read.
+    // Only answers of chats are read.
     let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
     if *inbound.operation() == Operation::Chat {
         pending.extend(judgement.pending);
@@ -211,16 +212,16 @@ pub(super) async fn judged_by(
     (judged, refused)
 }
 
-/// What guards see of a request, and what its dialect reported besides.
+/// A request as guards see it, and what its dialect's adapter reported about it.
 struct GuardView {
     content: Asked,
     losses: Vec<Loss>,
     memo: String,
     names: Names,
     lifted: Lifted,
-    /// Whether other readers may read something else in the request's bytes, or more than guards see.
+    /// Whether another reader may understand the request's bytes differently, or read more in them than guards see.
     is_ambiguous: bool,
-    /// The version of the dialect that read it.
+    /// The version of the dialect's adapter that read the request.
     dialect: Option<ChosenVersion>,
 }
 
@@ -299,7 +300,7 @@ async fn seen_by_guards(context: RequestContext<'_>, inbound: &InboundRequest) -
     Ok(GuardView { content: content_of(request), losses, memo, names, lifted, is_ambiguous, dialect: Some(chosen) })
 }
 
-/// The refusal of a request of which guards may read something else than its provider.
+/// The refusal of a request that guards and its provider may read differently.
 fn ambiguous() -> Fault {
     let message = "the request's JSON has a member twice in one object, or is nested too deep: guards and the provider \
                    might read different ones. Send each member once";
@@ -327,18 +328,19 @@ fn content_of(request: Request) -> Asked {
 }
 
 impl JudgedCopy {
-    /// The version of the dialect that read it; none for a program.
+    /// The version of the dialect's adapter that read the request; `None` for a program.
     pub(super) fn dialect(&self) -> Option<&ChosenVersion> {
         self.dialect.as_ref()
     }
 
-    /// The estimated input tokens. Those of a request from which values were lifted depend on whether they are put
-    /// back.
+    /// The estimated input tokens; `None` for a request from which values were lifted, whose estimate depends on
+    /// whether they are put back.
     pub(super) fn input_tokens(&self) -> Option<u32> {
         self.input_tokens.filter(|_| self.lifted.is_empty())
     }
 
-    /// The request, with the memo and the names that an answer is written with, if no values were lifted out of it.
+    /// The request with the memo and the names that are needed to write an answer; `None` if values were lifted out of
+    /// it.
     pub(super) fn for_answer(&self) -> Option<(&Request, &str, &Names)> {
         self.lifted.is_empty().then_some((&self.request, &self.memo, &self.names))
     }

@@ -1,5 +1,5 @@
-//! What may be kept: requests whose answers are the same each time they are sent, and answers that are complete. Both
-//! are read in the unified model, by the adapter of the client's format.
+//! Decides what the cache may keep: requests that get the same answer each time, and complete answers. Both are read in
+//! the unified model, by the adapter of the client's format.
 
 mod answer;
 mod named;
@@ -26,8 +26,7 @@ pub(super) use answer::portable;
 pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 
-/// The largest request whose answer may be kept: to compare a larger one with others takes longer than others can wait
-/// for.
+/// The largest request whose answer may be kept: comparing a larger one would take the processor for too long.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// The member by which formats ask a provider to keep an answer.
 const STORE: &str = "store";
@@ -35,8 +34,8 @@ const STORE: &str = "store";
 /// A request whose answer may be kept.
 #[derive(Debug)]
 pub(crate) struct Keepable {
-    /// What it means; none if its adapter lost anything, or may have read it in another way than a provider, or it is
-    /// no chat.
+    /// The request's meaning; `None` if its adapter lost anything, a provider may read it differently, or it is not a
+    /// chat.
     pub(crate) meaning: Option<Meaning>,
 }
 
@@ -54,9 +53,9 @@ pub(crate) fn is_comparable(inbound: &InboundRequest) -> bool {
     inbound.size() <= MAX_REQUEST_BYTES
 }
 
-/// Reads a request, and says whether its answer may be kept: nothing of it is stored at the provider, no tool of the
-/// provider's runs, it names no object, and it asks for one answer, or for several that are always the same. `stores`
-/// means that answers of this endpoint are stored unless a request says otherwise.
+/// Reads a request; `None` if its answer may not be kept. It may be kept if nothing of it is stored at the provider, no
+/// tool of the provider runs, the request names no object, and it asks for one answer, or for several that are always
+/// the same. `stores` means that answers of this endpoint are stored unless a request forbids it.
 pub(crate) async fn keepable(inbound: &InboundRequest, stores: bool, body: &ComparedBody) -> Option<Keepable> {
     if !inbound.named_objects().are_none() {
         return None;
@@ -72,13 +71,13 @@ pub(crate) async fn keepable(inbound: &InboundRequest, stores: bool, body: &Comp
     if !is_plain(&chat, stores) {
         return None;
     }
-    // What readers understand differently, the provider may have read in another way than the adapter.
+    // If the bytes are ambiguous, the provider may have understood them in another way than the adapter.
     let meaning = (body.is_clear() && parsed.losses.is_empty()).then_some(Meaning { chat, memo: parsed.memo });
     Some(Keepable { meaning })
 }
 
-/// The request of a client that uses the unified model, if its answer may be kept: of words and calls of tools alone,
-/// since other parts and members may name objects of a provider.
+/// The request of a client that uses the unified model; `None` if its answer may not be kept. Only words and tool calls
+/// are allowed, since other parts and members may name objects of a provider.
 pub(crate) fn plain_chat(inbound: &InboundRequest) -> Option<&ChatRequest> {
     let Request::Chat(chat) = inbound.side.program()? else { return None };
     let is_common = |part: &Part| match part {

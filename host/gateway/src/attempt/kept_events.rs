@@ -24,13 +24,13 @@ use weir_types::contract::types::{ChatEvent, ChatResponse};
 pub(crate) struct CallKeeping {
     /// Where it is kept in this process.
     pub(crate) cache: Arc<Cache>,
-    /// How other nodes get it.
+    /// How the answer is shared with other nodes.
     pub(crate) sharing: Option<Sharing>,
-    /// Whose it is, its key, and the alias of its model.
+    /// The tenant, the key and the model's alias of the answer.
     pub(crate) place: Place,
     /// The format of the client, as kept answers name it.
     pub(crate) format: String,
-    /// How long the answer is used.
+    /// How long the answer may be used.
     pub(crate) lifetime: Duration,
     /// When its request began, in the order of removals.
     pub(crate) begun: Moment,
@@ -89,7 +89,7 @@ impl KeptEvents {
         Poll::Ready(events)
     }
 
-    /// The stream is over: a complete answer is kept.
+    /// Ends the copy; a complete answer is kept.
     fn end(&mut self) {
         let Some(CopiedEvents { keeping, events, share }) = self.copy.take() else { return };
         let folded = fold(&events);

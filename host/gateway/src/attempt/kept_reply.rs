@@ -22,7 +22,7 @@ use weir_ledger::Nano;
 use weir_types::headers as own;
 use weir_wire::frame;
 
-/// The headers that are kept. All others are of one exchange.
+/// The headers that are kept. All others describe one exchange.
 static KEPT: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CACHE_CONTROL, header::CONTENT_LANGUAGE];
 
@@ -40,15 +40,15 @@ pub(crate) struct Keeping {
     pub(crate) leader: Leader,
     /// The alias of the model.
     pub(crate) model: Arc<str>,
-    /// How long the answer is used.
+    /// How long the answer may be used.
     pub(crate) lifetime: Duration,
     /// What it costs.
     pub(crate) cost: CostCell,
     /// The key of the same answer for clients of other formats, if they may have it.
     pub(crate) origin: Option<Key>,
-    /// How other nodes get it.
+    /// How the answer is shared with other nodes.
     pub(crate) sharing: Option<Sharing>,
-    /// The question, to which later ones may come near.
+    /// The request's question, for later ones that mean nearly the same.
     pub(crate) question: Option<Box<PendingQuestion>>,
     /// Memory for the copy.
     pub(crate) room: Arc<CaptureRoom>,
@@ -65,7 +65,7 @@ struct Copied {
     share: RoomShare,
 }
 
-/// Copies an answer while it passes. One that is an error is not kept.
+/// Copies an answer while it passes. An error is not kept.
 pub(crate) fn kept(
     response: Response<ReplyBody>,
     inbound: &InboundRequest,
@@ -131,7 +131,8 @@ impl KeptReply {
         }
     }
 
-    /// The answer is whole: once it is judged, it is kept. The client does not wait for that.
+    /// Keeps the whole answer, if it turns out to be keepable. A task of its own finds that out: the client does not
+    /// wait for it.
     fn end(&mut self) {
         if !self.body.may_be_kept() {
             return self.give_up();

@@ -16,17 +16,17 @@ use weir_wire::tap::{
     CompiledTap, Completion, CostPlace, CostReader, EachTap, ListTap, ModelUse, TapReading, TapState,
 };
 
-/// The state of reading one answer, from piece to piece.
+/// The state of reading one answer piece by piece.
 #[derive(Debug)]
 pub(super) struct Meter {
     tap: TapState,
     /// Where the answer may report its cost, if that is wanted.
     cost: Option<Box<CostReader>>,
-    /// The answers in the list of a whole one, if it is work that may bring its results so.
+    /// Reads a list of answers in a whole one, if it is work whose results may come in that form.
     list: Option<Box<ListTap>>,
     decompressor: Option<Decompressor>,
     frames: Frames,
-    /// The room for a frame that has not ended, of a stream.
+    /// The room for a stream's incomplete frame.
     room: Option<FrameRoom>,
     /// Whether a frame has come.
     has_frame: bool,
@@ -37,13 +37,13 @@ pub(super) struct Meter {
 /// Where the frames of an answer are found.
 #[derive(Debug)]
 enum Frames {
-    /// Nowhere: the answer is whole.
+    /// In no frames: the answer is whole.
     Nowhere,
-    /// By this meter.
+    /// The meter splits the bytes itself.
     Here(Deframer),
-    /// By what withholds some of them, which shows all of them.
+    /// [`Withhold`](super::withhold::Withhold) splits the bytes, and shows each frame to the meter.
     Shown,
-    /// There are none: the lines of the answer are answers themselves.
+    /// Each line is an answer of its own.
     Each(Box<EachTap>),
 }
 
@@ -58,13 +58,13 @@ pub(super) struct Metered {
     pub(super) content: u32,
     /// Whether the end of the answer has been read.
     pub(super) has_ended: bool,
-    /// The model that the answer names, where that was asked for.
+    /// The model that the answer names, if the meter was to read it.
     pub(super) model: Option<String>,
-    /// How far the provider is with it.
+    /// How far the provider has come with the answer.
     pub(super) progress: Progress,
-    /// What each model used, if the answer was read as many.
+    /// What each model used, if the answer was read as a list of answers.
     pub(super) each: Option<Vec<ModelUse>>,
-    /// The cost that it reports, in dollars, as it is written.
+    /// The reported cost in dollars, as written.
     pub(super) cost: Option<String>,
     /// Whether a part of the answer could not be read: a frame that is too large, or a broken content coding. The usage
     /// may have been in it.
@@ -76,11 +76,11 @@ pub(super) struct Metered {
 pub(super) enum Progress {
     /// The answer is finished, so that its usage is final.
     Finished,
-    /// A whole answer says that it is still being made. Figures that it reports until then count nothing.
+    /// The answer reports that it is still being made. Usage that it reports until then is not final.
     UnderWay,
-    /// A whole answer reports that its work failed, and no figures.
+    /// The answer reports that its work failed, and no usage.
     Failed,
-    /// It does not say.
+    /// The answer reports no progress.
     Unknown,
 }
 
@@ -101,16 +101,16 @@ impl Progress {
     }
 }
 
-/// What a whole answer is read for.
+/// What to read from a whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WholeAnswerCheck {
-    /// What it is billed by.
+    /// The usage by which it is billed.
     Bill,
-    /// What it used, and whether it is finished.
+    /// Its usage, and whether it is finished.
     State,
-    /// What it used and whether it is finished, of an answer that may hold results, each of which is billed.
+    /// Its usage, whether it is finished, and the usage of each result that it may hold.
     Work,
-    /// What each of the answers in it is billed by.
+    /// The usage of each of the answers that it lists.
     Each,
 }
 
@@ -159,17 +159,17 @@ impl Meter {
         Self { tap, cost: None, list, decompressor, frames, room: None, has_frame: false, given_up: false }
     }
 
-    /// Has the value at this place of the answer read as its cost.
+    /// Reads the value at this place of the answer as its cost.
     pub(super) fn reads_cost(&mut self, place: Option<&CostPlace>) {
         self.cost = place.map(|place| Box::new(CostReader::new(place)));
     }
 
-    /// Counts what has arrived of a long frame beside what its request holds. Without room for it, no more is read.
+    /// Counts the bytes of a long frame beside what the request holds. Without room for them, no more is read.
     pub(super) fn counts_in(&mut self, held: Held) {
         self.room = Some(FrameRoom::new(held));
     }
 
-    /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by
+    /// Leaves splitting the bytes into frames to [`Withhold`](super::withhold::Withhold), which passes each to
     /// [`Self::frame`].
     pub(super) fn expect_frames(&mut self) {
         if self.decompressor.is_none() && matches!(self.frames, Frames::Here(_)) {
@@ -177,7 +177,7 @@ impl Meter {
         }
     }
 
-    /// Reads a frame that was found elsewhere, unless frames are found here.
+    /// Reads a frame that was split elsewhere, unless this meter splits the bytes itself.
     pub(super) fn frame(&mut self, frame: FrameRef<'_>) {
         if matches!(self.frames, Frames::Shown) {
             self.has_frame = true;
@@ -185,7 +185,7 @@ impl Meter {
         }
     }
 
-    /// Reads no more, since the frames cannot be found.
+    /// Stops reading, since the frames cannot be found.
     pub(super) fn give_up(&mut self) {
         self.given_up = true;
     }
@@ -211,17 +211,17 @@ impl Meter {
         self.given_up = seen.is_none();
     }
 
-    /// Whether the frame has been read that nothing follows.
+    /// Whether the frame that ends the stream has been read.
     pub(super) fn is_over(&self) -> bool {
         self.tap.is_over()
     }
 
-    /// Whether the answer is known to have had no frame so far, nor the beginning of one. Blank lines and comments do
+    /// Whether the answer is known to have had no frame so far, not even an incomplete one. Blank lines and comments do
     /// not count.
     pub(super) fn lacks_frames(&self) -> bool {
         let has_begun = match &self.frames {
             Frames::Here(deframer) => deframer.held() > 0,
-            // Where frames are found elsewhere, the rest is known there.
+            // Only the code that splits the bytes knows of incomplete frames.
             Frames::Shown => false,
             Frames::Nowhere | Frames::Each(_) => true,
         };
@@ -331,14 +331,14 @@ fn read_frame(tap: &mut TapState, cost: &mut Option<Box<CostReader>>, frame: Fra
 }
 
 impl Metered {
-    /// What was read of many answers; `None` if not all of them came.
+    /// The usage of a list of answers; `None` if not all of them arrived.
     fn of_each(each: Option<Vec<ModelUse>>) -> Self {
         let progress = if each.is_some() { Progress::Finished } else { Progress::Unknown };
         let (has_ended, usage, service_tier, model, cost) = (each.is_some(), None, None, None, None);
         Self { usage, service_tier, content: 0, has_ended, model, progress, each, cost, is_partial: false }
     }
 
-    /// What is to be booked of an answer that its provider has stored, if that has finished it.
+    /// The usage to book for an answer that its provider has stored and finished; `None` if it is not finished.
     pub(super) fn into_stored_use(self) -> Option<StoredUse> {
         let Self { usage, content, model, progress, each, .. } = self;
         let whole = || StoredUse::Whole { usage, content, model };

@@ -1,4 +1,4 @@
-//! What a translated stream gives to the client's side: frames of its dialect as bytes, or events to a program.
+//! The output of a translated stream: frames of the client's dialect as bytes, or events for a program.
 
 use weir_types::contract::types::ChatEvent;
 

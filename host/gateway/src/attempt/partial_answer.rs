@@ -30,7 +30,7 @@ impl PartialAnswer {
         self.text.get(self.before..).map_or(0, estimate::text_tokens)
     }
 
-    /// Another target continues.
+    /// Begins a new count of tokens, since another target continues.
     pub(super) fn goes_on(&mut self) {
         self.before = self.text.len();
     }
@@ -40,7 +40,7 @@ impl PartialAnswer {
         match event {
             ChatEvent::PartStart(start) => match start.kind {
                 PartKind::Text if start.candidate == 0 => self.part = Some(start.part),
-                // Reasoning is not continued: the next target reasons anew.
+                // Reasoning is not continued: the next target reasons from the start.
                 PartKind::Reasoning if start.candidate == 0 => self.part = None,
                 _ => self.spoil(),
             },

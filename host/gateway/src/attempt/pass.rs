@@ -1,5 +1,5 @@
-//! The third lane, for requests to a provider's own endpoints: bytes pass both ways while they arrive, and nothing is
-//! read of them but the usage, at endpoints for which the adapter declares where it is.
+//! The third lane, for requests to a provider's own endpoints: bytes pass both ways as they arrive. Only usage is read,
+//! at endpoints for which the adapter declares its place.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use weir_types::fault::{Fault, Side};
 use weir_upstream::{Chunks, Coding, Upload, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
-/// The longest frame of a stream that is read for its usage. What arrives of it is not counted among the bytes that
+/// The longest frame of a stream that is read for its usage. An incomplete one does not count among the bytes that
 /// requests hold.
 const UNCOUNTED: usize = 4 << 20;
 
@@ -36,13 +36,13 @@ const UNCOUNTED: usize = 4 << 20;
 pub(crate) struct PassedRequest<'a> {
     /// The request's id.
     pub(crate) id: &'a str,
-    /// The way to the provider.
+    /// The passage to the provider.
     pub(crate) passage: &'a Passage,
     /// The provider, with the key to use.
     pub(crate) target: &'a Arc<Target>,
-    /// The declared endpoint that it calls.
+    /// The declared endpoint that the request calls.
     pub(crate) known: Option<(KnownEndpoint<'a>, PathParams)>,
-    /// Any: the operator's rules have allowed it.
+    /// The method. Any is possible, since the operator's rules have allowed it.
     pub(crate) method: Method,
     /// The path at the provider, as received.
     pub(crate) path: String,
@@ -50,9 +50,9 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) query: String,
     /// The headers, without the client's credentials.
     pub(crate) headers: HeaderMap,
-    /// Sent on while it comes.
+    /// The body, sent while it arrives.
     pub(crate) body: Chunks,
-    /// The model that it names, if it was read; empty otherwise.
+    /// The model that the request names, if it was read; empty otherwise.
     pub(crate) model: String,
     /// Whether a streamed answer is requested.
     pub(crate) stream: bool,
@@ -60,17 +60,17 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) framing: Framing,
     /// Whether cutting the connection shows the client that an answer broke.
     pub(crate) can_cut: bool,
-    /// What it has to do with objects that the provider stores.
+    /// How the request deals with objects that the provider stores.
     pub(crate) stored: Stored,
-    /// Scheme, host and port by which its client reached this gateway, if they are put in its answer in place of the
+    /// Scheme, host and port by which the client reached this gateway, if the answer must name them in place of the
     /// provider's.
     pub(crate) own_url: Option<String>,
     /// Whether the client may become the owner of the objects that the answer names as made.
     pub(crate) may_claim: bool,
 }
 
-/// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing
-/// is tried again.
+/// Sends a request to a provider's own endpoint and returns the answer unchanged. It follows no redirect and retries
+/// nothing.
 pub(crate) async fn pass(
     context: RequestContext<'_>,
     mut request: PassedRequest<'_>,
@@ -89,14 +89,14 @@ pub(crate) async fn pass(
         return Err(refused_credential());
     }
     if request.may_claim && response.status.is_success() && Coding::of(&response.headers).is_err() {
-        // What was made would have no owner, and another client could reach it.
+        // The objects in the answer would have no owner, so another client could reach them.
         let message = "the provider's answer has a content-encoding that was not asked for and that cannot be read";
         return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502));
     }
     Ok(request.answer(context, response, account))
 }
 
-/// Removes what of a provider's own headers no acceptance knows: some have an answer cut down to a few members.
+/// Removes those of a provider's own headers that no acceptance knows: some reduce an answer to a few members.
 fn keep_known(headers: &mut HeaderMap, acceptance: &Acceptance) {
     let is_own = |name: &HeaderName| name.as_str().starts_with("x-") && !acceptance.request_headers.passes(name);
     for name in headers.keys().filter(|name| is_own(name)).cloned().collect::<Vec<_>>() {
@@ -108,13 +108,14 @@ impl PassedRequest<'_> {
     fn request(&self, body: Chunks) -> Result<UpstreamRequest<'_>, Fault> {
         let Self { passage, target, .. } = self;
         let mut headers = passage.request_headers(&self.headers);
-        // Such as the account to use, if the operator names one among several of the same key.
+        // Headers of the operator's options, such as the account to use if one key has several.
         let usual = self.known.as_ref().map(|(known, _)| known.acceptance).or(target.accepts.first());
         let option = |name: &str| target.option(name);
         let id = self.known.as_ref().and_then(|(_, path_params)| path_params.get("id")).unwrap_or_default();
         let filling = Filling { model: &self.model, id, option: &option };
         let nothing = Filling { option: &|_| None, ..filling };
-        // What the client asks with must not change what work, or an answer whose use is read, is booked by.
+        // The client's query and headers must not change by which acceptance work is booked, or an answer's usage is
+        // read.
         let is_booked = |acceptance: &&Acceptance| {
             let is_read = self.known.is_some() && acceptance.tap.is_some() && acceptance.lists_query();
             self.stored.is_work() || is_read && reads_as(self.method.as_str(), &[Method::POST])
@@ -128,8 +129,7 @@ impl PassedRequest<'_> {
             None => target.base.join_encoded(&self.path, &self.query),
         };
         if let Some(acceptance) = usual {
-            // What the operator's options set, or leave unset, is not the client's to choose: the account that pays,
-            // for one.
+            // Clients may not choose what the operator's options set or leave unset, such as the account that pays.
             for name in acceptance.operators_headers() {
                 headers.remove(name);
             }
@@ -201,7 +201,7 @@ impl PassedRequest<'_> {
         {
             to.insert(header::CONTENT_LENGTH, length.clone());
         }
-        // Nor what a client uploaded.
+        // Nor may a file that a client uploaded be shown as a page.
         forbid_pages(to);
         if status.as_u16() >= 400 {
             insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");

@@ -2,7 +2,7 @@
 //!
 //! upstream bytes → frames → the provider's decoder → events → the validator → the dialect's encoder → frames → bytes
 //!
-//! Where guards judge a relayed stream, the upstream's own bytes go on in place of the encoder's (`original`).
+//! If guards judge a relayed stream, the upstream's own bytes are sent in place of the encoder's (`original`).
 
 mod breaks;
 mod counted;
@@ -55,7 +55,7 @@ pub(super) struct Pipeline {
     /// Whether the last frame has been read.
     is_over: bool,
     validator: EventValidator,
-    /// None for a program, which takes the events.
+    /// `None` for a program, which takes the events.
     encoder: Option<ChatEncoder>,
     enframer: frame::Encoder,
     errors: Option<Arc<ErrorFormat>>,
@@ -70,9 +70,9 @@ pub(super) struct Pipeline {
     partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
     guards: Option<Box<AnswerGuards>>,
-    /// The bytes that go on in place of the encoder's, as long as guards let everything through.
+    /// The upstream's bytes, sent in place of the encoder's as long as guards let everything through.
     original: Option<Original>,
-    /// Whether all of the provider's bytes have gone on.
+    /// Whether the client got all of the provider's bytes.
     is_unchanged: bool,
     from: Framing,
     /// Whether a guard has refused the answer, so that it has ended for the client.
@@ -119,7 +119,7 @@ impl Pipeline {
         }
     }
 
-    /// How long pieces may wait for others, to be judged with them; `None` if each is read as it comes.
+    /// How long a piece may wait to be judged together with the next ones; `None` if each is read as it comes.
     pub(super) fn judge_every(&self) -> Option<Duration> {
         self.guards.as_ref()?.judge_every()
     }
@@ -238,12 +238,12 @@ impl Pipeline {
         self.target = successor.target;
         self.collector = successor.collector;
         self.spent.clone_from(&self.seen.usage);
-        // How the first target served says nothing of the next one.
+        // What the first target reported about itself does not describe the next one.
         (self.seen.service_tier, self.seen.model) = (None, None);
         self.seen.usage.iter_mut().for_each(Usage::forget_service);
         self.seen.weight = Content::default();
         self.input = successor.input;
-        // The parts have different prices: what the answer costs is in the request log alone.
+        // The parts have different prices: only the request log reports the cost of such an answer.
         self.usage_cost = None;
         self.partial.iter_mut().for_each(PartialAnswer::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
@@ -264,17 +264,17 @@ impl Pipeline {
         self.seen.usage.as_ref().map(Tokens::from).unwrap_or_default()
     }
 
-    /// Whether the provider has said that nothing follows.
+    /// Whether the provider has sent the frame that ends the stream.
     pub(super) fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// Whether a guard has refused the answer: its end is in the output, and nothing more is read.
+    /// Whether a guard has refused the answer: the output has its end, and nothing more is read.
     pub(super) fn is_refused(&self) -> bool {
         self.is_refused
     }
 
-    /// Whether the provider's own bytes go on, so far.
+    /// Whether the client has got the provider's own bytes so far.
     pub(super) fn is_original(&self) -> bool {
         self.is_unchanged || self.original.is_some()
     }
@@ -291,10 +291,10 @@ impl Pipeline {
         self.encoder.into_iter().for_each(ChatEncoder::release);
         if let Some(mut guards) = self.guards {
             bounds::note(&mut self.seen.losses, guards.take_losses());
-            // What they did is counted and logged; the answer's head has gone.
+            // The guards' notes are counted and logged only: the answer's head has been sent.
             guards.conclude();
         }
-        // The provider's own bytes lost nothing.
+        // Nothing is lost in the provider's own bytes.
         let losses = if is_original { Vec::new() } else { self.seen.losses };
         Observed { finished: self.validator.has_finish(), losses, ..self.seen }
     }
@@ -321,7 +321,7 @@ impl Pipeline {
             self.partial = None;
         }
         self.encode(&frames, events, out)?;
-        // Its room is used again.
+        // The allocation is used again.
         frames.clear();
         self.frames = frames;
         failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
@@ -332,7 +332,7 @@ impl Pipeline {
         self.write(events, out)
     }
 
-    /// Takes note of events that go on.
+    /// Observes events that are sent on.
     fn observe(&mut self, events: &mut [ChatEvent]) {
         for event in events {
             self.note(event);
@@ -341,7 +341,7 @@ impl Pipeline {
         }
     }
 
-    /// Has the encoder write events.
+    /// Writes events with the encoder.
     fn write(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
         if events.is_empty() {
             return Ok(());
@@ -369,7 +369,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Takes note of an event that goes on, and adds what Weir knows of it.
+    /// Observes an event that is sent on, and adds what Weir knows about it.
     fn note(&mut self, event: &mut ChatEvent) {
         match event {
             ChatEvent::Start(start) if start.model.as_deref().is_none_or(str::is_empty) => {

@@ -355,7 +355,7 @@ impl PlanRunner<'_> {
 /// fault.
 fn unanswered(failure: Failure, target: Arc<Target>, account: &mut Account) -> AttemptResponse {
     let Failure { response, fault } = failure;
-    // Whichever model failed, there is no answer to keep.
+    // There is no answer that the cache could keep, whichever model failed.
     let (target, stands_in) = (Some(target), false);
     let Some(response) = response else { return AttemptResponse { answer: Err(fault), target, stands_in } };
     account.record().into_iter().for_each(|record| record.failed(&fault));

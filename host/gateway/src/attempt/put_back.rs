@@ -1,5 +1,5 @@
-//! Long values that were lifted out of a request are put back where a guard or a provider has to read them: words
-//! without spaces look like base64 too, and text documents come in it.
+//! Puts long values that were lifted out of a request back where a guard or a provider has to read them: a text without
+//! spaces looks like base64, and text documents are sent as base64.
 
 use std::collections::HashSet;
 
@@ -16,9 +16,9 @@ use weir_wire::blob::{self, Lifted};
 
 use super::media::media_of;
 
-/// How the media types of sounds, films and office documents begin, which are no texts.
+/// Prefixes of media types that are no texts: sounds, films and office documents.
 const CLASSES: [&str; 3] = ["audio/", "video/", "application/vnd.openxmlformats-officedocument."];
-/// Other media types of what is no text. Of any other type, guards read what they can.
+/// Other media types that are no texts. Of every other type, guards read what they can.
 const BINARY: [&str; 12] = [
     "image/png",
     "image/jpeg",
@@ -33,9 +33,9 @@ const BINARY: [&str; 12] = [
     "application/pdf",
     "application/octet-stream",
 ];
-/// How a document begins whose readers take it apart, even where all its bytes are of ASCII.
+/// The first bytes of a document that is no text, even if all of its bytes are ASCII.
 const PDF: &[u8] = b"%PDF-";
-/// How texts in UTF-16 begin.
+/// The byte order marks of UTF-16.
 const WIDE: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
 /// Digits of base64 that are decoded at a time.
 const DIGITS: usize = 4096;
@@ -47,7 +47,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Puts lifted values back into a request that guards are to see, but for those that are media and no text.
+/// Puts lifted values back into a request that guards are to see, except media that are no text.
 pub(super) fn for_guards(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
     put_back(request, lifted, limits, |place, value| match place {
         Place::Medium { mime } => holds_no_text(mime, value),
@@ -55,13 +55,13 @@ pub(super) fn for_guards(request: &mut Request, lifted: &Lifted, limits: &blob::
     })
 }
 
-/// Puts lifted values back into a request that is to be written by a provider's adapter, but for media and opaque
-/// values: it may join, cut or clean a text, and what is left of the value's name there would go to the provider.
+/// Puts lifted values back into a request that a provider's adapter will write, except media and opaque values. The
+/// adapter may join, cut or clean a text, and the rest of a value's placeholder would be sent to the provider.
 pub(super) fn for_provider(request: &mut Request, lifted: &Lifted, limits: &blob::Limits) -> Result<(), Fault> {
     put_back(request, lifted, limits, |_, _| true)
 }
 
-/// Where a value may stand that is passed on as it is.
+/// A place whose value adapters pass on as it is.
 #[derive(Debug, Clone, Copy)]
 enum Place<'a> {
     /// The bytes of a medium.
@@ -70,7 +70,7 @@ enum Place<'a> {
     Opaque,
 }
 
-/// Puts all lifted values back, but for those that `stays` holds of.
+/// Puts all lifted values back, except those for which `stays` holds.
 fn put_back(
     request: &mut Request,
     lifted: &Lifted,
@@ -102,8 +102,7 @@ fn put_back(
     Ok(())
 }
 
-/// Calls `each` with the places of a request where a value may stand that is passed on as it is, always in the same
-/// order.
+/// Calls `each` with every place of a request whose value adapters pass on as it is, always in the same order.
 fn each_place(request: &mut Request, each: &mut dyn FnMut(Place<'_>, &mut String)) {
     match request {
         Request::Chat(chat) | Request::CountTokens(chat) => {
@@ -142,7 +141,7 @@ fn signatures_of(part: &mut Part) -> Vec<&mut Signature> {
     }
 }
 
-/// Whether a medium is none that guards could read: by its type, and by its bytes.
+/// Whether a medium is nothing that guards could read, by its type and its bytes.
 fn holds_no_text(mime: Option<&str>, value: &[u8]) -> bool {
     let mime = mime.unwrap_or_default().to_ascii_lowercase();
     let is_binary = CLASSES.iter().any(|class| mime.starts_with(class)) || BINARY.contains(&&*mime);
@@ -153,7 +152,7 @@ fn holds_no_text(mime: Option<&str>, value: &[u8]) -> bool {
         && (first.starts_with(PDF) || !is_utf8(value))
 }
 
-/// Whether base64 is that of a text in UTF-8. Media show at their first bytes that it is not.
+/// Whether base64 encodes a text in UTF-8. The first bytes of most media show that they are none.
 fn is_utf8(value: &[u8]) -> bool {
     let mut rest = Vec::new();
     for digits in value.chunks(DIGITS) {

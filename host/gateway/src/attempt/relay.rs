@@ -60,8 +60,8 @@ pub(super) async fn relay(
     Ok(answer)
 }
 
-/// Sends the client's bytes. Returns the head of the answer, and whether usage was asked for which the client did not
-/// ask for. `is_plain` asks for an answer that is not compressed.
+/// Sends the client's bytes. Returns the head of the answer, and whether the request was made to ask for usage.
+/// `is_plain` asks for an uncompressed answer.
 pub(super) async fn send_unchanged(
     context: RequestContext<'_>,
     inbound: &InboundRequest,
@@ -99,7 +99,7 @@ pub(super) async fn send_unchanged(
     Ok((response, asks_usage))
 }
 
-/// The failure that a refusal of the provider's is, with its bytes for the client.
+/// The failure for a provider's refusal, with its bytes for the client.
 pub(super) async fn refused(
     lane: Relay<'_>,
     target: &Target,
@@ -126,7 +126,7 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The edits that request usage which the client did not request; empty if it is not wanted.
+    /// The edits that make the request ask for usage; empty if it already does or that is not wanted.
     fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
         let Self { inbound, target, acceptance, .. } = self;
         let (Some(ask), Some(found)) = (&acceptance.ask_usage, &inbound.peek.found) else { return Ok(Vec::new()) };
@@ -148,7 +148,7 @@ impl<'a> Call<'a> {
     fn request(&self, question: Vec<Edit>) -> Result<UpstreamRequest<'a>, Fault> {
         let Self { inbound, target, acceptance, model, is_plain } = *self;
         let asks = !question.is_empty();
-        // Every name in a body that names several models is replaced, since readers differ in their choice.
+        // If a body names several models, every name is replaced, since readers differ in which one they take.
         let spots = inbound.peek.model_places.iter().filter(|spot| spot.name != model);
         let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).chain(question).collect();
         let body = if edits.is_empty() {
@@ -169,8 +169,8 @@ impl<'a> Call<'a> {
         };
         let mut headers = request_headers(inbound, acceptance, &filling);
         if asks || is_plain {
-            // An answer must be uncompressed for the added usage to be removed from it, for addresses to be replaced in
-            // it, and for guards to read it.
+            // The answer must be uncompressed if the added usage is removed from it, addresses are replaced in it, or
+            // guards read it.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {
@@ -187,8 +187,8 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The server accepted the added member. If it compresses the answer nevertheless, the member is not added again,
-    /// since the usage cannot be removed from compressed answers.
+    /// Notes that the server accepted the added member. If it compresses the answer nevertheless, the member is not
+    /// added again, since usage cannot be removed from compressed answers.
     fn is_answered(&self, response: &UpstreamResponse) {
         if response.headers.contains_key(header::CONTENT_ENCODING) {
             self.target.question.refused();
@@ -224,29 +224,31 @@ pub(super) struct Relay<'a> {
     pub(super) context: RequestContext<'a>,
     pub(super) inbound: &'a InboundRequest,
     pub(super) acceptance: &'a Acceptance,
-    /// Whether the request got a member that requests usage which the client did not request.
+    /// Whether Weir made the request ask for usage.
     pub(super) asks_usage: bool,
 }
 
 impl<'a> Relay<'a> {
-    /// Whether an answer with this status has content, since a model made it: an answer about a document may have none.
+    /// Whether an answer with this status must have content because a model made it. An answer about a document may be
+    /// empty.
     pub(super) fn has_content(&self, status: StatusCode) -> bool {
         status.is_success() && self.acceptance.method != Method::GET && !self.inbound.operation().is_relayed_only()
     }
 
-    /// The framing of an answer that is a stream.
+    /// The framing of the answer, if it is a stream.
     fn framing(&self, response: &UpstreamResponse) -> Option<Framing> {
         // Only the answer shows whether a stored answer is read as a stream.
         let streams = self.inbound.peek.stream || self.inbound.stored == Stored::Answer;
         stream_framing(streams, self.inbound.framing, response.status, &response.headers)
     }
 
-    /// What reads the usage of answers. Counting is free, whatever the answer has in the places of an answer's usage.
+    /// The tap for the usage of answers. Counting tokens is free, even if such an answer has values at the places of
+    /// usage.
     fn own_tap(&self) -> Option<&'a CompiledTap> {
         self.acceptance.tap.as_ref().filter(|_| self.inbound.endpoint.face.operation != Operation::CountTokens)
     }
 
-    /// Withholds from a stream what it has only because usage was requested.
+    /// Withholds from a stream what it has only because Weir asked for usage.
     pub(super) fn withhold(&self, framing: Framing, headers: &HeaderMap) -> Option<Withhold> {
         let is_wanted = self.asks_usage && !headers.contains_key(header::CONTENT_ENCODING);
         let check = self.acceptance.withheld.as_ref().filter(|_| is_wanted)?;
@@ -293,7 +295,7 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     }
     account.answering(status.as_u16(), framing.is_some(), own.is_some());
     if tap.is_some() && meter.is_none() {
-        // The answer has a coding that cannot be read, and clients have a say in which it is.
+        // The answer has a coding that cannot be read, which the client may have chosen.
         account.usage_is_partial();
     }
     let ends = framing.map(|framing| StreamEnd {
@@ -320,7 +322,7 @@ pub(super) fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut 
     response
 }
 
-/// The framing of a streamed answer, to a request that asks for a stream and for such frames; `None` for a whole one.
+/// The framing of the answer, if it is a stream of frames that the request asked for; `None` for a whole answer.
 pub(super) fn stream_framing(
     streams: bool,
     wanted: Framing,

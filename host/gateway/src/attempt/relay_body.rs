@@ -33,23 +33,23 @@ pub struct Relayed {
     ends: Option<Box<StreamEnd>>,
     account: Option<Box<Account>>,
     recorder: Option<Box<ProvenanceRecorder>>,
-    /// Decompresses the answer for the recorder, where no meter does.
+    /// Decompresses the answer for the recorder, if there is no meter.
     decompressor: Option<Box<Decompressor>>,
-    /// The answer's coding; none if it is unknown.
+    /// The answer's coding; `None` if it is unknown.
     coding: Option<Coding>,
     /// Replaces strings in a whole answer.
     swap: Option<Box<StringSwap>>,
-    /// Pieces of a whole answer that were read before its head went out.
+    /// Pieces of a whole answer that were read before its head was sent.
     gathered: Joined,
-    /// Until when its head may wait for what is gathered, if it has waited for the first piece.
+    /// Until when the head may wait for the gathered pieces, if it has waited for the first one.
     until: Option<Instant>,
-    /// Whether content must still come: an answer that ends without any has broken off.
+    /// Whether content must still come: an answer that ends without any counts as broken.
     needs_content: bool,
-    /// Whether that is a frame, as in a stream.
+    /// Whether that content must be a frame, as in a stream.
     needs_frame: bool,
     /// How the answer broke off while it was gathered.
     failed: Option<UpstreamError>,
-    /// Why the stream is ended before its end.
+    /// Why Weir ends the stream early.
     over: Option<Fault>,
     /// Whether the account knows the answer's own id.
     is_named: bool,
@@ -93,21 +93,20 @@ impl Relayed {
         }
     }
 
-    /// Notes the coding that the answer has by these headers, so that a recorder can read it.
+    /// Notes the coding that these headers give, so that a recorder can read the answer.
     pub(super) fn coded(mut self, headers: &HeaderMap) -> Self {
         self.coding = Coding::of(headers).ok();
         self
     }
 
-    /// Takes the answer for one that has broken off if it ends without content. Its head goes out by then, if that is
-    /// set.
+    /// Treats the answer as broken if it ends without content. If `until` is set, its head is sent by then.
     pub(super) fn has_content(&mut self, until: Option<Instant>) {
         (self.needs_content, self.until) = (true, until);
         self.needs_frame = self.ends.is_some();
     }
 
-    /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does that: clients
-    /// choose the coding, and an object that goes unread would have no owner.
+    /// Passes the answer's bytes to a recorder. Compressed ones are decompressed for it, if no meter does so: clients
+    /// choose the coding, and an object in unread bytes would have no owner.
     pub(super) fn learn(&mut self, recorder: Box<ProvenanceRecorder>, is_plain: bool) {
         let is_coded = !is_plain && self.meter.is_none();
         let decompressor = |coding| Decompressor::new(coding, DecodeBound::default()).ok().map(Box::new);
@@ -115,7 +114,7 @@ impl Relayed {
         self.recorder = Some(recorder).filter(|_| !is_coded || self.decompressor.is_some());
     }
 
-    /// Has strings replaced in the answer, if it is whole. Returns whether it is.
+    /// Replaces strings in the answer, if it is whole. Returns whether it is.
     pub(super) fn swap_strings(&mut self, swap: StringSwap) -> bool {
         let is_whole = self.ends.is_none();
         self.swap = is_whole.then(|| Box::new(swap));
@@ -185,21 +184,20 @@ impl Relayed {
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        // The account is closed at the end, so the end must be polled. So must a cut, since a body that ends here
-        // counts as whole.
+        // The account is closed when the end is polled. A cut must be polled too, since a body that ends here counts as
+        // whole.
         let is_cut = matches!(self.state, State::FailureSent | State::Cut);
         !is_cut && self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        // The length of an answer that broke off is not that of its pieces, nor is that of one in which strings are
-        // replaced.
+        // The sum of the pieces is not the length of a broken answer, nor of one in which strings are replaced.
         let has_length = self.ends.is_none() && self.swap.is_none() && self.failed.is_none();
         let exact = has_length.then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
         exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(self.gathered.len() as u64 + rest))
     }
 
-    /// Whether the stream must have a frame and has none, now that it has ended.
+    /// Whether the stream has ended without the frame that it must have.
     fn lacks_frames(&self) -> bool {
         let withhold = self.ends.as_ref().and_then(|ends| ends.withhold.as_ref());
         let is_between = || withhold.is_none_or(|withhold| withhold.is_between() && !withhold.has_given_up());
@@ -234,7 +232,7 @@ impl Relayed {
         };
         if let Some(account) = &mut self.account {
             account.add_bytes_out(out.len());
-            // Between two frames, so that the one with the error can be read.
+            // The error frame can only be read if it is sent between two frames.
             if let (Some(meter), Some(ends)) = (&self.meter, &self.ends)
                 && (!ends.is_plain || ends.is_between(&out, meter))
             {
@@ -249,18 +247,18 @@ impl Relayed {
         out
     }
 
-    /// Shows the recorder a piece that no meter reads.
+    /// Passes a piece that no meter reads to the recorder.
     fn record_piece(&mut self, bytes: &[u8]) {
         let Some(recorder) = &mut self.recorder else { return };
         match self.decompressor.as_mut().map(|decompressor| decompressor.push(bytes)) {
             None => recorder.see(bytes),
             Some(Ok(plain)) => recorder.see(&plain),
-            // What is broken cannot be read further. What was found so far is kept.
+            // A broken coding cannot be read further. What was found so far is kept.
             Some(Err(_)) => (self.recorder, self.decompressor) = (None, None),
         }
     }
 
-    /// Counts what is sent beside the provider's pieces.
+    /// Counts bytes that are sent in addition to the provider's pieces.
     fn count_out(&mut self, bytes: Option<&Bytes>) {
         if let (Some(account), Some(bytes)) = (&mut self.account, bytes) {
             account.add_bytes_out(bytes.len());

@@ -34,15 +34,15 @@ pub enum ReplyBody {
     Relayed(Box<Relayed>),
     /// A stream from the translate lane.
     Translated(Box<Translated>),
-    /// For a program in this process, which takes it as it is and not as bytes.
+    /// A body for a program in this process, which takes it as values and not as bytes.
     Program(Box<HandedBody>),
     /// A body that is copied to be kept for equal requests.
     Kept(Box<KeptReply>),
-    /// Events for a client of the unified model, which are copied to be kept.
+    /// Events for a client of the unified model, copied to be kept.
     KeptEvents(Box<KeptEvents>),
-    /// A body whose content is captured. It is made last, so that only its bytes are asked for.
+    /// A body whose content is captured. It wraps all others, and only its bytes are polled.
     Captured(Box<CapturedReply>),
-    /// A body that is made elsewhere: of the admin endpoints, or of a protocol that carries the unified model.
+    /// A body that is made elsewhere: by the admin endpoints, or by a protocol that carries the unified model.
     Other(axum::body::Body),
 }
 
@@ -79,25 +79,24 @@ impl ReplyBody {
         }
     }
 
-    /// Replaces strings in a relayed answer, whose length is no longer known then. Returns whether the answer is a
-    /// relayed one.
+    /// Replaces strings in a relayed answer, whose length is then unknown. Returns whether the answer is a relayed one.
     pub(crate) fn swap_strings(&mut self, swap: StringSwap) -> bool {
         let Self::Relayed(body) = self else { return false };
         body.swap_strings(swap)
     }
 
-    /// Whether the answer to a program is there as a whole, and not as events.
+    /// Whether a program gets the answer as a whole, and not as events.
     pub fn has_answer(&self) -> bool {
         matches!(self, Self::Program(body) if body.has_answer())
     }
 
-    /// The answer to a program's chat, if it is there as a whole.
+    /// The whole answer to a program's chat; `None` for a stream.
     pub(crate) fn chat(&self) -> Option<&ChatResponse> {
         let Self::Program(body) = self else { return None };
         body.chat()
     }
 
-    /// Takes the whole answer to a program, with which it has arrived; none if the answer is a stream, or was taken.
+    /// Takes the whole answer for a program, which counts as delivered; `None` if the answer is a stream, or was taken.
     pub fn take_answer(&mut self) -> Option<Answer> {
         let answer = self.take_to_send();
         self.arrived();
@@ -113,14 +112,14 @@ impl ReplyBody {
         }
     }
 
-    /// The whole answer that was taken has arrived: its account is closed.
+    /// Notes that the whole answer that was taken has arrived, and closes its account.
     pub fn arrived(&mut self) {
         if let Self::Program(body) = self {
             body.arrived();
         }
     }
 
-    /// Polls for the next events of a stream to a program; none at its end, when all of them have arrived.
+    /// Polls for the next events of a stream to a program; `None` at the end, once all of them have arrived.
     pub fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<ChatEvent>>> {
         match self {
             Self::Program(body) => Poll::Ready(match body.take() {
@@ -138,7 +137,7 @@ impl ReplyBody {
         }
     }
 
-    /// What is known of the answer to a program; complete once its last event was taken.
+    /// The losses, the usage and the cost of an answer to a program; complete once its last event was taken.
     pub fn closing(&self) -> Closing {
         match self {
             Self::Program(body) => body.closing().clone(),
@@ -150,13 +149,13 @@ impl ReplyBody {
         }
     }
 
-    /// Whether the translation of a stream, which has ended, lost anything after its head.
+    /// Whether the translation of an ended stream lost anything after its head was sent.
     pub(super) fn has_late_losses(&self) -> bool {
         matches!(self, Self::Translated(body) if body.has_late_losses())
     }
 
-    /// Whether the answer, once it has ended, may be kept: a translated stream may have been continued by another
-    /// model, or lack an end of its own.
+    /// Whether an ended answer may be kept: not if it is a translated stream that another model continued, or that
+    /// lacks an end of its own.
     pub(super) fn may_be_kept(&self) -> bool {
         !matches!(self, Self::Translated(body) if !body.may_be_kept())
     }
@@ -175,7 +174,7 @@ impl ReplyBody {
     }
 }
 
-/// Reads a relayed whole answer of a bounded length before its head goes out, and sets its cost as a header.
+/// Reads a relayed whole answer of a bounded length before its head is sent, and sets its cost as a header.
 pub(crate) async fn with_cost(mut response: Response<ReplyBody>) -> Response<ReplyBody> {
     if let ReplyBody::Relayed(body) = response.body_mut()
         && body.can_gather()
@@ -186,7 +185,7 @@ pub(crate) async fn with_cost(mut response: Response<ReplyBody>) -> Response<Rep
     response
 }
 
-/// Reads the answer to a request that begins work at a provider before its head goes out: its id is needed also if the
+/// Reads the answer to a request that begins work at a provider before its head is sent: its id is needed even if the
 /// client leaves.
 pub(crate) async fn with_work(mut response: Response<ReplyBody>) -> Response<ReplyBody> {
     if let ReplyBody::Relayed(body) = response.body_mut()

@@ -60,7 +60,7 @@ pub(super) struct Continued {
 pub(super) struct ResumedStream {
     pub(super) stream: Continued,
     pub(super) account: Account,
-    /// Whether it is another model's than the one asked for.
+    /// Whether the stream is another model's than the one asked for.
     pub(super) stands_in: bool,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Debug for Resuming {
 }
 
 impl ResumeContext {
-    /// Starts the search for a target that continues after this failure; `None` if the stream cannot be resumed.
+    /// Starts the search for a target that continues the stream after this failure; `None` if it cannot be resumed.
     pub(super) fn begin(
         &mut self,
         fault: &Fault,

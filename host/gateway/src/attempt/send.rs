@@ -30,8 +30,8 @@ pub const REFUSED_CODE: &str = "upstream_authentication";
 /// The most bytes of a provider's message in the log.
 const LOGGED: usize = 1024;
 
-/// Sends a request, and records it in the account. It is handed over before the first poll, so that the future does not
-/// hold it.
+/// Sends a request, and records it in the account. The request is handed over before the first poll, so that the future
+/// does not hold it.
 pub(super) fn send<'a>(
     context: RequestContext<'a>,
     target: &'a Target,
@@ -59,7 +59,7 @@ pub(super) fn send<'a>(
         note_sent(&sent, costs, target, account);
         let response = sent.map_err(|error| fault_of(&error))?;
         if response.status.is_informational() {
-            // No other protocol was requested, and the client would take its connection for one of that protocol.
+            // The request asked for no other protocol, and the client would believe that its connection speaks one.
             let UpstreamResponse { status, headers, .. } = &response;
             return Err(no_answer(target, *status, headers, "the provider answered with another protocol"));
         }
@@ -67,9 +67,8 @@ pub(super) fn send<'a>(
     }
 }
 
-/// Refuses an answer to a call of a model that is none: a redirect is not followed, since the next server would get the
-/// key, and the client's own request has nothing to do there. Documents that are read may be elsewhere, or not have
-/// changed.
+/// Refuses a redirect in answer to a model's call: it is not followed, since the next server would get the key, and the
+/// client's own request must not be sent there. Redirects and 304 are passed on if documents are read.
 pub(super) fn refuse_redirect(is_read: bool, response: &UpstreamResponse, target: &Target) -> Result<(), Fault> {
     if is_read || !response.status.is_redirection() {
         return Ok(());
@@ -78,7 +77,7 @@ pub(super) fn refuse_redirect(is_read: bool, response: &UpstreamResponse, target
     Err(no_answer(target, *status, headers, "the provider redirects to another address, and is not followed"))
 }
 
-/// Refuses an answer to a call of a model that has nothing in it, or a piece only: another target may have a whole one.
+/// Refuses an answer to a model's call that is empty or only a part of one: another target may have a whole one.
 pub(super) fn refuse_empty(response: &UpstreamResponse, target: &Target) -> Result<(), Fault> {
     let has_content = !matches!(response.status.as_u16(), 204..=206) && !response.body.is_end_stream();
     if has_content || !response.status.is_success() {
@@ -92,8 +91,8 @@ pub(super) fn no_content(status: StatusCode, headers: &HeaderMap, target: &Targe
     no_answer(target, status, headers, "the provider answered without content")
 }
 
-/// The fault for a status that no answer has. The address stands in the log, for the operator to set it as the
-/// provider's.
+/// The fault for a status that is no answer. The log has the address of a redirect, so that the operator can configure
+/// it as the provider's.
 fn no_answer(target: &Target, status: StatusCode, headers: &HeaderMap, message: &str) -> Fault {
     let status = status.as_u16();
     let location = headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
@@ -242,8 +241,8 @@ pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
     }
 }
 
-/// A body for an adapter: text if it is UTF-8, with lone surrogates replaced, and without the mark of the byte order
-/// that some servers put before it.
+/// A body for an adapter: as text if it is UTF-8, with lone surrogates replaced, and without the byte order mark that
+/// some servers send.
 pub(super) fn body_of(bytes: &Bytes) -> Body {
     match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => {

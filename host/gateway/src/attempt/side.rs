@@ -10,8 +10,8 @@ use weir_translate::unified::Request;
 use weir_types::contract::types::{ChatRequest, MediaKind, MediaPart, MediaSource, OutputFormat, Part, ResultPart};
 use weir_wire::media;
 
-/// What a message takes as text besides its own texts, in bytes. Formats of numbers and lengths have less of it than
-/// JSON, by whose length tokens are estimated.
+/// Bytes of a message beside its own texts, for an estimate. Binary formats have less overhead than JSON, by whose
+/// length tokens are estimated.
 const BESIDE_TEXTS: usize = 32;
 
 /// What reads a request and writes its answer.
@@ -21,18 +21,18 @@ pub enum ClientSide {
     Dialect(Arc<Adapter>),
     /// A program in this process: its request, which no adapter has to read.
     Program {
-        /// What it asks for, in the unified model.
+        /// The request in the unified model.
         request: Box<Request>,
-        /// Its bytes as JSON, about.
+        /// The approximate length of the request as JSON, in bytes.
         size: usize,
-        /// What lists the models for it.
+        /// The call that lists the models, as the program knows it.
         list: &'static str,
     },
 }
 
 impl ClientSide {
-    /// The side of a program with this request. One that arrived in bytes of another format is not written as JSON to
-    /// weigh it. `list` is what lists the models for it.
+    /// The side of a program with this request. If the request arrived as bytes of another format, their number serves
+    /// as its size, and it is not written as JSON. `list` is the call that lists the models, as the program knows it.
     pub(crate) fn of_program(request: Request, arrived: Option<usize>, list: &'static str) -> Self {
         let size = match (arrived, &request) {
             (Some(bytes), Request::Chat(request) | Request::CountTokens(request)) => {
@@ -55,7 +55,7 @@ impl ClientSide {
         }
     }
 
-    /// Whether events with pieces of arguments by their place may pass from a provider's adapter of this family.
+    /// Whether the client's side takes pieces of arguments by their place from a provider's adapter of this family.
     pub(super) fn takes_arguments_of(&self, family: &str) -> bool {
         self.dialect().is_some_and(|adapter| adapter.manifest.family == family)
     }
@@ -68,7 +68,7 @@ impl ClientSide {
         }
     }
 
-    /// What lists the models for a program.
+    /// The call that lists the models, as a program knows it.
     pub(crate) fn list_of_models(&self) -> Option<&'static str> {
         match self {
             Self::Dialect(_) => None,
@@ -76,7 +76,7 @@ impl ClientSide {
         }
     }
 
-    /// The request of a program as JSON, for what reads bytes; empty for a dialect.
+    /// The request of a program as JSON, for code that reads bytes; empty for a dialect.
     pub fn json(&self) -> Vec<u8> {
         let json = match self.program() {
             Some(Request::Chat(request) | Request::CountTokens(request)) => serde_json::to_vec(request),
@@ -88,7 +88,7 @@ impl ClientSide {
         json.unwrap_or_default()
     }
 
-    /// Bytes of a program's request.
+    /// The length of a program's request in bytes.
     pub(super) fn size(&self) -> Option<usize> {
         match self {
             Self::Dialect(_) => None,
@@ -96,7 +96,8 @@ impl ClientSide {
         }
     }
 
-    /// The bytes that a program's request counts as, where four are a token: media count less than they have.
+    /// The length of a program's request as limits count it, in bytes: four are a token. Media count less than their
+    /// length.
     pub(super) fn counted_len(&self) -> Option<usize> {
         let saved = |data: &[u8]| data.len() - media::counted(data.len()).min(data.len());
         let saved: usize = match self.program()? {

@@ -1,5 +1,5 @@
-//! Reads an answer that a provider stores, on behalf of no client's request, so that it is not accounted for: to learn
-//! what it used once it is finished.
+//! Reads an answer that a provider stores, to learn what it used once it is finished. It belongs to no client's
+//! request, so it is not accounted for.
 
 use std::sync::Arc;
 
@@ -23,24 +23,24 @@ use weir_wire::tap::CompiledTap;
 /// The state that a stored answer reports.
 #[derive(Debug)]
 pub(crate) enum StoredState {
-    /// Its provider has finished it, and this is to be booked.
+    /// The provider has finished the answer; this is to be booked.
     Finished(Box<StoredUse>),
-    /// It is still being made.
+    /// The answer is still being made.
     UnderWay,
-    /// It reports that its work failed.
+    /// The answer reports that its work failed.
     Failed,
-    /// It reports none.
+    /// The answer reports no state.
     Unreported,
 }
 
-/// Names an answer, or its results.
+/// The id of an answer, or that of its results.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoredAnswerId<'a> {
     pub(crate) id: &'a str,
     pub(crate) reads: Stored,
 }
 
-/// Asks the provider for an answer with this id, or for its results, as `reads` says. Their bytes pass to the recorder.
+/// Fetches an answer with this id, or its results, as `reads` says. Passes their bytes to the recorder.
 pub(crate) async fn read_stored(
     context: RequestContext<'_>,
     target: &Arc<Target>,

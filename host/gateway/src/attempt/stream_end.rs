@@ -1,4 +1,4 @@
-//! How a relayed stream ends: what passes until then, and the frame that reports to the client that it broke.
+//! Ends relayed streams: passes their pieces until then, and reports to the client that a stream broke.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) struct StreamEnd {
 }
 
 impl StreamEnd {
-    /// The bytes of a piece that go to the client. The meter is shown the frames that are found on the way.
+    /// The bytes of a piece that the client gets. The frames that are found on the way are shown to the meter.
     pub(super) fn pass(&mut self, bytes: Bytes, meter: Option<&mut Meter>) -> Bytes {
         let out = match (&mut self.withhold, meter) {
             (Some(withhold), Some(meter)) => withhold.pass(bytes, &mut |frame| meter.frame(frame)),
@@ -37,7 +37,7 @@ impl StreamEnd {
         out
     }
 
-    /// Whether what passed, this piece last, seems to end between two frames.
+    /// Whether the stream, of which this is the last piece, seems to end between two frames.
     pub(super) fn is_between(&self, piece: &[u8], meter: &Meter) -> bool {
         match self.framing {
             Framing::Sse | Framing::Ndjson => piece.last() == Some(&b'\n'),

@@ -160,7 +160,7 @@ struct Run<'a> {
     context: RequestContext<'a>,
     inbound: &'a InboundRequest,
     target: &'a Arc<Target>,
-    /// None for a program.
+    /// `None` for a program.
     dialect: Option<Lease>,
     provider: Lease,
     dialect_ctx: Context,
@@ -178,7 +178,7 @@ struct Run<'a> {
     continuable: bool,
     /// The guards that judge the answer.
     guards: Option<Box<AnswerGuards>>,
-    /// What they look for, if they wait for a whole answer.
+    /// What the guards look for, if they are to judge only a whole answer that contains it.
     screens: Option<Vec<Arc<Screen>>>,
 }
 
@@ -247,7 +247,7 @@ impl<'a> Run<'a> {
         self.lifted = lifted;
     }
 
-    /// Sets the estimated input tokens in both contexts. They are known already of a request that guards saw.
+    /// Sets the estimated input tokens in both contexts. For a request that guards saw, the estimate is known already.
     fn estimate(&mut self, request: &Request) {
         if let Request::Chat(chat) | Request::CountTokens(chat) = request {
             let known = self.context.judged.and_then(Judged::copy).and_then(JudgedCopy::input_tokens);
@@ -343,7 +343,7 @@ impl<'a> Run<'a> {
 
     /// Takes the body out of a rendered request, with the lifted values in their places.
     fn spliced(&self, rendered: &mut RenderedRequest) -> Result<Chunks, Fault> {
-        // What stays is empty and still of the same kind.
+        // An empty body of the same kind stays in the request.
         let body = match &mut rendered.request.body {
             Body::Text(text) => Body::Text(std::mem::take(text)),
             Body::Bytes(bytes) => Body::Bytes(std::mem::take(bytes)),
@@ -371,7 +371,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The bounds within which an answer of at most `limit` bytes is read without its coding.
+/// The bounds for decoding an answer of at most `limit` bytes.
 fn decode_bound(limit: usize) -> DecodeBound {
     DecodeBound { piece: limit, ..DecodeBound::default() }
 }

@@ -1,4 +1,4 @@
-//! The answer to a program in this process: the unified model, where other clients read bytes.
+//! The answer to a program in this process: values of the unified model, where other clients get bytes.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use weir_ledger::Nano;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, ChatResponse, Loss, Usage};
 
-/// An answer that is there as a whole.
+/// An answer that has arrived as a whole.
 #[derive(Debug)]
 pub enum UnifiedReply {
     /// A whole answer in the unified model.
@@ -18,10 +18,10 @@ pub enum UnifiedReply {
     Events(Vec<ChatEvent>),
 }
 
-/// What is known of an answer at its end.
+/// What is known about an answer at its end.
 #[derive(Debug, Clone, Default)]
 pub struct Closing {
-    /// The fields that got lost on the way to the provider and back.
+    /// The fields that were lost on the way to the provider and back.
     pub losses: Vec<Loss>,
     /// The tokens, as far as the provider reported them.
     pub usage: Option<Usage>,
@@ -38,7 +38,7 @@ pub struct HandedBody {
 }
 
 impl HandedBody {
-    /// An answer, and what is known of it.
+    /// An answer with what is known about it.
     pub(crate) fn new(handed: UnifiedReply, closing: Closing) -> Self {
         Self { handed: Some(handed), closing, account: None }
     }
@@ -47,7 +47,7 @@ impl HandedBody {
         self.account = Some(account);
     }
 
-    /// Has a recorder look at the values that later requests may carry.
+    /// Passes the values that later requests may carry to a recorder.
     pub(super) fn learn(&self, recorder: &mut ProvenanceRecorder) {
         match &self.handed {
             Some(UnifiedReply::Answer(answer)) if let Answer::Chat(chat) = &**answer => {
@@ -58,12 +58,12 @@ impl HandedBody {
         }
     }
 
-    /// What is known of the answer.
+    /// The losses, the usage and the cost, as far as they are known.
     pub(super) fn closing(&self) -> &Closing {
         &self.closing
     }
 
-    /// The answer to a chat, if it is there as a whole.
+    /// The answer to a chat; `None` if it is events.
     pub(super) fn chat(&self) -> Option<&ChatResponse> {
         match self.handed.as_ref()? {
             UnifiedReply::Answer(answer) if let Answer::Chat(chat) = &**answer => Some(chat),
@@ -71,17 +71,17 @@ impl HandedBody {
         }
     }
 
-    /// Whether it is there as a whole, and not as events.
+    /// Whether the answer is whole, and not events.
     pub(super) fn has_answer(&self) -> bool {
         matches!(self.handed, Some(UnifiedReply::Answer(_)))
     }
 
-    /// Takes the answer. The account stays open until that has arrived.
+    /// Takes the answer. The account stays open until [`Self::arrived`].
     pub(super) fn take(&mut self) -> Option<UnifiedReply> {
         self.handed.take()
     }
 
-    /// The answer has arrived: closes the account.
+    /// Notes that the answer has arrived, and closes the account.
     pub(super) fn arrived(&mut self) {
         if let Some(mut account) = self.account.take() {
             account.complete();
@@ -89,14 +89,14 @@ impl HandedBody {
     }
 }
 
-/// Has a recorder look at events as it looks at frames.
+/// Passes events to a recorder, as a dialect's frames are passed to it.
 pub(super) fn see_events(recorder: &mut ProvenanceRecorder, events: &[ChatEvent]) {
     for event in events.iter().filter(|event| !matches!(event, ChatEvent::Delta(_))) {
         see(recorder, event);
     }
 }
 
-/// Has a recorder look at a part of an answer, and at what in it is of one format only.
+/// Passes a part of an answer to a recorder, with those of its values that are of one format only.
 fn see(recorder: &mut ProvenanceRecorder, part: &impl Serialize) {
     recorder.see(&serde_json::to_vec(part).unwrap_or_default());
     if recorder.finds_made()

@@ -10,7 +10,7 @@ use crate::pricing::Tariff;
 /// The member's name. It is written as an extension of the client's format.
 const MEMBER: &str = "cost";
 
-/// Removes the cost from the usage of an answer: it is that of one exchange.
+/// Removes the cost from the usage of an answer that is kept: the cost is that of one exchange.
 pub(super) fn without_cost(usage: &mut Usage) {
     usage.extensions.retain(|member| member.key != MEMBER);
 }
@@ -26,13 +26,13 @@ pub(super) struct UsageCost {
 }
 
 impl UsageCost {
-    /// The answer names this model.
+    /// Notes the model that the answer names.
     pub(super) fn served_by(&mut self, named: &str) {
         self.tariff = self.tariff.served_by(named);
     }
 
-    /// Adds the cost of everything reported so far to a report: the amount that is booked if nothing more comes. A
-    /// report that has a cost of its own keeps it, and one for which a price or a count is missing gets none.
+    /// Adds the cost so far to a usage report: the amount that is booked if nothing more arrives. A report with a cost
+    /// of its own keeps it, and one for which a price or a count is missing gets none.
     pub(super) fn add_to(&self, report: &mut Usage, so_far: &Usage) {
         let is_ours = |kept: &Extension| kept.format == self.format && kept.key == MEMBER;
         if report.extensions.iter().any(is_ours) {
@@ -45,13 +45,13 @@ impl UsageCost {
         }
     }
 
-    /// The cost that the answer reports at the provider's place for it, where that is booked.
+    /// The cost that the answer reports, if the provider's reported costs are booked.
     fn reported(&self, so_far: &Usage) -> Option<Nano> {
         let place = self.tariff.cost_place().filter(|_| self.tariff.takes_told())?;
         believed(&place.reported_in(so_far)?).ok()
     }
 
-    /// The cost of the tokens. A count that is missing, or is 0 and may not be believed, will be estimated once the
+    /// The cost of the tokens; `None` if a count is missing, or is an implausible 0. Such a count is estimated once the
     /// answer has ended.
     fn priced(&self, so_far: &Usage) -> Option<Nano> {
         let tokens = Tokens::from(so_far);

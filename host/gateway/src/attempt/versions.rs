@@ -13,7 +13,7 @@ use weir_types::fault::{Fault, Side};
 
 /// The versions of both adapters, fixed for the whole exchange.
 pub(super) struct Versions {
-    /// None for a program, which has no adapter of its own.
+    /// `None` for a program, which has no adapter of its own.
     pub(super) dialect: Option<ChosenVersion>,
     pub(super) provider: ChosenVersion,
 }
@@ -23,10 +23,10 @@ impl Versions {
         let ClientSide::Dialect(adapter) = &inbound.side else {
             return Self { dialect: None, provider: target.adapter.choose() };
         };
-        // What read the request for guards goes on with it.
+        // The version that read the request for guards serves the rest of the exchange.
         let known = inbound.judged().and_then(Judged::copy).and_then(JudgedCopy::dialect);
         let dialect = known.cloned().unwrap_or_else(|| adapter.choose());
-        // An adapter that is on both sides is chosen once.
+        // An adapter on both sides has one version for both.
         let is_one = Arc::ptr_eq(adapter, &target.adapter);
         let provider = if is_one { dialect.clone() } else { target.adapter.choose() };
         Self { dialect: Some(dialect), provider }
@@ -42,7 +42,7 @@ impl Versions {
     }
 
     /// Notes a failure that the version of the provider's adapter may have caused: the provider refused what it wrote.
-    /// What the network, a limit or an outage does says nothing of a version.
+    /// Failures by the network, a limit or an outage do not count against a version.
     pub(super) fn note_failure(&self, fault: &Fault) {
         let is_refusal = matches!(
             fault.error.kind,

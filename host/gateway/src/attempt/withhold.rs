@@ -1,5 +1,5 @@
-//! Removes from a relayed stream what the server sends only because the gateway requested usage: one kind of frame,
-//! and the null member that some servers add to the other frames. All other bytes pass unchanged.
+//! Removes from a relayed stream what the server sends only because Weir asked for usage: one kind of frame, and the
+//! null member that some servers add to the other frames. All other bytes pass unchanged.
 
 use std::ops::Range;
 
@@ -21,10 +21,10 @@ pub(super) struct Withhold {
     limits: Limits,
     deframer: Decoder,
     held: BytesMut,
-    /// Counts them.
+    /// Counts those bytes.
     room: FrameRoom,
-    /// Set after a decoding error, or if more is held than a frame may have or there is room for: the rest passes
-    /// unchanged.
+    /// Set after a decoding error, or if more bytes are held than a frame may have or than there is room for. The rest
+    /// passes unchanged.
     given_up: bool,
 }
 
@@ -44,7 +44,8 @@ impl Withhold {
         })
     }
 
-    /// Takes received bytes, and returns those that pass. `each` is given every frame, those that are withheld too.
+    /// Takes received bytes, and returns those that pass. Calls `each` with every frame, including those that are
+    /// withheld.
     pub(super) fn pass(&mut self, bytes: Bytes, each: &mut Each<'_>) -> Bytes {
         if self.given_up {
             return bytes;
@@ -54,11 +55,11 @@ impl Withhold {
         while !self.held.is_empty() && !rest.is_empty() && !self.given_up {
             rest = self.line(rest, &mut out, each);
         }
-        // Most pieces are made of whole frames that pass: these are not copied.
+        // Most pieces consist of whole frames that pass; these are not copied.
         let mut at = bytes.len() - rest.len();
         let mut from = at;
         while !self.given_up {
-            // Most of these equal an earlier one that passes, and need not be searched for their end.
+            // Most of these equal an earlier frame that passes, so their end need not be searched.
             if let Some((frame, length)) = self.deframer.take_like(&bytes[at..], |data| self.check.passing_length(data))
             {
                 each(frame);
@@ -107,7 +108,7 @@ impl Withhold {
         self.given_up
     }
 
-    /// No more bytes will come: gives `each` the frame that lacks only its end.
+    /// Calls `each` with the frame that lacks only its end, since no more bytes will come.
     pub(super) fn last_frame(&mut self, each: &mut Each<'_>) {
         // A frame that was cut off is ignored.
         let _cut = self.deframer.finish(each);
@@ -119,8 +120,7 @@ impl Withhold {
         let (line, rest) = bytes.split_at(end);
         self.held.extend_from_slice(line);
         let seen = self.read(line, each);
-        // Comments and fields that are ignored fill no frame. Lines have names, so that one may be longer than its
-        // data.
+        // Comments and ignored fields belong to no frame. A line may be longer than its data by the field's name.
         self.given_up |= self.held.len() > self.limits.frame_bytes.saturating_mul(2);
         self.given_up |= self.room.follow(self.held.len() + self.deframer.held()).is_err();
         match self.decide(seen, &self.held) {
@@ -133,12 +133,12 @@ impl Withhold {
             }
         }
         self.held.clear();
-        // What passes is held no more.
+        // Bytes that pass are no longer held.
         let _shrunk = self.room.follow(0);
         rest
     }
 
-    /// Reads the frames that end in these bytes.
+    /// Reads the frames that end within these bytes.
     fn read(&mut self, bytes: &[u8], each: &mut Each<'_>) -> SeenFrames {
         let (mut seen, check) = (SeenFrames::default(), &mut self.check);
         let cut = self.deframer.push(bytes, &mut |frame| {
@@ -153,7 +153,7 @@ impl Withhold {
         seen
     }
 
-    /// What becomes of the bytes in which this was seen.
+    /// Decides whether the bytes that contain these frames pass.
     fn decide(&self, seen: SeenFrames, bytes: &[u8]) -> Decision {
         if seen.frames == 0 && !self.given_up && !ends_with_blank_line(bytes) {
             return Decision::Open;
@@ -169,27 +169,27 @@ impl Withhold {
     }
 }
 
-/// What is given every frame.
+/// Called with every frame.
 type Each<'e> = dyn FnMut(FrameRef<'_>) + 'e;
 
-/// What was read in some bytes.
+/// The frames within some bytes.
 #[derive(Debug, Default, Clone, Copy)]
 struct SeenFrames {
     /// Frames that ended.
     frames: usize,
     /// Whether the last of them is withheld.
     holds: bool,
-    /// The member of the last one that is null.
+    /// The position of the last frame's null member.
     null: Option<usize>,
 }
 
-/// What becomes of bytes that were read.
+/// What to do with bytes.
 enum Decision {
     Passes,
     Withheld,
-    /// They pass without this range.
+    /// Pass them without this range.
     Without(Range<usize>),
-    /// The rest of their frame has to be read first.
+    /// Read the rest of their frame first.
     Open,
 }
 

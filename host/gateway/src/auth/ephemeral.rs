@@ -1,4 +1,4 @@
-//! Ephemeral keys, as the gateway makes and takes them: with the operator's sealing key, or one of this process.
+//! Ephemeral keys: seals and reads them, with the operator's sealing key or with one of this process.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! A caller as a store keeps it: what it takes to book to it what it had made, in a later process too.
+//! A caller in the form in which a store keeps it: enough to book its work, even in a later process.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -70,8 +70,8 @@ impl KeptCaller {
         }
     }
 
-    /// The caller as it stands now, and as it was if it is not there any more; `None` while the store with the keys
-    /// cannot be read.
+    /// The caller as it is now, or as it was if it no longer exists; `None` while the store with the keys cannot be
+    /// read.
     pub(crate) fn restore(&self, tenant: &str, config: &Config, stored: &StoredKeys) -> Option<Caller> {
         if matches!(self.kind, CallerKind::Key | CallerKind::Token) && stored.is_unread() {
             return None;
@@ -94,7 +94,7 @@ impl KeptCaller {
         Some(found.unwrap_or_else(|| of_client(tenant, Arc::new(self.as_it_was(tenant)))))
     }
 
-    /// Whom the token identified. It is over: nothing is asked for with it.
+    /// The identity that the token proved. It has expired: no request is made with it.
     fn identity(&self) -> Option<TokenIdentity> {
         let team = self.team.as_deref().map(TeamId::parse).transpose().ok()?;
         Some(TokenIdentity {
@@ -108,7 +108,7 @@ impl KeptCaller {
         })
     }
 
-    /// What counts for a caller that is not there any more: budgets and the log find it by its name, team and tags.
+    /// The facts by which budgets and the log find a caller that no longer exists: its name, team and tags.
     fn as_it_was(&self, tenant: &str) -> Client {
         let name = if self.kind == CallerKind::Token { tenant } else { &self.id };
         Client {

@@ -1,4 +1,4 @@
-//! A caller once more, for what lasts longer than a request: whether its key is still valid, and what applies to it
+//! Checks a caller again, for what lasts longer than a request: whether its key is still valid, and which rights it has
 //! now.
 
 use std::net::IpAddr;

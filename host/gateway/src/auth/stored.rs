@@ -126,8 +126,8 @@ impl StoredCaller {
         self.caller.may_list(operation)
     }
 
-    /// Whether the caller may use an operation that only those have to whom it is given: the key, the team or the
-    /// organisation names it in full, and none of them excludes it.
+    /// Whether the caller may use an operation that must be granted by name: the key, the team or the organisation
+    /// names it in full, and none of them excludes it.
     pub(crate) fn is_given(&self, operation: &str) -> bool {
         self.caller.may_do(operation, false) && self.caller.is_named(operation)
     }

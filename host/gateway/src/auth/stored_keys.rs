@@ -109,8 +109,8 @@ impl StoredKeys {
         self.tokens.load_full()
     }
 
-    /// Looks all credentials of a request up. What looks like a token is one only if no key has this text: a proxy on
-    /// the way may add its own token beside a key, and an imported key may look like one.
+    /// Looks up all credentials of a request. A text that looks like a token is one only if no key has this text: a
+    /// proxy on the way may add its own token beside a key, and an imported key may look like a token.
     pub(super) fn look_up(&self, presented: &[String]) -> CredentialLookup {
         let takes_tokens = self.tokens.load().is_some();
         let (mut tokens, mut refusal) = (Vec::new(), None);
@@ -123,7 +123,7 @@ impl StoredKeys {
             {
                 tokens.push(Secret::new(key.as_str()));
             }
-            // Of several refusals, one of a known key helps more than that another is not known.
+            // Of several refusals, one of a known key is more helpful than one of an unknown key.
             if matches!(refusal, None | Some(CallerDenied::WrongKey)) {
                 refusal = Some(denied);
             }
@@ -170,7 +170,7 @@ impl StoredKeys {
         self.changes.subscribe()
     }
 
-    /// Callers may stand otherwise now: the configuration changed.
+    /// Signals that the configuration changed, so that callers may have other rights.
     pub(crate) fn note_change(&self) {
         self.changes.send_replace(());
     }
@@ -192,7 +192,8 @@ impl StoredKeys {
         self.caller(|directory| directory.caller_of_token(identity))
     }
 
-    /// The caller that the directory finds. What a store that is still unread does not show may be in it.
+    /// The caller that the directory finds. A caller that is not found may still be in a store that could not be read
+    /// yet.
     fn caller(
         &self,
         find: impl FnOnce(&Directory) -> Result<weir_identity::Caller, weir_identity::KeyDenied>,
@@ -285,7 +286,7 @@ mod tests {
         assert_eq!(look_up(&[foreign, "sk-two"]), "WrongKey 1");
         assert_eq!(look_up(&["sk-two"]), "WrongKey 0");
         assert_eq!(look_up(&[]), "");
-        // Of two refusals, that of a known key is shown, and what may be right is tried again.
+        // Of two refusals, that of a known key is reported, and a key that may be right is to be tried again.
         let disabled = || CallerDenied::Stored(weir_identity::KeyDenied::Disabled(KeyId::from_bits(1)));
         let away = || CallerDenied::Token(Refusal::KeysUnavailable { issuer: "login".to_owned() });
         let unknown = || CallerDenied::Token(Refusal::UnknownIssuer);

@@ -5,7 +5,7 @@ use std::fmt;
 use weir_types::contract::about::FrameTest;
 use weir_wire::peek::{Found, Scalar, Test, Wanted};
 
-/// What a provider does not take as it is.
+/// A member that a provider does not accept unchanged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Excluded<'a> {
     /// The member, with dots: `messages.*.name`.
@@ -19,7 +19,7 @@ pub struct Excluded<'a> {
 const SHOWN: usize = 32;
 
 impl fmt::Display for Excluded<'_> {
-    /// Member, value and reason. Only short plain values are shown: what is longer may be a prompt.
+    /// Writes member, value and reason. Only short plain values are shown: a longer one may be a prompt.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { member, value, reason } = self;
         match value {
@@ -47,7 +47,7 @@ impl CompiledExclusion {
         Some(Self { test: Test::compile(test, wanted).ok()?, member, reason: reason.to_owned() })
     }
 
-    /// The value of a request that it holds of.
+    /// The value of a request that matches the exclusion.
     pub(super) fn found_in<'a>(&'a self, found: &'a Found) -> Option<Excluded<'a>> {
         let value = self.test.matches(found).next()?;
         Some(Excluded { member: &self.member, value, reason: &self.reason })

@@ -1,4 +1,5 @@
-//! Requests for later work that stand in the request that begins it: what they name, and how much they ask for.
+//! Requests for later work that are contained in the request which begins it: reads what they name and how much they
+//! ask for.
 
 use std::ops::Range;
 
@@ -14,19 +15,19 @@ use crate::provenance::{Asks, FileMistake, RequestFile};
 /// The most values of one place: a batch may have a hundred thousand requests.
 const MAX_VALUES: usize = 128 << 10;
 
-/// Where the requests in a body stand, what they name and how much they ask for.
+/// The places of the requests in a body, of what they name, and of how much they ask for.
 #[derive(Debug)]
 pub(crate) struct InlinePlaces {
     pointers: Pointers,
-    /// What each pointer is at.
+    /// The meaning of each pointer.
     at: Vec<InlinePlace>,
-    /// Whether the request that begins the work names a model, which is that of all.
+    /// Whether the beginning request names one model for all.
     is_of_one: bool,
-    /// Whether requests may limit their output: else they make none.
+    /// Whether requests may limit their output. If they cannot, they make none.
     has_output: bool,
 }
 
-/// What a pointer is at.
+/// The meaning of a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum InlinePlace {
     /// An element of the list, which is one of the requests.
@@ -39,17 +40,17 @@ enum InlinePlace {
     Further,
 }
 
-/// Why it is not known what requests ask for.
+/// Why it is unknown what the requests ask for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InlineMistake {
-    /// None stands in the request.
+    /// The request contains none.
     #[error("the requests do not stand in the batch itself")]
     Elsewhere,
     /// The body cannot be read.
     #[error(transparent)]
     Unreadable(#[from] PeekError),
-    /// A request has something else where it names its model or how much it asks for, or a member that some servers
-    /// take for another one.
+    /// A request has an unexpected value for its model or for how much it asks for, or a member that some servers
+    /// confuse with another.
     #[error("a request of the batch has a `{0}` that servers may read differently")]
     Odd(Box<str>),
     /// A request names no model.
@@ -102,7 +103,7 @@ impl InlinePlaces {
         Some(Self { pointers, at, is_of_one, has_output })
     }
 
-    /// Reads the requests in a body. Where the request that begins the work names the model of all, they have no name.
+    /// Reads the requests in a body. If the beginning request names the model for all, they have no model of their own.
     pub(crate) fn read(&self, body: &[Bytes]) -> Result<RequestFile, InlineMistake> {
         let limits = Limits { hits: MAX_VALUES, utf8: false, variants: true, ..Limits::default() };
         let mut scan = Peek::new(&self.pointers, limits).with_inner_variants();
@@ -184,7 +185,7 @@ impl<'a> Pieces<'a> {
         Self { left: body, start: 0 }
     }
 
-    /// The bytes that a part of the body counts as, none of which is before the part that was asked for last.
+    /// The length of a part of the body as limits count it. Parts must be asked for in their order.
     fn counted_length(&mut self, range: &Range<usize>) -> usize {
         while let Some((first, rest)) = self.left.split_first()
             && self.start + first.len() <= range.start

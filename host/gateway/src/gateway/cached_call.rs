@@ -1,5 +1,5 @@
-//! Kept answers for clients of a protocol that carries the unified model itself: those that they caused, and those that
-//! clients of other formats did by a request which means the same.
+//! Kept answers for clients of a protocol that carries the unified model itself. An answer may have been made for an
+//! earlier call, or for a request in another format that means the same.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,21 +30,21 @@ use weir_types::contract::types::ChatResponse;
 use weir_types::fault::Fault;
 use weir_types::headers;
 
-/// What the cache has for a call.
+/// The result of looking up a call in the cache.
 pub(super) enum FoundCall {
     /// The model's answers are not kept.
     Nothing,
     /// An answer that a request with this meaning got.
     Answer(Box<KeptCall>),
-    /// Neither an answer nor a reason to keep one.
+    /// No answer is used, and the next one is not kept.
     Bypass(Arc<str>),
-    /// No answer; the one that follows is to be kept.
+    /// No answer; the provider's is to be kept.
     Miss(Box<MissedCall>),
 }
 
 impl FoundCall {
-    /// Another model answers than the one asked for, which will be back, or a version of an adapter that is on trial,
-    /// which may be withdrawn: the answer is for this call alone.
+    /// Keeps no answer because it would be for this call alone: another model stands in for the one asked for, or a
+    /// version of an adapter on trial answers, which may be withdrawn.
     pub(super) fn for_this_request(self) -> Self {
         match self {
             Self::Miss(missed) => Self::Bypass(missed.place.model),
@@ -59,7 +59,7 @@ pub(super) struct KeptCall {
     entry: Arc<Entry>,
     chat: ChatResponse,
     route: Arc<Route>,
-    /// Its bytes until the client has read them: it is read anew for each call.
+    /// The bytes of the answer until the client has read them: it is parsed for each call.
     held: Held,
 }
 
@@ -162,8 +162,8 @@ impl Gateway {
         account
     }
 
-    /// Has the answer to a call kept if it may be: a whole one now, a stream when it has ended. Says in the headers how
-    /// the answer came to be.
+    /// Keeps the answer to a call if it is keepable: a whole one now, a stream when it has ended. The headers report
+    /// how the answer was made.
     pub(super) fn keep_call(
         &self,
         headers: &mut HeaderMap,
@@ -174,7 +174,7 @@ impl Gateway {
         let (model, missed) = match found {
             FoundCall::Nothing | FoundCall::Answer(_) => return body,
             FoundCall::Bypass(model) => (model, None),
-            // The guards of a fallback's model judged it: the answer is for this request.
+            // The guards of a fallback's model judged the call, so the answer is for this call only.
             FoundCall::Miss(missed) if inbound.judged().is_some() => (missed.place.model, None),
             FoundCall::Miss(missed) => (Arc::clone(&missed.place.model), Some(missed)),
         };

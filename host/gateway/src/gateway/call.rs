@@ -41,14 +41,14 @@ pub struct Call {
     pub headers: HeaderMap,
 }
 
-/// What is known of a call besides its answer.
+/// The id and the attempts of a call.
 #[derive(Debug, Clone)]
 pub struct CallTrace {
     /// The id that the log lines of the call have.
     pub request_id: String,
-    /// The target that answered or failed last, as `provider/model`; none where none was asked.
+    /// The target that answered or failed last, as `provider/model`; `None` if none was tried.
     pub target: Option<Arc<str>>,
-    /// Requests that went out.
+    /// The number of requests to providers.
     pub attempts: u32,
     /// The targets that did not answer, in order, and why.
     pub steps: Vec<Step>,
@@ -139,7 +139,7 @@ impl Gateway {
         Ok(CallAnswer { trace, body: response.into_body().attach(account), is_estimate })
     }
 
-    /// Leave for a call, within the limits of the configuration.
+    /// Admits a call within the limits of the configuration.
     async fn leave(&self, serving: &Serving, inbound: &InboundRequest) -> Result<AdmissionPermit, Fault> {
         let permit =
             self.admission.admit_caller(&serving.config, &inbound.caller).await.map_err(|refused| refused.fault)?;
@@ -147,7 +147,7 @@ impl Gateway {
         admitted.map_err(|refused| refused.fault)
     }
 
-    /// A call as attempts take requests: with an endpoint of its own, and without a body.
+    /// The inbound request of a call without a caller: it has an endpoint of its own, and no body.
     async fn inbound_call(
         &self,
         serving: &Serving,
@@ -157,7 +157,7 @@ impl Gateway {
         Ok(Arc::new(self.inbound_call_of(serving, exchange, Caller::anonymous(None), call).await?))
     }
 
-    /// A call as attempts take requests, on behalf of a caller.
+    /// The inbound request of a call on behalf of a caller.
     pub(super) async fn inbound_call_of(
         &self,
         serving: &Serving,

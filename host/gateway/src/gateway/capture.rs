@@ -35,7 +35,7 @@ impl ToLog {
     }
 }
 
-/// What is logged of a request for a model.
+/// Decides what is logged of a request for a model.
 pub(super) fn choose(
     serving: &Serving,
     exchange: &Exchange,
@@ -51,7 +51,7 @@ pub(super) fn choose(
 }
 
 impl WholeHead {
-    /// What was removed from it: the credentials.
+    /// The credentials that were removed from the request.
     fn secrets(&self, headers: &HeaderMap, query: &str) -> Vec<Secret> {
         let removed = self.headers.iter().filter(|(name, _)| !headers.contains_key(*name));
         let values = removed.filter_map(|(_, value)| value.to_str().ok());

@@ -1,5 +1,5 @@
-//! Bodies that clients send compressed. Weir reads them, so they are decoded at once, and providers get them as they
-//! were before.
+//! Request bodies that clients compressed. Weir reads bodies, so it decodes them at once, and providers get them
+//! decoded.
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderMap};
@@ -11,7 +11,7 @@ use weir_upstream::{CodedBody, Coding, DecodeError};
 
 /// The code of the error for a body whose coding is not read.
 pub(super) const CODE: &str = "unsupported_encoding";
-/// How much is decoded before others have their turn.
+/// How many bytes are decoded before other tasks get a turn.
 const PIECE: usize = 64 << 10;
 
 /// The coding of a request's body, if it has one.
@@ -30,7 +30,7 @@ pub(super) fn coding(headers: &HeaderMap) -> Result<Option<Coding>, Fault> {
     }
 }
 
-/// Decodes a body, of which both forms count as held until it is done. It may have `limit` bytes then.
+/// Decodes a body of at most `limit` decoded bytes. Until it is done, both forms count as held.
 pub(super) async fn decode(
     coding: Coding,
     coded: Vec<Bytes>,
@@ -44,7 +44,7 @@ pub(super) async fn decode(
         held.grow(PIECE).await?;
         let mut piece = vec![0; PIECE];
         let (mut filled, mut is_all) = (0, false);
-        // A piece is filled in several turns where many bytes of the coding stand for few.
+        // Filling a piece takes several turns if few bytes come out of many coded ones.
         while filled < PIECE && !is_all {
             let rest = piece.get_mut(filled..).unwrap_or_default();
             let read = body.fill(rest).map_err(|error| unreadable(&error))?;

@@ -1,5 +1,5 @@
-//! Vectors of texts, made by a model of the configuration for a client's request: with the client's rights, within its
-//! limits of tokens, at its cost, and with a record of their own in the request log.
+//! Vectors of texts, made by a configured model for a client's request: with the client's rights, within its token
+//! limits, at its cost, and with a record of their own in the request log.
 
 use std::sync::Arc;
 
@@ -27,8 +27,12 @@ use weir_types::headers;
 const NUMBER: usize = 4;
 
 impl Gateway {
-    /// The vector of a text of a request. There is none to keep from a version on trial: it may be withdrawn, and
-    /// another one makes other vectors.
+    /// The vector of a request's text.
+    ///
+    /// # Errors
+    ///
+    /// No vector came, or a version of an adapter on trial made it: the version may be withdrawn, and another one makes
+    /// other vectors.
     pub(super) async fn embed(
         &self,
         serving: &Serving,
@@ -51,7 +55,7 @@ impl Gateway {
         vector.ok_or_else(|| Fault::internal("the answer to a request for vectors has none that can be compared"))
     }
 
-    /// Carries out a request that is a part of a client's, and returns the whole answer.
+    /// Carries out a request that is a part of a client's request, and returns the whole answer.
     async fn answer_for(
         &self,
         serving: &Serving,
@@ -128,7 +132,7 @@ fn status_of(fault: &Fault) -> u16 {
     fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
 }
 
-/// The numbers of a vector; none if they are of another kind.
+/// The numbers of a vector; `None` if they are of another type.
 fn numbers(vector: Vector) -> Option<Vec<f32>> {
     match vector {
         Vector::Floats(numbers) => Some(numbers.into_iter().map(|number| number as f32).collect()),

@@ -1,5 +1,6 @@
-//! Requests for ephemeral keys, which Weir answers itself: its own key stands for the client's, so that what begins
-//! with it takes the same path as any other session. A provider's own ephemeral keys would lead clients past Weir.
+//! Requests for ephemeral keys, which Weir answers itself. The client gets a key of Weir's that stands for the client's
+//! own, so that a session with it takes the same path as any other. A provider's own ephemeral keys would let clients
+//! bypass Weir.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -29,14 +30,14 @@ use weir_types::fault::{Fault, Side};
 
 /// The operation of endpoints for ephemeral keys, as manifests name it.
 const OPERATION: &str = "realtime-secrets";
-/// How long a key is valid that names no time, in seconds, and the shortest and longest time.
+/// How long a key is valid by default, in seconds, and the shortest and longest time that a request may set.
 const USUAL_SECONDS: i64 = 600;
 const SECONDS: std::ops::RangeInclusive<i64> = 10..=7200;
 /// The largest request.
 const MAX_BODY: usize = 64 << 10;
-/// The members of a session that do not configure it, unless it has others.
+/// Members that do not make a session a configured one by themselves.
 const BARE: [&str; 3] = ["type", "model", "object"];
-/// The members that are no part of a configuration: the key is bound to the model, by the client's name for it.
+/// Members that are not part of a configuration: the key is bound to the model, by the client's name for it.
 const NAMES: [&str; 2] = ["model", "object"];
 
 #[derive(Debug, Deserialize)]
@@ -126,7 +127,7 @@ impl Gateway {
     }
 }
 
-/// How a session begins that has more than names.
+/// The configuration of a session; `None` if it has nothing but names.
 fn configuration(session: &Map<String, Value>, endpoint: &Endpoint) -> Result<Option<SessionConfiguration>, Fault> {
     if session.keys().all(|name| BARE.contains(&name.as_str())) {
         return Ok(None);
@@ -144,15 +145,15 @@ fn configuration(session: &Map<String, Value>, endpoint: &Endpoint) -> Result<Op
     Ok(Some(SessionConfiguration::new(endpoint.format(), &json)))
 }
 
-/// How the messages of a session are read at a target of this route that takes sessions of the face's format with a
-/// configuration, if there is one.
+/// The tap for the messages of a session, from a target of this route that takes configured sessions of the face's
+/// format; `None` if there is none.
 fn configured_by<'r>(route: &'r Route, endpoint: &Endpoint) -> Option<&'r CompiledSessionTap> {
     let taps = route.targets.iter().flatten().filter_map(|target| accepted(endpoint, target));
     taps.map(|(_, tap)| &**tap).find(|tap| tap.takes_configuration())
 }
 
-/// Refuses a configuration that names a model which the caller may not use. The session is held to the rest when it
-/// begins.
+/// Refuses a configuration that names a model which the caller may not use. The other limits are checked when the
+/// session begins.
 fn permit_models(caller: &Caller, tap: &CompiledSessionTap, configured: &SessionConfiguration) -> Result<(), Fault> {
     let message = tap.configuring(&configured.json).unwrap_or_default();
     let read = RequestReader::default().read(&tap.requests, message.as_bytes(), true);

@@ -1,5 +1,5 @@
-//! What the answer to a routed request gets before it goes out, whether a client uses a dialect or a protocol, or a
-//! program asks.
+//! The last step before the answer to a routed request is sent, for clients of a dialect, clients of a protocol, and
+//! programs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use crate::route::{NoTarget, Plan, Target};
 use crate::serving::Serving;
 use weir_ledger::Notice;
 
-/// How an answer came about.
+/// How an answer was made.
 pub(super) struct Routing<'a> {
     /// The target that answered, or failed last.
     pub(super) target: Option<&'a Target>,
@@ -29,8 +29,8 @@ pub(super) struct Routing<'a> {
 }
 
 impl Gateway {
-    /// Puts Weir's own headers on an answer, has it watched for what later requests carry, and lets another target
-    /// continue a stream that breaks.
+    /// Adds Weir's own headers to an answer, has a recorder watch it for values that later requests carry, and lets
+    /// another target continue a stream that breaks.
     pub(super) fn finish(
         &self,
         response: &mut Response<ReplyBody>,
@@ -64,7 +64,7 @@ impl Gateway {
         }
     }
 
-    /// Puts Weir's own headers on the refusal of a request that no target takes, and reports why each was skipped.
+    /// Adds Weir's own headers to the refusal of a request that no target takes, and reports why each was skipped.
     pub(super) fn finish_refusal(
         &self,
         response: &mut Response<ReplyBody>,

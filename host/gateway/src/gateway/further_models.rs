@@ -1,5 +1,5 @@
-//! Models that a request names beside its own: a client may name those that it may use, the guards of each judge the
-//! request, and budgets hold back what the dearest may cost, in every lane.
+//! Models that a request names besides its own. A client may only name models that it may use, the guards of each judge
+//! the request, and budgets reserve the cost of the dearest, in every lane.
 
 use std::iter;
 
@@ -30,8 +30,8 @@ pub(super) fn permit(caller: &Caller, query: &str, peek: &RequestPeek, body: &[B
     if peek.found.is_some() { permit_each(caller, body) } else { Ok(()) }
 }
 
-/// Checks the same in a request in the unified model: members that only one format has are extensions there, and tools
-/// that a provider runs itself are opaque.
+/// Like [`permit`], for a request in the unified model. There, members that only one format has are extensions, and
+/// tools that a provider runs itself are opaque.
 pub(super) fn permit_unified(caller: &Caller, request: &Value) -> Result<(), Fault> {
     documents(request)?.into_iter().try_for_each(|document| permit_each(caller, &[document]))
 }
@@ -41,23 +41,27 @@ pub(super) fn named(inbound: &InboundRequest) -> Option<Vec<String>> {
     in_request(inbound, named_models::in_body).ok()
 }
 
-/// The models that a body names which is passed through; `None` if it cannot be read.
+/// The models that a passed-through body names; `None` if it cannot be read.
 pub(super) fn named_in_json(peek: &RequestPeek, body: &[Bytes]) -> Option<Vec<String>> {
     in_json(peek, body, named_models::in_body).ok()
 }
 
-/// All models that may answer a request beside its own, or be consulted, for what they cost: a client that names one in
-/// an odd way pays no less.
+/// All models besides the request's own that may answer it or be consulted, to price it: a client that names one in an
+/// unusual way must not pay less.
 pub(super) fn priced(inbound: &InboundRequest) -> Result<Vec<String>, Fault> {
     few(in_request(inbound, named_models::mentioned))
 }
 
-/// All models to price for a body that is passed through, as [`priced`] finds them.
+/// All models to price for a passed-through body, as [`priced`] finds them.
 pub(super) fn priced_in_json(peek: &RequestPeek, body: &[Bytes]) -> Result<Vec<String>, Fault> {
     few(in_json(peek, body, named_models::mentioned))
 }
 
-/// Each name once, if they are so few that their prices can be looked up.
+/// Each name once.
+///
+/// # Errors
+///
+/// There are too many to look up their prices.
 fn few(names: Result<Vec<String>, Unreadable>) -> Result<Vec<String>, Fault> {
     let too_many = || {
         let message = format!("a request that a budget counts names at most {PRICED} models besides its own");
@@ -69,8 +73,8 @@ fn few(names: Result<Vec<String>, Unreadable>) -> Result<Vec<String>, Fault> {
     if names.len() > PRICED { Err(too_many()) } else { Ok(names) }
 }
 
-/// The names of all models by whose guards a request is judged: its own, those that it names besides, and what the
-/// configuration calls these. Empty if it may be for any, or if that makes no difference.
+/// The names of all models whose guards judge a request: its own, those that it names besides, and the configuration's
+/// aliases for these. Empty if the request may be for any model, or if guards do not differ by model.
 pub(super) fn guarded(
     serving: &Serving,
     peek: &RequestPeek,
@@ -92,7 +96,7 @@ fn of_query(query: &str) -> impl Iterator<Item = String> {
     query::pairs(query).filter(|(name, _)| name.eq_ignore_ascii_case("model")).map(|(_, model)| model)
 }
 
-/// How names are read of a body of JSON.
+/// Reads the names of models in a JSON body.
 type Reader = fn(&[Bytes]) -> Result<Vec<String>, Unreadable>;
 
 /// The models that a request's query and its body name.
@@ -116,7 +120,7 @@ fn in_unified(inbound: &InboundRequest, read: Reader) -> Result<Vec<String>, Unr
     Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// What a request in the unified model has of members where models are named, as bodies of their own.
+/// The members of a request in the unified model in which models are named, each as a body of its own.
 fn documents(request: &Value) -> Result<Vec<Bytes>, Fault> {
     let each = |name: &str| request[name].as_array().into_iter().flatten();
     let extensions = each("extensions")
@@ -126,7 +130,7 @@ fn documents(request: &Value) -> Result<Vec<Bytes>, Fault> {
     extensions.chain(tools).collect()
 }
 
-/// The document that a text of the unified model is, with all that it has.
+/// The JSON document that a text of the unified model contains.
 fn document(text: &Value) -> Result<&RawValue, Fault> {
     let text = text.as_str().unwrap_or_default();
     serde_json::from_str(text).map_err(|_| Fault::invalid("what only one format has must be JSON"))

@@ -1,4 +1,4 @@
-//! The guards of a request, in the same way for clients with a dialect and for programs.
+//! The guards of a request, for clients of a dialect and for programs alike.
 
 use http::Response;
 
@@ -45,15 +45,15 @@ impl Gateway {
     }
 }
 
-/// Writes what the guards have noted of a request to its record.
+/// Copies the guards' notes about a request to its record.
 pub(super) fn record_notes(record: &mut Option<Box<RequestRecord>>, inbound: &InboundRequest) {
     if let (Some(record), Some(judged)) = (record.as_mut(), inbound.judged()) {
         record.judged_by(judged.notes());
     }
 }
 
-/// Refuses a request that would lead past guards through what a provider stores: a stored answer comes as it was made,
-/// a file may hold answers, and no guard sees what a batch works on.
+/// Refuses a request that would bypass guards by way of what a provider stores: a stored answer is sent as it was made,
+/// a file may hold answers, and no guard sees the requests of a batch.
 pub(super) fn refuse_stored(serving: &Serving, endpoint: &Endpoint, caller: &Caller) -> Result<(), Fault> {
     match serving.stored(endpoint.index) {
         Stored::Answer => serving.guards.refuse_kept_answers(caller),

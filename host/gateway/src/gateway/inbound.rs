@@ -1,4 +1,4 @@
-//! A client's request as the attempts see it, without the client's credentials.
+//! A client's request in the form that attempts take, without the client's credentials.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +19,7 @@ use weir_translate::dialect::endpoints::Head;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 
-/// Makes the request of its head, its body and what is known of both.
+/// Makes the request from its head, its body and what is known about both.
 ///
 /// # Errors
 ///
@@ -71,20 +71,19 @@ pub(super) fn request(
     }))
 }
 
-/// Ends a request whose answer has begun. A stream may last for minutes, so that the request's memory is given back
-/// now.
+/// Ends a request whose answer has begun. A stream may last for minutes, so the request's memory is returned now.
 pub(super) fn end(inbound: Arc<InboundRequest>) {
     let is_stream = inbound.peek.stream;
     if let Some(mut inbound) = Arc::into_inner(inbound).filter(|_| is_stream) {
         let body = std::mem::take(&mut inbound.body);
-        // Its headers are in the same buffer as the part of the body that came with them.
+        // The headers share a buffer with the part of the body that arrived with them.
         drop(inbound);
         spare_memory::give_back(body);
     }
 }
 
-/// What a request has to do with stored objects: what its face's requests have. But one about an object that has a body
-/// of its own may ask for something new, such as a search in it.
+/// How a request deals with stored objects: as its face declares. But a request about an object that has a body of its
+/// own may ask for something new, such as a search in the object.
 pub(super) fn stored(of_endpoint: Stored, is_bare: bool) -> Stored {
     if of_endpoint == Stored::Object && !is_bare { Stored::Nothing } else { of_endpoint }
 }

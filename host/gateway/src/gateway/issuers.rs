@@ -1,5 +1,5 @@
-//! Provenance of a request: values from earlier answers decide where it is routed, and its answer is scanned for
-//! values that later requests will carry. Only done if the route has a choice.
+//! Provenance of a request. Values from earlier answers decide where it is routed, and its answer is scanned for values
+//! that later requests will carry. Only done if the route has a choice.
 
 use std::sync::Arc;
 
@@ -46,8 +46,8 @@ impl Gateway {
         carried
     }
 
-    /// Attaches a recorder to an answer, which records values that later requests will carry. Of a stored one it also
-    /// finds the id.
+    /// Attaches a recorder to an answer, which records values that later requests will carry. For a stored answer it
+    /// also finds the id.
     pub(super) fn learn(
         &self,
         response: &mut Response<ReplyBody>,
@@ -91,7 +91,7 @@ impl Gateway {
         response.body_mut().learn(Box::new(recorder), is_plain);
     }
 
-    /// What finds the objects that the answer to a request makes beside itself; `None` if it makes none, or if neither
+    /// Finds the objects that the answer to a request makes besides itself; `None` if it makes none, or if neither
     /// their owners nor their places matter.
     pub(super) fn making(
         &self,
@@ -107,14 +107,14 @@ impl Gateway {
             return None;
         }
         let named = named();
-        // The answer may repeat one of those that were not read.
+        // The answer may repeat a name that was not read.
         (!named.may_miss_some).then(|| Making::new(places, owners, is_routed, named.all().cloned().collect()))
     }
 }
 
 /// The same steps for programs, and for clients that use the unified model.
 impl Gateway {
-    /// The claim of a client to the answer of a target that stores it.
+    /// The client's claim to an answer that its target stores.
     fn claim_of_program(&self, serving: &Serving, inbound: &InboundRequest, target: &Target) -> Option<Claim> {
         let format = target.format_for(inbound.endpoint.format(), inbound.operation());
         let stores = |endpoint: &Arc<Endpoint>| {
@@ -125,7 +125,7 @@ impl Gateway {
             return None;
         }
         let named = objects_of_program(serving, inbound);
-        // The answer may repeat one of those that were not read.
+        // The answer may repeat a name that was not read.
         (!named.may_miss_some).then(|| Claim {
             owners: self.reasoning_cache.owners().clone(),
             kind: ObjectKind::Answer,
@@ -137,11 +137,11 @@ impl Gateway {
         })
     }
 
-    /// What finds the objects that an answer makes beside itself.
+    /// Finds the objects that an answer makes besides itself.
     fn making_of_program(&self, serving: &Serving, inbound: &InboundRequest, is_routed: bool) -> Option<Making> {
         let Some(Request::Chat(chat)) = inbound.side.program() else { return None };
         let owners = serving.separates(&self.stored_keys).then(|| self.reasoning_cache.owners().clone());
-        // What makes something is a tool, or asked for by a member that only one format has.
+        // Only a tool makes objects, or a member that only one format has.
         let makes = !chat.tools.is_empty() || !chat.extensions.is_empty();
         if !makes || owners.is_none() && !is_routed {
             return None;

@@ -1,4 +1,5 @@
-//! Work that outlives the process that had it made: it is kept in a store until it is booked, and read back from there.
+//! Work that outlives the process that began it: a store keeps it until it is booked, and another process reads it from
+//! there.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use crate::provenance::{Issuer, Kind, ObjectKind, is_object};
 use crate::route::Target;
 use crate::serving::{Serving, Stored};
 
-/// The target with the prices of the work's model. What passed through has those of a configured model of its name, if
-/// there is one.
+/// The target with the prices of the work's model. Passed-through work has those of the configured model of its name,
+/// if there is one.
 fn priced<'a>(serving: &'a Serving, target: &'a Arc<Target>, model: &str) -> &'a Arc<Target> {
     let has_passed = serving.passages.iter().any(|passage| passage.target().id == target.id);
     let configured = serving.routes.of_provider(&target.label, model).filter(|_| has_passed);
@@ -21,13 +22,13 @@ fn priced<'a>(serving: &'a Serving, target: &'a Arc<Target>, model: &str) -> &'a
 }
 
 impl Gateway {
-    /// Keeps work in a store from now on. The first store stays.
+    /// Keeps work in a store from now on. A store that is set later is ignored.
     pub fn keep_work_in(&self, store: Arc<dyn WorkStore>) {
         self.unbooked.keep_work_in(store);
     }
 
-    /// This process holds the work of these names in the store, and books it until then; of no other that the store has
-    /// had. Without an end, nothing else can hold it.
+    /// Sets which of the store's work this process holds until `until`, and therefore books. It books no other work of
+    /// the store. If `until` is `None`, no other process can take the work over.
     pub fn hold_work(&self, names: &HashSet<WorkName>, until: Option<Instant>) {
         self.unbooked.hold(names, until);
     }
@@ -37,10 +38,10 @@ impl Gateway {
         self.unbooked.room_for_work()
     }
 
-    /// Goes on with work that the store has kept, and this process holds. Returns it if it cannot be read yet, since
-    /// its provider is not configured, its caller is not known now, or other nodes have not told yet what they used of
-    /// its budgets; after the time for which Weir asks for work, it is given up. `now` is the time since 1970 by the
-    /// clock that all nodes of the store have in common: this node's own may be ahead.
+    /// Takes over kept work that this process holds. Returns the work if it cannot be read yet: its provider is not
+    /// configured, its caller is unknown now, or other nodes have not yet reported their use of its budgets. Work that
+    /// is older than Weir asks for it is given up. `now` is the time since 1970 by the clock that all nodes of the
+    /// store share; this node's own may be ahead.
     pub fn restore_work(&self, work: KeptWork, now: Duration) -> Option<KeptWork> {
         let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let age = here.min(now).saturating_sub(Duration::from_millis(work.made_ms));
@@ -55,7 +56,7 @@ impl Gateway {
         Some(work)
     }
 
-    /// Has the caller owe for the work; `None` if that is not possible now.
+    /// Makes the caller owe for the work again; `None` if that is not possible now.
     fn owe_again(&self, serving: &Serving, KeptWork { name, terms, .. }: &KeptWork, age: Duration) -> Option<()> {
         let WorkTerms { provider, issuer, key, format, operation, alias, .. } = terms;
         let issuer = Issuer { target: Arc::from(&**issuer), provider: Arc::from(&**provider), key: *key };
@@ -78,7 +79,8 @@ impl Gateway {
         Some(())
     }
 
-    /// Its client's requests find it at its provider, and no other client's do.
+    /// Records the work's provider for its client, so that the client's requests are routed there and no other client's
+    /// are.
     pub(super) fn note_issuer(&self, tenant: &Arc<str>, id: &str, issuer: &Issuer) {
         if is_object(id.as_bytes()) {
             self.reasoning_cache.provenance().learn(Kind::Object, tenant, id.as_bytes(), issuer);

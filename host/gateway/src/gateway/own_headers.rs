@@ -46,7 +46,7 @@ pub(super) fn put_limits(
     }
 }
 
-/// Names the methods that a path has to a client that used another one (RFC 9110, 15.5.6).
+/// Lists the methods of a path for a client that used another one (RFC 9110, 15.5.6).
 pub(super) fn set_allow(response: &mut Response<ReplyBody>, methods: &[Method]) {
     if !methods.is_empty() {
         let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
@@ -54,7 +54,7 @@ pub(super) fn set_allow(response: &mut Response<ReplyBody>, methods: &[Method]) 
     }
 }
 
-/// Sets the id that Weir gives the request, which mostly is the id that stands in the answer already.
+/// Sets Weir's own id of the request, which usually is the id that the answer has already.
 pub(super) fn set_own_request_id(response: &mut Response<ReplyBody>, id: &Uuid7) {
     let (to, digits) = (response.headers_mut(), id.digits());
     let shown = to.get(&headers::REQUEST_ID).filter(|shown| shown.as_bytes() == digits).cloned();

@@ -1,4 +1,4 @@
-//! How long a client waits for its answer, as it says in a header.
+//! How long a client waits for its answer, by its own header.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::attempt::InboundRequest;
 use weir_types::fault::Fault;
 use weir_types::headers::TIMEOUT_MS;
 
-/// Refuses a time that cannot be read: the request would take as long as it may, and its client believes otherwise.
+/// Refuses a time limit that cannot be read: without it, the request would take longer than its client expects.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
     read(headers).map(drop)
 }
 
-/// How long the client waits, if it says so.
+/// How long the client waits; `None` if it did not send that.
 pub(super) fn own_time(inbound: &InboundRequest) -> Option<Duration> {
     read(&inbound.headers).ok().flatten()
 }

@@ -1,5 +1,5 @@
-//! The address by which a client reached this gateway, in answers that name the provider's own: clients that follow one
-//! come back here, where their key is known, and not to the provider.
+//! Replaces a provider's own address in answers by the address through which the client reached this gateway: clients
+//! that follow such an address must come back here, where their key is known.
 //!
 //! Only addresses below the provider's url are replaced, with a path that is served here, so that no provider can lead
 //! a client elsewhere.
@@ -20,11 +20,11 @@ use weir_translate::dialect::endpoints::Endpoint;
 use weir_translate::dialect::path::Pattern;
 use weir_wire::swap::StringSwap;
 
-/// How addresses begin.
+/// The prefix of addresses.
 const START: &str = "http";
 
-/// Scheme, host and port by which the client of this request reached the gateway; `None` if that is not known: behind a
-/// proxy, the host may be the proxy's name for this machine, and the scheme is that of the connection with the proxy.
+/// Scheme, host and port by which the client reached the gateway; `None` if that is unknown. Behind a proxy, the host
+/// may be the proxy's name for this machine, and the scheme is that of the connection to the proxy.
 pub(super) fn of(server: &Server, head: &Parts) -> Option<String> {
     if let Some(url) = &server.public_url {
         return Some(url.to_string());
@@ -50,7 +50,7 @@ pub(super) fn put_in_answer(
     let option = |name: &str| target.option(name);
     let id = inbound.path_params.get("id").unwrap_or_default();
     let at_provider = acceptance.path(&Filling { model: target.model(inbound.model()), id, option: &option }, false);
-    // What comes before the provider's path in this request's own does so in the paths of its other requests.
+    // A prefix before the provider's path in this request also precedes the paths of the client's other requests.
     let root = inbound.path.strip_suffix(&*at_provider).filter(|root| root.ends_with('/'));
     let Some(root) = root.map(|root| format!("{own}{root}")) else { return };
     let (below, served) = (root.get(own.len()..).unwrap_or_default().to_owned(), served(serving, &inbound.endpoint));

@@ -46,17 +46,17 @@ use weir_translate::dialect::reply::insert;
 use weir_types::fault::Fault;
 use weir_types::headers;
 
-/// Whether a request is one to pass through, where any provider has endpoints for that.
+/// Whether a request is to be passed through. Only so if a provider has endpoints for that.
 pub(super) fn is_at(serving: &Serving, head: &Parts) -> bool {
     !serving.passages.is_empty() && head.uri.path().starts_with(path::PREFIX)
 }
 
-/// Who sends a request, and to what.
+/// The caller and the address of a request.
 #[derive(Clone, Copy)]
 struct PassAddress<'a> {
     caller: &'a Caller,
     target: &'a Target,
-    /// The endpoint, and the parts of its path, if it is one that an adapter describes.
+    /// The endpoint and the parameters of its path, if an adapter describes it.
     known: Option<&'a (KnownEndpoint<'a>, PathParams)>,
 }
 
@@ -69,26 +69,27 @@ struct PermittedPass<'a> {
     passage: &'a Passage,
     /// The provider with the key to use.
     target: Arc<Target>,
-    /// The model's alias and its prices, if the request names a model.
+    /// The alias and the prices of the request's model, if it names one.
     alias: Option<&'a str>,
     priced: Arc<Target>,
-    /// The models that it names besides, as far as they are known.
+    /// The models that the request names besides, as far as they are known.
     further_models: Vec<String>,
-    /// What the requests of the work ask for that it begins, or why that is not known; `None` if it begins none.
+    /// The models and tokens that the requests of a batch ask for, or why these are not known; `None` if no work is
+    /// begun.
     work: Option<Result<Vec<ModelWork>, String>>,
-    /// What it has to do with objects that the provider stores.
+    /// How the request deals with objects that the provider stores.
     stored: Stored,
-    /// The objects that it names, as far as it was read, and its path does.
+    /// The objects that the path names, and the body as far as it was read.
     named: ObjectIds,
-    /// The words of its body, if it is not known what the answer makes.
+    /// The words of the body, if it is unknown what the answer makes.
     sent: Option<Arc<SentWords>>,
-    /// What the requests name in the file that it uploads, once that has passed.
+    /// The models and objects that the requests in an uploaded file name, once that has passed.
     requests: ReadRequests,
-    /// What may be ids in it, if it may remove something.
+    /// The possible ids in the request, if it may remove something.
     removes: Option<HashSet<String>>,
     uses: Uses,
     body_len: usize,
-    /// How much of the body has arrived, if it is on its way and something depends on its length.
+    /// How many bytes of the body have arrived, if it is still arriving and something depends on its length.
     arrived: Option<Arc<AtomicU64>>,
 }
 
@@ -168,7 +169,7 @@ impl Gateway {
         rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, path, query(head))
     }
 
-    /// What may be ids in a request that may remove something, where anything may not be booked yet.
+    /// The possible ids in a request that may remove something, if anything may not be booked yet.
     fn names_removed(&self, head: &Parts, is_known: bool, path: &str) -> Option<HashSet<String>> {
         let names = || removal::names_in_passed(&head.method, is_known, path, query(head));
         self.may_be_unbooked().then(names).flatten()
@@ -233,8 +234,8 @@ impl Gateway {
         Ok(with_work(response.map(|body| body.attach(account))).await)
     }
 
-    /// Admits a request to the limits of the model that it names, also where that is a provider's name for a model with
-    /// an alias of its own.
+    /// Admits a request to the limits of the model that it names, even if that is a provider's name for a model with an
+    /// alias of its own.
     async fn admit_passed(
         &self,
         serving: &Serving,
@@ -251,8 +252,8 @@ impl Gateway {
         Ok(joined(permit, self.admission.admit_to_model(&serving.config, caller, &demand).await?))
     }
 
-    /// Reserves what a request may cost at most at the budgets of its caller and model, and of the models of the work
-    /// that it begins.
+    /// Reserves the highest possible cost of a request at the budgets of its caller and model, and of the models of the
+    /// work that it begins.
     async fn reserve_passed(
         &self,
         serving: &Serving,
@@ -334,8 +335,8 @@ fn describe(passage: &Passage, id: &str, span: &Span, record: &mut Option<Box<Re
     }
 }
 
-/// Refuses an endpoint whose answers or work guards would not see, and at an undeclared one a model that the caller may
-/// not use.
+/// Refuses an endpoint whose answers or work guards would have to see, and, at an undeclared one, a model that the
+/// caller may not use.
 fn permit_endpoint(
     serving: &Serving,
     caller: &Caller,

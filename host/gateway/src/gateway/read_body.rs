@@ -36,11 +36,12 @@ pub(super) struct ReadBody {
     pub(super) peek: RequestPeek,
     /// The body's share of the byte budget.
     pub(super) held: Held,
-    /// The body with items of earlier answers in the place of their names, if it names any.
+    /// The body with earlier answers' items in place of the ids that name them, if it names any.
     pub(super) recalled: Option<Bytes>,
 }
 
-/// Reads the body, and peeks at what the face declares while its pieces come, which are in the processor's caches then.
+/// Reads the body. Peeks at what the face declares as each piece arrives, since the piece is in the processor's caches
+/// then.
 pub(super) async fn read(
     serving: &Serving,
     endpoint: &Endpoint,
@@ -62,7 +63,7 @@ pub(super) async fn read(
     Ok(ReadBody { body, peek, held, recalled: None })
 }
 
-/// Reads a body that is compressed, and undoes that.
+/// Reads and decodes a compressed body.
 async fn decoded(serving: &Serving, coding: Coding, body: Incoming, held: Held) -> Result<(Vec<Bytes>, Held), Fault> {
     let (body, held) = whole(serving, body, held).await?;
     coded_body::decode(coding, body, held, serving.config.server.max_body_bytes).await
@@ -95,7 +96,7 @@ pub(super) fn peek(
     plan(serving, endpoint)?.read(body, path_params, &about(head))
 }
 
-/// What a face's requests are searched for.
+/// What to search for in a face's requests.
 pub(super) fn plan<'a>(serving: &'a Serving, endpoint: &Endpoint) -> Result<&'a Arc<PeekPlan>, Fault> {
     serving.peek_plan(endpoint.index).ok_or_else(|| Fault::internal("this endpoint has no peek plan"))
 }
@@ -151,7 +152,7 @@ async fn collect(
     Ok((pieces.finish().into(), room.done()))
 }
 
-/// The next frame. A frame that is ready costs no timer.
+/// The next frame. A frame that has already arrived needs no timer.
 async fn next(
     body: &mut Incoming,
     timeouts: &mut BodyTimeouts,
@@ -163,16 +164,16 @@ async fn next(
         Poll::Ready(frame) => frame,
         Poll::Pending => {
             let frame = tokio::time::timeout(timeouts.left(), body.frame());
-            // The connection may have taken the task's turn with bytes that make no frame, and would put the timer off
-            // for ever.
+            // The connection may have used up the task's turn with bytes that make no frame; the timer would then never
+            // be polled.
             Box::pin(unconstrained(room.wait(frame))).await?.map_err(|_| too_slow())?
         }
     };
     frame.transpose().map_err(|_| Fault::invalid("the request's body broke off"))
 }
 
-/// Takes a frame that is there. The connection is polled only if there is more to read; and at the first wait, since
-/// a client may send its body only after a 100 Continue.
+/// Takes a frame that has already arrived. The connection is polled only if there is more to read, and at the first
+/// wait, since a client may send its body only after a 100 Continue.
 fn take(
     body: &mut Incoming,
     is_first: bool,

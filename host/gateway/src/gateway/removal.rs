@@ -141,7 +141,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// Books all work at providers of this adapter whose results have ids of their own that nobody has seen: the
+    /// Books all work at providers of this adapter whose results have ids that no client has received: the
     /// request may name these. The provider may show them to its client by a list, or their names can be guessed.
     async fn book_by_unseen_results(
         &self,

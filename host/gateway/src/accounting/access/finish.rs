@@ -1,4 +1,4 @@
-//! What becomes of a record at the end of its request.
+//! Writes a record to the logs at the end of its request.
 
 use std::mem::take;
 use std::sync::Arc;

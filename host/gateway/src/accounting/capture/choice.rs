@@ -8,9 +8,9 @@ use weir_types::uuid::Uuid7;
 /// What is logged of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logging {
-    /// Nothing; its use is booked.
+    /// Nothing. The use is booked all the same.
     Nothing,
-    /// Who asked for what, how it ended, and what it cost.
+    /// The facts: who asked for what, how it ended, and what it cost.
     Facts,
     /// Its facts, and its content if it fails.
     FactsAndErrors,
@@ -39,7 +39,7 @@ impl Logging {
     }
 }
 
-/// A number that an id determines, alike on all nodes (the last step of `splitmix64`).
+/// A pseudo-random number that depends on the id only, so that all nodes agree (the last step of `splitmix64`).
 fn random(id: Uuid7) -> u64 {
     let last = id.as_bytes().last_chunk::<8>().copied().unwrap_or_default();
     let mut mixed = u64::from_be_bytes(last);

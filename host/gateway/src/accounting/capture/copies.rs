@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use super::super::captured::{CapturedSide, RoomShare};
 use weir_upstream::{BodyObserver, UpstreamRequest};
 
-/// The most pieces whose times are kept; further ones count to the last.
+/// The most pieces whose times are kept. Later pieces count as part of the last.
 const PIECES: usize = 64 << 10;
 
 /// A request's head and body. The body shares the bytes of the original.
@@ -34,7 +34,7 @@ struct Received {
     headers: HeaderMap,
     bytes: Vec<u8>,
     pieces: Vec<(usize, Duration)>,
-    /// When the last piece came, or the request went out.
+    /// When the last piece arrived, or the request was sent.
     last: Instant,
     is_whole: bool,
 }
@@ -62,7 +62,7 @@ impl AnswerCopy {
         received.headers.clone_from(headers);
     }
 
-    /// The exchange's side, with what arrived of its answer.
+    /// One side of the exchange, with the answer as far as it has arrived.
     pub(super) fn take_with(&self, request: &RequestCopy) -> CapturedSide {
         let mut received = self.received();
         CapturedSide {
@@ -87,7 +87,7 @@ impl BodyObserver for AnswerCopy {
             received.pieces = Vec::new();
             return;
         }
-        // Copied, because a piece keeps the whole buffer alive that it was read into.
+        // The bytes are copied, because a piece keeps the whole buffer alive that it was read into.
         received.bytes.extend_from_slice(bytes);
         let now = Instant::now();
         let (end, after) = (received.bytes.len(), now.duration_since(received.last));
@@ -127,7 +127,7 @@ impl SentCopy {
         Some(Self { request, answer: Arc::new(AnswerCopy::new(Arc::clone(share))) })
     }
 
-    /// The head of the answer arrived. Returns what the body is shown to.
+    /// Notes the head of the answer. Returns the copy that takes the body.
     pub fn answered(&self, status: u16, headers: &HeaderMap) -> Arc<dyn BodyObserver> {
         self.answer.begins(status, headers);
         Arc::clone(&self.answer) as Arc<dyn BodyObserver>

@@ -1,4 +1,4 @@
-//! The answers of one kind that are not booked yet, and when Weir reads each.
+//! The unbooked answers of one kind, and when Weir reads each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use weir_wire::tap::CompiledTap;
 const MAX_WAIT: Duration = Duration::from_mins(30);
 /// How long Weir asks for an answer. Batches take a day at most.
 pub(super) const LIFETIME: Duration = Duration::from_hours(48);
-/// Doublings of the first interval, beyond which none is longer.
+/// After so many doublings the interval does not grow any more.
 const DOUBLINGS: u32 = 20;
 
-/// What is known of one answer.
+/// An unbooked answer.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// Where its format reports its usage.
+    /// Reads the usage in its format.
     pub(super) tap: CompiledTap,
     pub(super) debt: Box<Debt>,
     pub(super) id: Arc<str>,
-    /// By which id its results are read, if that is another and is known.
+    /// The id by which its results are read, if that is another one and is known.
     results: Option<Arc<str>>,
-    /// Whether the store has it, so that another process may hold it.
+    /// Whether the store has it, so that another process may come to hold it.
     pub(super) is_kept: bool,
-    /// When Weir stops to ask for it.
+    /// When Weir stops asking for it.
     ends: Instant,
-    /// When it was last asked for, or else made.
+    /// When Weir last asked for it or, before that, when it was made.
     asked: Instant,
     /// How often the interval has doubled.
     doublings: u32,
-    /// When it was last read before something else was removed.
+    /// When it was last read because a request was about to remove something.
     swept: Option<Instant>,
-    /// Its place in the order in which all were made.
+    /// Counts up in the order in which entries were added.
     number: u64,
 }
 
@@ -55,7 +55,7 @@ impl Entry {
         is_in(&self.id) || self.results.as_deref().is_some_and(is_in)
     }
 
-    /// What it takes to read it.
+    /// The facts that reading it takes.
     fn unread(&self) -> Unread {
         let Debt { caller, issuer, alias, permit, .. } = &*self.debt;
         Unread {
@@ -75,17 +75,17 @@ impl Entry {
     }
 }
 
-/// An answer whose turn it is.
+/// An answer that is due to be read.
 #[derive(Debug)]
 pub(super) struct DueDebt {
     tenant: Arc<str>,
     id: Arc<str>,
-    /// How many of its tenant are due before it.
+    /// How many of its tenant's answers are due before it.
     pub(super) rank: usize,
     pub(super) at: Instant,
 }
 
-/// The answers by the tenant that had them made and their ids.
+/// The answers by tenant and id.
 #[derive(Debug, Default)]
 pub(super) struct Debts {
     by_tenant: HashMap<Arc<str>, HashMap<Arc<str>, Entry>>,
@@ -98,13 +98,13 @@ impl Debts {
         self.count
     }
 
-    /// How many are a tenant's.
+    /// The number of a tenant's answers.
     pub(super) fn len_of(&self, tenant: &str) -> usize {
         self.by_tenant.get(tenant).map_or(0, HashMap::len)
     }
 
-    /// Adds an answer. If there are more than so many, the oldest one of the tenant that has most makes room, and is
-    /// returned, so that no tenant takes the room of another that needs less.
+    /// Adds an answer. If there are then more than `most`, the oldest answer of the tenant that has most is removed and
+    /// returned, so that no tenant takes the room of one that needs less.
     pub(super) fn insert(&mut self, entry: Entry, most: usize) -> Option<Entry> {
         self.made += 1;
         let (tenant, entry) = (Arc::clone(&entry.debt.caller.tenant), Entry { number: self.made, ..entry });
@@ -134,12 +134,12 @@ impl Debts {
         Some(entry)
     }
 
-    /// Takes those that Weir does not ask for any more.
+    /// Removes and returns the answers that are too old for Weir to ask for them.
     pub(super) fn remove_old(&mut self, now: Instant) -> Vec<Entry> {
         self.remove_if(|_, entry| now >= entry.ends)
     }
 
-    /// Takes those of which this is so, by their tenant.
+    /// Removes and returns the answers for which `is_so` holds, given their tenant.
     fn remove_if(&mut self, mut is_so: impl FnMut(&str, &mut Entry) -> bool) -> Vec<Entry> {
         let mut removed = Vec::new();
         for (tenant, own) in &mut self.by_tenant {
@@ -152,7 +152,8 @@ impl Debts {
         removed
     }
 
-    /// The store has those of which this is so. Others that it had are another process's now, and are forgotten.
+    /// Marks the answers for which `is_held` holds as kept by the store. Others that the store had belong to another
+    /// process now, and are forgotten.
     pub(super) fn note_kept(&mut self, is_held: impl Fn(&str, &str) -> bool) -> usize {
         let is_lost = |tenant: &str, entry: &mut Entry| {
             let is_held = is_held(tenant, &entry.id);
@@ -181,7 +182,8 @@ impl Debts {
         all
     }
 
-    /// Notes that one is asked for, and returns what that takes; `None` if it was booked meanwhile.
+    /// Notes that Weir asks for an answer, and returns the facts that reading it takes; `None` if it was booked
+    /// meanwhile.
     pub(super) fn ask(&mut self, turn: &DueDebt, now: Instant) -> Option<Unread> {
         let entry = self.by_tenant.get_mut(&turn.tenant)?.get_mut(&turn.id)?;
         entry.asked = now;
@@ -189,7 +191,7 @@ impl Debts {
         Some(entry.unread())
     }
 
-    /// Notes by which id the results of an answer are read.
+    /// Notes the id by which the results of an answer are read.
     pub(super) fn note_results(&mut self, tenant: &str, id: &str, results: &str) {
         let entry = self.by_tenant.get_mut(tenant).and_then(|own| own.get_mut(id));
         if let Some(entry) = entry.filter(|entry| entry.results.as_deref() != Some(results)) {
@@ -197,13 +199,13 @@ impl Debts {
         }
     }
 
-    /// The id of the answer whose results are read by this one.
+    /// The id of the answer whose results have this id.
     pub(super) fn of_results(&self, tenant: &str, results: &str) -> Option<Arc<str>> {
         let own = self.by_tenant.get(tenant)?;
         own.values().find(|entry| entry.results.as_deref() == Some(results)).map(|entry| Arc::clone(&entry.id))
     }
 
-    /// What it takes to read those that a request names, or whose results it names, and whether each is this tenant's.
+    /// The answers that a request names, by their ids or those of their results; each with whether it is this tenant's.
     pub(super) fn named(&self, tenant: &str, is_in: impl Fn(&str) -> bool) -> Vec<(Unread, bool)> {
         let mut named = Vec::new();
         for (owner, own) in &self.by_tenant {
@@ -213,22 +215,21 @@ impl Debts {
         named
     }
 
-    /// What it takes to read those whose results may have an id that is not known yet, and that were not read since
-    /// then.
+    /// The answers whose results may have an unknown id, and that were not read since this time.
     pub(super) fn without_results(&self, since: Instant, is_wanted: impl Fn(&Unread) -> bool) -> Vec<Unread> {
         let all = self.by_tenant.values().flat_map(HashMap::values);
         let left = all.filter(|entry| entry.results.is_none() && entry.swept.is_none_or(|swept| swept < since));
         left.map(Entry::unread).filter(is_wanted).collect()
     }
 
-    /// Notes that one was read at that time.
+    /// Notes when an answer was read before a removal.
     pub(super) fn note_swept(&mut self, tenant: &str, id: &str, at: Instant) {
         if let Some(entry) = self.by_tenant.get_mut(tenant).and_then(|own| own.get_mut(id)) {
             entry.swept = Some(at);
         }
     }
 
-    /// Lets the intervals of a tenant's answers begin anew.
+    /// Resets the intervals of a tenant's answers to the first one.
     pub(super) fn hurry(&mut self, tenant: &str) {
         let own = self.by_tenant.get_mut(tenant).into_iter().flat_map(HashMap::values_mut);
         own.for_each(|entry| entry.doublings = 0);

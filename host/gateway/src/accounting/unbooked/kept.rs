@@ -1,4 +1,4 @@
-//! Work that is not booked yet, as a store keeps it, so that a restart does not make it free.
+//! Unbooked work as a store keeps it, so that a restart does not make it free.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,18 +11,18 @@ use crate::accounting::stored::StoredAnswer;
 use crate::admission::budgets::KeptBudget;
 use crate::auth::KeptCaller;
 
-/// What a search for work finds; `None` if the store cannot be asked.
+/// The result of a search for work; `None` if the store cannot be asked.
 pub type WorkSearch = Pin<Box<dyn Future<Output = Option<Vec<WorkName>>> + Send>>;
 
-/// Keeps work until it is booked. No call waits for anything.
+/// Keeps work until it is booked. No method waits for anything.
 pub trait WorkStore: fmt::Debug + Send + Sync {
-    /// Work was made. It is kept as well as that is possible, some time later.
+    /// Keeps new work, as well as possible, some time later.
     fn keep(&self, work: KeptWork);
 
     /// Finds work with one of these ids that another process holds.
     fn held_elsewhere(&self, ids: Vec<String>) -> WorkSearch;
 
-    /// Work was given up. What is booked ends with the record of the request that books it
+    /// Removes work that was given up. Booked work ends with the record of the request that books it
     /// ([`FinishedRequest::booked`](crate::accounting::request_log::FinishedRequest::booked)).
     fn give_up(&self, work: WorkName);
 }
@@ -30,7 +30,7 @@ pub trait WorkStore: fmt::Debug + Send + Sync {
 /// Names a piece of work.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct WorkName {
-    /// The tenant that had it made.
+    /// The tenant for which it was made.
     pub tenant: String,
     /// The provider's id for it.
     pub id: String,
@@ -43,11 +43,11 @@ pub struct KeptWork {
     pub name: WorkName,
     /// When it was made, in milliseconds since 1970.
     pub made_ms: u64,
-    /// The rest.
+    /// How to read and book it.
     pub terms: WorkTerms,
 }
 
-/// What it takes to read work and to book it. There is no secret in it.
+/// How to read work and to book it. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkTerms {
     pub(crate) caller: KeptCaller,
@@ -55,10 +55,10 @@ pub struct WorkTerms {
     pub(crate) provider: String,
     pub(crate) issuer: String,
     pub(crate) key: usize,
-    /// The format and the operation of the request that had it made.
+    /// The format and the operation of the request for which it was made.
     pub(crate) format: String,
     pub(crate) operation: String,
-    /// The model as that request named it, and the target in the log.
+    /// The model as the client named it, and the target in the log.
     pub(crate) alias: String,
     pub(crate) target: String,
     /// What budgets have reserved for it.
@@ -67,7 +67,7 @@ pub struct WorkTerms {
 }
 
 impl KeptWork {
-    /// What an answer with this id began.
+    /// The terms of the work that an answer with this id began.
     pub(in crate::accounting) fn of(answer: &StoredAnswer, id: &str, debt: &Debt) -> Self {
         let name = WorkName { tenant: debt.caller.tenant.to_string(), id: id.to_owned() };
         let (format, operation) = answer.made_by.as_deref().cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Stored answers that pass to their clients now. What of them is to be booked is known when they have ended.
+//! Stored answers that are passing to their clients. What is to be booked for them is known when they have ended.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -41,7 +41,7 @@ pub(crate) struct PassingAnswer {
 }
 
 impl PassingAnswer {
-    /// A tenant's answer with this id begins to pass.
+    /// Notes that a tenant's answer with this id begins to pass.
     pub(in crate::accounting) fn begin(unbooked: &Arc<Unbooked>, tenant: &str, id: &str) -> Self {
         let key = unbooked.passing.key(tenant, id);
         *unbooked.passing.lock().entry(key).or_default() += 1;

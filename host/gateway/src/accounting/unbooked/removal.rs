@@ -1,4 +1,4 @@
-//! What a request that removes something at a provider would take away before it is booked.
+//! Unbooked answers that a request would remove from their provider.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
@@ -8,24 +8,24 @@ use tokio::sync::MutexGuard;
 
 use super::{Unbooked, Unread, WorkName, lock};
 
-/// What a request names of that which is not booked yet.
+/// The unbooked answers that a request names.
 #[derive(Debug, Default)]
 pub(crate) struct NamedUnbooked {
-    /// What it takes to read the tenant's own.
+    /// The tenant's own, with the facts that reading them takes.
     pub(crate) own: Vec<Unread>,
-    /// The id of one of the tenant's own that cannot be read now, since it still passes to its client.
+    /// The id of one of the tenant's own that cannot be read now, because it still passes to its client.
     pub(crate) passing: Option<String>,
     /// The id of one that is another tenant's.
     pub(crate) anothers: Option<String>,
 }
 
 impl Unbooked {
-    /// Whether there is nothing that a request could remove.
+    /// Whether there are no answers that a request could remove.
     pub(crate) fn is_empty(&self) -> bool {
         self.passing.is_empty() && self.places().all(|place| lock(place).len() == 0)
     }
 
-    /// What a tenant's request names by these names, by its own id or by that of its results.
+    /// The unbooked answers that a tenant's request names by these ids, their own or those of their results.
     pub(crate) fn named(&self, tenant: &str, names: &HashSet<String>) -> NamedUnbooked {
         let mut named = NamedUnbooked {
             passing: names.iter().find(|id| self.passing.has(tenant, id)).cloned(),
@@ -41,7 +41,7 @@ impl Unbooked {
         named
     }
 
-    /// Whether other processes may hold work that the store has.
+    /// Whether other processes may hold work of the store.
     pub(crate) fn is_shared(&self) -> bool {
         self.is_kept() && self.held_until.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
@@ -59,12 +59,12 @@ impl Unbooked {
         self.sweeping.lock().await
     }
 
-    /// What it takes to read work of all tenants whose results have no known id, unless it was read since then.
+    /// The work of all tenants whose results have no known id, unless it was read since this time.
     pub(crate) fn without_results(&self, since: Instant, is_wanted: impl Fn(&Unread) -> bool) -> Vec<Unread> {
         lock(&self.work).without_results(since, is_wanted)
     }
 
-    /// A tenant's work was read at that time.
+    /// Notes when a tenant's work was read.
     pub(crate) fn note_swept(&self, tenant: &str, id: &str, at: Instant) {
         lock(&self.work).note_swept(tenant, id, at);
     }

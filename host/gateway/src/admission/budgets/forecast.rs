@@ -1,4 +1,4 @@
-//! What a request may use at most, before it is sent.
+//! The most that a request may use, before it is sent.
 
 use std::iter;
 
@@ -26,9 +26,9 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
     }
 }
 
-/// The cost of so many tokens at the dearest target, and the dearest model of those that the request names; `None` if
-/// one of the targets has no price. A further model without a price counts as the target's own, as it does once it has
-/// answered. An operation whose use cannot be foreseen costs nothing before it is booked, if the model has any price.
+/// The cost of this many tokens at the dearest target, or at the dearest model that the request names besides; `None`
+/// if one of the targets has no price. A further model without a price counts as the target's own, as it does once it
+/// has answered. An operation whose use cannot be foreseen reserves nothing, if the model has any price.
 pub(super) fn cost(
     targets: &[&Target],
     demand: &Demand<'_>,
@@ -58,8 +58,8 @@ pub(super) fn cost(
     costs.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-/// What the work may use at most that a request begins, at the dearest target and its price of a batch. Where a request
-/// sets no limit of output, that is its model's, or `usual` if that is less.
+/// The most that the work begun by a request may use, at the dearest target and its price of a batch. If a request sets
+/// no limit of output, that of its model applies, or `usual` if that is less.
 pub(super) fn of_work(
     targets: &[&Target],
     demand: &Demand<'_>,
@@ -83,7 +83,7 @@ pub(super) fn of_work(
     Spend { requests: demand.requests(), ..spend }
 }
 
-/// What a part of work may use at a target: tokens of input and output, and what these cost, if that is known.
+/// The use of a part of work at a target: input and output tokens, and their cost if it is known.
 fn of_model(
     target: &Target,
     ModelWork { name, longest, asks, .. }: &ModelWork,
@@ -98,7 +98,7 @@ fn of_model(
     };
     let longest = longest.unwrap_or(DEFAULT_OUTPUT).min(usual.unwrap_or(u64::MAX));
     let output = asks.output.saturating_add(asks.unlimited.saturating_mul(longest));
-    // A model for embeddings makes none, whatever its requests leave out.
+    // A model for embeddings makes no output, even if its requests set no limit.
     let output = if tariff.has_free_output() { 0 } else { output };
     let region = tariff.region().map(|region| &**region);
     let (input, may_cache, may_be_audio, service_tier) = (asks.input, true, false, None);

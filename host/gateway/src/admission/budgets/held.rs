@@ -6,7 +6,7 @@ use super::log_notice;
 use super::work::WorkPart;
 use weir_ledger::{Reservation, Spend, Timestamp};
 
-/// What an attempt used, and the provider that charges it; `None` if no attempt was made.
+/// The use of an attempt, and the provider that charges for it; `None` if no attempt was made.
 #[derive(Debug, Clone)]
 pub struct Charge {
     /// The provider's name.
@@ -27,20 +27,19 @@ pub struct HeldBudget {
     /// The model that it is for, where the request begins work of several; `None` if it is for all of it.
     pub(super) part: Option<WorkPart>,
     is_out: bool,
-    /// How many requests are counted when it is booked: none if they were counted before.
+    /// How many requests are counted when it is booked; 0 if they were counted before.
     pub(super) requests: u64,
-    /// Where it goes if it is dropped while a provider works on the request.
+    /// Takes the reservation if it is dropped while a provider works on the request.
     left_to: Option<Arc<AbandonedBudgets>>,
 }
 
-/// What was reserved for attempts that ended before their providers answered, since another one's answer came first.
-/// The request books it as what any unanswered attempt costs; what it does not take over stays booked as it was
-/// reserved.
+/// The reservations of attempts that ended before their providers answered, because another attempt answered first. The
+/// request books them like any unanswered attempt; what it does not take over stays booked as it was reserved.
 #[derive(Debug, Default)]
 pub(crate) struct AbandonedBudgets(Mutex<Vec<HeldBudget>>);
 
 impl AbandonedBudgets {
-    /// Takes those of providers whose unanswered attempts are charged.
+    /// Takes the reservations at providers whose unanswered attempts are charged.
     pub(crate) fn take(&self, charged: &[Charge]) -> Vec<HeldBudget> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_charged = |budget: &mut HeldBudget| charged.iter().any(|charge| charge.provider == budget.provider);
@@ -54,19 +53,19 @@ impl HeldBudget {
         Self { reservation: Some(reservation), provider, part: None, is_out: false, requests: 1, left_to: None }
     }
 
-    /// The same for what a request used that was counted before.
+    /// Like [`Self::new`], for use that was counted as a request before.
     pub(crate) fn of_counted(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
         Self::new(reservation, provider).counting(0)
     }
 
-    /// The same for so many requests.
+    /// Counts this many requests instead of one.
     #[must_use]
     pub(crate) fn counting(mut self, requests: u64) -> Self {
         self.requests = requests;
         self
     }
 
-    /// The same for the requests of work that are for one model.
+    /// Makes it the reservation for the requests of work that are for one model.
     #[must_use]
     pub(super) fn of_part(mut self, part: Option<WorkPart>) -> Self {
         self.part = part;
@@ -77,7 +76,8 @@ impl HeldBudget {
         self.is_out = is_out;
     }
 
-    /// Sets where it goes if it is dropped while a provider works on the request; nowhere, once that is booked.
+    /// Sets what takes the reservation if it is dropped while a provider works on the request; nothing, once that is
+    /// booked.
     pub(in crate::admission) fn leave_to(&mut self, place: Option<&Arc<AbandonedBudgets>>) {
         self.left_to = place.cloned();
     }
@@ -95,7 +95,7 @@ impl HeldBudget {
         Some(self.reservation.as_ref()?.abort(so_far)?.budget)
     }
 
-    /// Books tokens that were not foreseen when it was reserved, besides what was.
+    /// Books tokens that the reservation did not foresee, in addition to it.
     pub(in crate::admission) fn raise(&mut self, tokens: u64) {
         let spend = Spend { requests: 0, ..Spend::unpriced(tokens) };
         self.reservation
@@ -117,7 +117,7 @@ impl HeldBudget {
         self.part.as_ref()
     }
 
-    /// Books what was used, as far as it is of this provider, and counts the request.
+    /// Books what was used at this provider, and counts the request.
     pub(in crate::admission) fn spend<'a>(&mut self, charges: impl IntoIterator<Item = &'a Charge>) {
         let Some(reservation) = &mut self.reservation else { return };
         let mut requests = self.requests;

@@ -1,4 +1,4 @@
-//! What budgets have counted as rows, for where it is kept.
+//! The counts of budgets as rows, to store and restore.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -8,8 +8,8 @@ use super::Budgets;
 use weir_ledger::{Correction, CountsId, Row, StoredRows};
 
 impl Budgets {
-    /// Continues with what an earlier process has counted. Rows of unknown budgets wait for those of the store, if
-    /// `is_unread` says that it has not been read yet.
+    /// Continues with the counts of an earlier process. With `is_unread`, the store's budgets have not been read yet,
+    /// and rows of unknown budgets wait for them.
     pub fn restore(&self, mut rows: StoredRows, is_unread: bool) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let known = rows.take(sources.configured.iter().chain(&sources.stored));
@@ -17,21 +17,21 @@ impl Budgets {
         sources.waiting = if is_unread { rows } else { StoredRows::default() };
     }
 
-    /// Greater whenever there may be other budgets than before.
+    /// Changes whenever there may be other budgets than before.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// All that is counted, to be stored, with what waits for its budgets.
+    /// All counts, to be stored, including rows that wait for their budgets.
     pub fn rows(&self) -> StoredRows {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = sources.waiting.clone();
         if let Some(sharing) = self.sharing.get() {
             all.node = Some(sharing.node().to_owned());
-            // What waits is not this process's own use.
+            // Waiting rows are not this process's own use.
             all.rows.iter_mut().for_each(|row| row.before = row.total());
         }
-        // The configuration's come last: of two with one name, they count.
+        // The configuration's budgets come last, so that they replace the store's of the same name.
         let budgets = sources.stored.iter().chain(&sources.configured);
         all.shapes.extend(budgets.map(|budget| (budget.name.to_string(), budget.shape())));
         all.rows.extend(self.set.load().snapshot());
@@ -48,8 +48,8 @@ impl Budgets {
         self.set.load().give_back(rows);
     }
 
-    /// Takes in what other processes that keep the same rows have counted. Returns which counts have it now, for each,
-    /// where its budget is known.
+    /// Adds what other processes that keep the same rows have counted. Returns, for each, which counts now include it,
+    /// if its budget is known.
     pub fn correct(&self, corrections: &[Correction]) -> Vec<Option<CountsId>> {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let by_window: HashMap<(&str, i64), i64> =

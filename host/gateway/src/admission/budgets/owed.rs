@@ -1,4 +1,4 @@
-//! What is owed already: a provider works on it, whether or not a budget has room.
+//! Debts: a provider is already working, whether or not a budget has room for it.
 
 use super::{Budgets, log_notice, owner, tags};
 use crate::admission::Demand;
@@ -7,13 +7,13 @@ use crate::route::Target;
 use weir_ledger::{Granted, Owner};
 
 impl Budgets {
-    /// Reserves what a provider has begun to work on, at the budgets of its caller and of the model with this alias.
+    /// Reserves work that a provider has begun, at the budgets of its caller and of the model with this alias.
     pub(crate) fn owe_at(&self, caller: &Caller, model: &str, target: &Target, demand: &Demand<'_>) -> Option<Granted> {
         let tags = tags(caller);
         self.owe(owner(caller, Some(model), &tags), target, demand)
     }
 
-    /// Has an attempt owe at the budgets of its provider.
+    /// Reserves an attempt at the budgets of its provider.
     pub(crate) fn owe_attempt(&self, target: &Target, demand: &Demand<'_>) -> Option<Granted> {
         self.owe(Owner::attempt_at(&target.label), target, demand)
     }

@@ -1,4 +1,4 @@
-//! Some of many budgets, for the admin endpoints.
+//! Selections of many budgets, for the admin endpoints.
 
 use super::{Budgets, Status};
 use weir_ledger::{Budget, BudgetPage};

@@ -1,4 +1,4 @@
-//! What budgets have reserved for work, as it is kept for a later process.
+//! Budget reservations for work, in the form in which they are kept for a later process.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct KeptBudget {
 }
 
 impl HeldBudget {
-    /// The reservation, to be kept.
+    /// The reservation in the form in which it is kept.
     pub(in crate::admission) fn kept(&self) -> Option<KeptBudget> {
         let holds = self.reservation.as_ref()?.kept();
         let (provider, part) = (self.provider.as_ref().map(ToString::to_string), self.part.clone());
@@ -29,14 +29,14 @@ impl HeldBudget {
 }
 
 impl Budgets {
-    /// Whether it is known what other nodes have used, as far as that takes it to go on with these reservations.
+    /// Whether enough is known about the use of other nodes to take these reservations over.
     pub(crate) fn can_resume(&self, kept: &[KeptBudget]) -> bool {
         let (set, sharing) = (self.set.load(), self.budget_sharing());
-        // All of them, so that one report asks for all.
+        // All are checked, so that one report asks for all of them.
         kept.iter().filter(|kept| set.can_resume(&kept.holds, &sharing)).count() == kept.len()
     }
 
-    /// Goes on with reservations of a process that is gone, as far as their budgets are still there.
+    /// Takes over the reservations of an ended process, as far as their budgets still exist.
     pub(crate) fn resume(&self, kept: &[KeptBudget]) -> Vec<HeldBudget> {
         let sharing = self.budget_sharing();
         let resumed = |KeptBudget { provider, part, requests, holds }: &KeptBudget| {
@@ -47,7 +47,7 @@ impl Budgets {
         kept.iter().filter_map(resumed).collect()
     }
 
-    /// How this node stands to others, for what no budget is asked for.
+    /// The state of this node among those that share its budgets, for an operation that asks no budget.
     pub(super) fn budget_sharing(&self) -> BudgetSharing {
         let shared =
             |sharing: &Arc<crate::sharing::Sharing>| BudgetSharing::Shared { status: sharing.status(), asked: 0 };

@@ -1,4 +1,4 @@
-//! Budgets of the models that the requests of work are for, each by its share of it.
+//! Budgets of the models that the requests of a batch are for; each model reserves its own part.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::auth::Caller;
 use crate::route::{Routes, Target};
 use weir_ledger::{Granted, Notice, Owner, Refusal};
 
-/// The requests for one of the models that work is for.
+/// The requests of a batch that are for one model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WorkPart {
-    /// Its place among the models.
+    /// The model's index in `models`.
     at: usize,
-    /// The names of all, as the requests have them.
+    /// The names of all models, as the requests have them.
     models: Vec<Box<str>>,
 }
 
 impl WorkPart {
-    /// Whether what a model used is of this part. Answers name a model's version besides; what may be of any part is of
-    /// each.
+    /// Whether the use of this model belongs to this part. Answers also name a model's version. Use that may belong to
+    /// any part counts at each.
     pub(super) fn has(&self, model: Option<&str>) -> bool {
         let is_it = |name: &str| model.is_some_and(|model| model.starts_with(name));
         let named = self.models.iter().enumerate().filter(|(_, name)| is_it(name));
@@ -31,8 +31,8 @@ impl WorkPart {
 }
 
 impl Budgets {
-    /// Holds what was granted to a request, and reserves what the work may use of each model that it begins, if it
-    /// begins any; what was granted is given back if a budget of one of these has no room.
+    /// Holds the reservations granted to a request and, if it begins work, reserves the use of each model of that work.
+    /// If a budget of one of these has no room, the granted reservations are returned.
     pub(crate) async fn with_parts(
         &self,
         granted: Option<Granted>,
@@ -53,8 +53,9 @@ impl Budgets {
         Ok((held, notices))
     }
 
-    /// Reserves what work may use of each model that its requests name, at the budgets of all that the configuration
-    /// calls this model at these targets' providers. Work of the model that its own request names has no other.
+    /// Reserves the use of each model that the requests of work name, at the budgets of all aliases that the
+    /// configuration has for this model at these targets' providers. If the beginning request itself names the model,
+    /// there is no other.
     async fn reserve_parts(
         &self,
         routes: &Routes,
@@ -66,7 +67,7 @@ impl Budgets {
         for (at, work) in demand.work.iter().enumerate().filter(|(_, work)| !work.name.is_empty()) {
             let names = names_of(routes, targets, &work.name);
             let Some((model, same_models)) = names.split_first() else { continue };
-            // The whole work is reserved at all other budgets.
+            // All other budgets have reserved for the work as a whole.
             let owner = Owner { model: Some(model), same_models, is_attempt: true, ..Owner::default() };
             let demand = Demand { work: std::slice::from_ref(work), ..*demand };
             if let Some(granted) = self.reserve_for(owner, targets, &demand).await? {
@@ -79,8 +80,8 @@ impl Budgets {
         Ok((held, notices))
     }
 
-    /// The name of a budget that refuses what it has no room for, and counts what a caller has these targets do for the
-    /// model with this alias: for any model, without one.
+    /// The name of a budget that counts this caller's use of these targets and refuses requests without room. `alias`
+    /// is the model's; without one, any model counts.
     pub(crate) fn enforcing(&self, caller: &Caller, model: Option<&str>, targets: &[&Target]) -> Option<Arc<str>> {
         let (set, tags) = (self.set.load(), tags(caller));
         let of_targets = || targets.iter().find_map(|target| set.enforcing(&Owner::attempt_at(&target.label)));
@@ -89,8 +90,8 @@ impl Budgets {
     }
 }
 
-/// What the configuration calls a model that requests name as its provider does: the alias or pattern that this name
-/// meets, and the aliases of the model at these targets' providers.
+/// The configuration's names for a model that requests name as its provider does: the alias or pattern that matches
+/// this name, and the aliases of the model at these targets' providers.
 fn names_of<'a>(routes: &'a Routes, targets: &'a [&'a Target], model: &'a str) -> Vec<&'a str> {
     let is_at = |label: &str| targets.iter().any(|target| *target.label == *label);
     let met = routes.find(model).map(|route| route.alias.as_str());

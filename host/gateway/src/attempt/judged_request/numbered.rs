@@ -1,4 +1,4 @@
-//! Texts that a client gives as the numbers of their tokens. No guard can read them, and the provider does.
+//! Texts that a client sends as token numbers. The provider can read them and no guard can.
 
 use memchr::memchr2_iter;
 
@@ -20,8 +20,9 @@ pub(super) fn check(request: &Request) -> Result<(), Fault> {
     if is_numbered { Err(unreadable()) } else { Ok(()) }
 }
 
-/// Whether a part that only its format knows, such as the prompt of a legacy completion, is a list of tokens, of lists
-/// of them, or of texts and tokens: with numbers, and without objects. Nothing is made of it, since it may be long.
+/// Whether a part that only one format has, such as the prompt of a legacy completion, is a list of tokens, a list of
+/// such lists, or a list of texts and tokens: it has numbers and no objects. The part is not parsed into values, since
+/// it may be long.
 fn is_list_of_tokens(json: &str) -> bool {
     let mut has_number = false;
     for byte in outside_strings(json.as_bytes()) {
@@ -39,7 +40,7 @@ pub(super) fn may_be_in(json: &[u8]) -> bool {
         let rest = json.get(at + 1..).unwrap_or_default();
         rest.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(u8::is_ascii_digit)
     };
-    // In most bodies, not even a text looks like that.
+    // Most bodies do not even have a string that looks like this.
     memchr2_iter(b'[', b',', json).any(begins_number) && has_number_in_list(json)
 }
 
@@ -51,7 +52,7 @@ fn has_number_in_list(json: &[u8]) -> bool {
     })
 }
 
-/// The bytes of JSON without what is within its strings, of which the quotes stay.
+/// The bytes of a JSON text without the content of its strings. Their quotes stay.
 fn outside_strings(json: &[u8]) -> impl Iterator<Item = u8> {
     let (mut in_string, mut is_escaped) = (false, false);
     json.iter().copied().filter(move |byte| {

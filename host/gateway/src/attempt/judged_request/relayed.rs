@@ -1,4 +1,4 @@
-//! What guards see of a request that is only relayed and is no JSON.
+//! What guards see of a relayed request that is not JSON.
 
 use std::sync::Arc;
 
@@ -56,8 +56,8 @@ pub(super) fn unreadable() -> Fault {
     cannot_judge(message)
 }
 
-/// The refusal of a request whose answer a model writes and no adapter reads, as that in a format which is only
-/// relayed, if a guard would have to judge it whose failures refuse requests.
+/// The refusal of a request whose answer is written by a model and read by no adapter, as in a format that is only
+/// relayed. `None` unless one of the guards, whose failures refuse requests, would have to judge it.
 pub(super) fn unread_answer(inbound: &InboundRequest, guards: &[&Arc<Guard>]) -> Option<Fault> {
     // Requests for later work limit what is read later, elsewhere.
     let limits_answer = inbound.endpoint.face.output_limit.iter().any(|place| Face::in_list(place).is_none());

@@ -1,6 +1,5 @@
-//! Whether guards see all that the bytes of a request say. An adapter reads what its format knows, and may pass over
-//! members that no client should send; a provider might read them. Bytes that say more than guards have seen are not
-//! relayed.
+//! Whether guards see everything that the bytes of a request say. An adapter reads the members that its format defines,
+//! and may skip others, which a provider might read. Bytes that say more than guards have seen are not relayed.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -9,19 +8,19 @@ use memchr::memmem;
 use weir_translate::unified::Request;
 use weir_wire::repeated::{Reading, read};
 
-/// The longest text that need not be in the model: a number, a role, a type.
+/// The longest text that the model need not have: a number, a role, a type.
 const SHORT: usize = 15;
-/// The longest word of letters that need not be there: the names of members, types, formats and levels, which adapters
-/// put in words of their own.
+/// The longest word of letters that the model need not have: names of members, types, formats and levels, which
+/// adapters translate.
 const WORD: usize = 64;
-/// The longest base64 that has to be there. Adapters write longer values, such as images and signatures, in alphabets
-/// of other formats; no key is as long.
+/// The longest base64 value that the model must have. Longer ones, such as images and signatures, may be rewritten in
+/// another alphabet by adapters, and no key is that long.
 const CODED: usize = 256;
 /// The most bytes that are searched for texts which are parts of others.
 const SEARCHED: usize = 64 << 20;
 
-/// Whether all readers read the same in the bytes of a request, and what was read of them has all of their texts: each
-/// string and each name of a member, as far as it may say anything.
+/// Whether the bytes of a request are unambiguous, and the model has all of their texts: each string and each name of a
+/// member that may say anything.
 pub(super) fn shows_all(json: &str, request: &Request) -> bool {
     let Ok(model) = written(request) else { return false };
     let mut known = KnownTexts { model, hasher: RandomState::new(), hashes: HashSet::new(), all: None, left: SEARCHED };
@@ -34,9 +33,9 @@ struct KnownTexts {
     /// The model as JSON.
     model: String,
     hasher: RandomState,
-    /// The hashes of its texts: none is copied.
+    /// The hashes of the model's texts, so that none is copied.
     hashes: HashSet<u64>,
-    /// All of its texts, once parts of them are looked for.
+    /// All of the model's texts in one, made when a part of a text is first looked for.
     all: Option<String>,
     /// How many bytes may still be searched.
     left: usize,
@@ -80,9 +79,9 @@ fn written(request: &Request) -> serde_json::Result<String> {
     }
 }
 
-/// Shows each text of a JSON text, and those of texts that are JSON too.
+/// Calls `see` with each text of a JSON text, including those of texts that are JSON themselves.
 fn each_text(json: &str, see: &mut dyn FnMut(&str)) {
-    // What is read in two ways is there as a whole at least.
+    // An ambiguous JSON text still counts as one text.
     _ = read(json, &mut |text| {
         see(text);
         if text.starts_with(['{', '[', '"']) {

@@ -1,4 +1,4 @@
-//! Requests that need not be read for their guards: nothing of what these look for is in the client's bytes.
+//! Requests that need not be parsed for their guards, since the client's bytes have nothing that these look for.
 
 use super::super::InboundRequest;
 use super::super::client_request::{joined_len, whole};
@@ -7,7 +7,7 @@ use crate::guard::{self, Turn, UnreadRequest};
 use weir_types::contract::about::BodyKind;
 use weir_wire::screen::is_document;
 
-/// Whether a request is there in JSON as its client wrote it: no guard before has read it.
+/// Whether a request is JSON in the client's own bytes, because no earlier guard has read it.
 pub(super) fn is_unread(inbound: &InboundRequest, before: Option<&Judged>) -> bool {
     let is_read = before.is_some_and(|before| before.must_translate || before.copy.is_some());
     !is_read && inbound.side.dialect().is_some() && inbound.endpoint.face.body == BodyKind::Json
@@ -23,8 +23,8 @@ pub(super) async fn passes(inbound: &InboundRequest, turns: &mut [Turn<'_>]) -> 
         return false;
     }
     let body = whole(inbound.pieces());
-    // What is no JSON in UTF-8 may have another meaning for another reader, and the numbers of tokens say what no word
-    // shows.
+    // Bytes that are not JSON in UTF-8 may mean something else to another reader, and token numbers hide the words that
+    // a guard looks for.
     if !is_document(&body) || numbered::may_be_in(&body) {
         return false;
     }

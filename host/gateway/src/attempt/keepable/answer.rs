@@ -59,7 +59,7 @@ impl AnswerReader {
         }
     }
 
-    /// Reads an answer; none if it is not complete: cut short by a limit, filtered, refused or failed.
+    /// Reads an answer; `None` if it is incomplete: cut short by a limit, filtered, refused or failed.
     pub(in super::super) async fn read(&self, headers: &HeaderMap, body: &Bytes) -> Option<CompleteAnswer> {
         let plain = decoded(headers, body)?;
         if self.operation != Operation::Chat {
@@ -87,7 +87,7 @@ impl AnswerReader {
         let mut deframer = frame::Decoder::new(framing, self.limits);
         deframer.push(plain, &mut |frame| frames.push(frame.to_owned())).ok()?;
         deframer.finish(&mut |frame| frames.push(frame.to_owned())).ok()?;
-        // A provider that breaks off between two frames may have brought the finish, and not what follows it.
+        // If a provider breaks off between two frames, the finish may have arrived and the frames behind it may not.
         if let Some(mut last) = self.last_frame()
             && !frames.iter().any(|frame| last.is_last(FrameRef::from(frame)))
         {
@@ -103,7 +103,7 @@ impl AnswerReader {
             _ => None,
         });
         let has_failed = events.iter().any(|event| matches!(event, ChatEvent::Failure(_)) || is_refusal(event));
-        // Where the provider sent no end, the decoder makes one up, and says that it approximates.
+        // If the provider sent no end, the decoder makes one up and reports an approximation.
         let has_own_end = !rest.losses.iter().any(|loss| loss.kind == LossKind::Approximated);
         let is_complete = !has_failed && has_own_end && ends.next().is_some_and(is_end) && ends.all(is_end);
         let is_whole = most.losses.is_empty() && rest.losses.is_empty();
@@ -112,7 +112,7 @@ impl AnswerReader {
         })
     }
 
-    /// Knows the last frame of a stream of the format, if it has one.
+    /// The check for the last frame of a stream of the format, if the format marks it.
     fn last_frame(&self) -> Option<LastFrameCheck> {
         let mut formats = self.adapter.as_ref()?.manifest.formats.iter();
         let tap = formats.find(|format| format.id == self.context.format)?.tap.as_ref()?;
@@ -137,7 +137,7 @@ impl AnswerReader {
     }
 }
 
-/// A whole answer for clients of any format; none if it is not complete, or serves its own format only.
+/// A whole answer for clients of any format; `None` if it is incomplete, or is of use in its own format only.
 pub(in super::super) fn portable(format: &str, chat: &ChatResponse) -> Option<Portable> {
     if !is_complete(chat) || !is_portable(chat) {
         return None;
@@ -154,7 +154,7 @@ fn is_complete(chat: &ChatResponse) -> bool {
     !chat.candidates.is_empty() && chat.candidates.iter().all(|candidate| has_ended(candidate) && !refuses(candidate))
 }
 
-/// Whether the model refuses here to answer, which it may do otherwise when asked again.
+/// Whether the model refused to answer. It may answer when asked again.
 fn is_refusal(event: &ChatEvent) -> bool {
     matches!(event, ChatEvent::PartStart(start) if matches!(start.kind, PartKind::Refusal))
 }

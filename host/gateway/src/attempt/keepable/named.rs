@@ -1,11 +1,10 @@
-//! Requests that name something stored at a provider instead of saying it: what stands there may change, and with it
-//! the answer.
+//! Requests that name stored content instead of containing it: the content may change, and with it the answer.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use weir_types::contract::types::{ChatRequest, Opaque, Part};
 
-/// More bytes than a mere name has.
+/// Longer values are not mere names.
 const NAME: usize = 1024;
 
 /// Whether a request names something stored.

@@ -1,4 +1,4 @@
-//! What an answer says for clients of any format, apart from what it says of the exchange that it was made in.
+//! The part of an answer that clients of any format may have, without what describes the exchange that made it.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,8 @@ impl Portable {
         Self { format: format.to_owned(), answer }
     }
 
-    /// The answer for a client of this format. One of another format than the first client's does not get what
-    /// describes the first exchange, and has no place for it either.
+    /// The answer for a client of this format. If that is not the first client's format, it comes without what
+    /// describes the first exchange, for which other formats have no place either.
     pub(crate) fn into_answer(self, format: &str) -> ChatResponse {
         let Self { format: own, mut answer } = self;
         if own != format {
@@ -32,8 +32,8 @@ impl Portable {
     }
 }
 
-/// Whether a member beside the content describes the exchange: a single value, such as the fingerprint of a backend.
-/// Lists and objects may hold content, such as pages that were found.
+/// Whether a member beside the content describes the exchange: a single value does, such as the fingerprint of a
+/// backend. Lists and objects may hold content, such as pages that were found.
 fn is_about_the_exchange(member: &Extension) -> bool {
     !member.json.trim_start().starts_with(['[', '{'])
 }

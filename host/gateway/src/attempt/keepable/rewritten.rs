@@ -17,7 +17,8 @@ use weir_translate::unified::{self, Answer};
 use weir_types::contract::types::{ChatResponse, Context, Loss};
 use weir_wire::{estimate, frame};
 
-/// The headers and the body of an answer for a request, whole or as a stream; none if its format loses anything of it.
+/// The headers and the body of an answer for a request, whole or as a stream; `None` if its format loses any part of
+/// it.
 pub(crate) async fn rewritten(
     inbound: &InboundRequest,
     meaning: &Meaning,

@@ -1,4 +1,4 @@
-//! Counts what the provider made and reported, by the model that it names.
+//! Counts the content and the usage of a stream, by the model that the answer names.
 
 use weir_types::contract::types::{ChatEvent, PartKind};
 
@@ -43,23 +43,23 @@ impl Pipeline {
         }
     }
 
-    /// Takes what the provider's events say of the answer, before the validator adds what they lack.
+    /// Reads the answer's model and service tier from the provider's events, before the validator adds what they lack.
     pub(super) fn hear(&mut self, events: &[ChatEvent]) {
         self.seen.observe(events);
-        // Where the same events bring the head, that comes first.
+        // If the same events bring the head, that comes first.
         if self.seen.model.is_some() {
             self.goes_on();
         }
     }
 
-    /// Another model goes on with the answer, if one was named.
+    /// Notes that another model continues the answer, if one was named.
     fn goes_on(&mut self) {
         if let Some(model) = self.seen.next_model.take() {
             self.named(Some(model));
         }
     }
 
-    /// The answer names this model.
+    /// Notes the model that the answer names.
     fn named(&mut self, model: Option<String>) {
         if let (Some(pricing), Some(named)) = (&mut self.usage_cost, &model) {
             pricing.served_by(named);

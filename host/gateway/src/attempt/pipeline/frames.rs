@@ -1,4 +1,4 @@
-//! Frames of a stream as adapters take and give them.
+//! Converts frames of a stream to and from the contract's type, for adapters.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use weir_types::contract::types::Frame;
 use weir_types::surrogate;
 use weir_wire::frame::FrameRef;
 
-/// What SSE writes around a frame's data, and around its event's name.
+/// Bytes that SSE writes around a frame's data and its event's name.
 const AROUND: usize = 16;
 
-/// The bytes of one read, looked at once for all frames that lie in it.
+/// The bytes of one read, checked once for all frames in it.
 pub(super) struct ReadBytes<'a> {
     bytes: &'a [u8],
-    /// None if they are no text as a whole: a character may be cut in two.
+    /// `None` if the read as a whole is not UTF-8: it may end within a character.
     text: Option<&'a str>,
     has_escapes: bool,
 }
@@ -43,7 +43,7 @@ impl<'a> ReadBytes<'a> {
         Some(Frame { event, data: self.part(frame.data)?.to_owned() })
     }
 
-    /// The text of a part of the read; none for bytes that lie elsewhere.
+    /// The text of a part of the read; `None` for bytes outside of it.
     fn part(&self, part: &[u8]) -> Option<&'a str> {
         let from = part.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
         self.text?.get(from..from.checked_add(part.len())?)
@@ -58,7 +58,7 @@ pub(super) fn mended(mut frame: Frame) -> Frame {
     frame
 }
 
-/// The bytes that these frames take when they are written, or nearly as many.
+/// The approximate number of bytes of these frames once written.
 pub(super) fn room(frames: &[Frame]) -> usize {
     let length = |frame: &Frame| AROUND + frame.event.as_ref().map_or(0, String::len) + frame.data.len();
     frames.iter().map(length).sum()

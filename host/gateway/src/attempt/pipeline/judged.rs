@@ -1,5 +1,5 @@
-//! The guards of a stream: what they let through goes on, in the provider's own bytes or as the dialect's encoder
-//! writes it.
+//! Passes a stream through its guards. What they let through is sent in the provider's own bytes, or as the dialect's
+//! encoder writes it.
 
 use super::super::outflow::Outflow;
 use super::{Original, Pipeline};
@@ -7,7 +7,7 @@ use weir_types::contract::types::{ChatEvent, Frame};
 use weir_types::fault::Fault;
 
 impl Pipeline {
-    /// Has guards judge the events that these frames were read as, and sends those that go on.
+    /// Has guards judge the events that were read from these frames, and sends those that they let through.
     pub(super) fn encode(
         &mut self,
         frames: &[Frame],
@@ -28,14 +28,14 @@ impl Pipeline {
         self.go_on(events, out)
     }
 
-    /// Sends what guards held back, as far as it goes on.
+    /// Has guards judge what they held back, at the end of the stream, and sends what they let through.
     pub(super) fn judge_end(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         let Some(guards) = &mut self.guards else { return Ok(()) };
         let events = guards.finish()?;
         self.go_on(events, out)
     }
 
-    /// Sends the provider's bytes of which all was let through.
+    /// Sends those of the provider's bytes that the guards have let through completely.
     pub(super) fn send_original(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         let Some(original) = &mut self.original else { return Ok(()) };
         if original.is_changed() {
@@ -46,7 +46,7 @@ impl Pipeline {
         self.keep_up(events)
     }
 
-    /// Ends the stream with the rest of the provider's bytes, if all of them may go on.
+    /// Ends the stream with the rest of the provider's bytes. Returns whether all of them could be sent.
     pub(super) fn ends_unchanged(&mut self, out: &mut Outflow) -> Result<bool, Fault> {
         if !self.original.as_ref().is_some_and(Original::is_whole) {
             self.leave_original(out)?;
@@ -60,15 +60,15 @@ impl Pipeline {
         Ok(true)
     }
 
-    /// From here on the encoder writes what goes on, beginning with what was let through and has not gone.
+    /// Switches from the provider's bytes to the encoder, beginning with what was let through and not sent yet.
     pub(super) fn leave_original(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         let Some(mut original) = self.original.take() else { return Ok(()) };
         self.write(original.unwritten(), &mut Outflow::default())?;
         self.send(original.unsent(), out)
     }
 
-    /// Takes note of events that have gone on without the encoder. It is shown them, many at once, as long as it may
-    /// have to write the rest.
+    /// Observes events that were sent in the provider's bytes. The encoder is shown them too, many at once, as long as
+    /// it may have to write the rest.
     fn keep_up(&mut self, mut events: Vec<ChatEvent>) -> Result<(), Fault> {
         self.observe(&mut events);
         let Some(original) = &mut self.original else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! The bytes of a stream that guards judge, as the provider sent them. They go on when the guards have let everything
-//! through that was read from them. As soon as a guard changes anything, the dialect's encoder goes on instead.
+//! The provider's bytes of a stream that guards judge. They are sent once the guards have let through everything that
+//! was read from them. As soon as a guard changes anything, the dialect's encoder takes over.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::super::covered::ModelTexts;
 use super::super::withhold::Withhold;
 use weir_types::contract::types::{ChatEvent, Frame, Framing};
 
-/// The most bytes that wait for verdicts. Beyond that the encoder goes on.
+/// The most bytes that wait for verdicts. With more, the encoder takes over.
 const WAITING: usize = 1 << 20;
 /// The most events that the encoder has not seen, and the most bytes of their texts.
 const UNWRITTEN: (usize, usize) = (64, 16 << 10);
@@ -19,36 +19,36 @@ const UNWRITTEN: (usize, usize) = (64, 16 << 10);
 #[derive(Debug)]
 pub(in crate::attempt) struct Original {
     withhold: Option<Withhold>,
-    /// The beginning of a frame that is not complete.
+    /// The beginning of an incomplete frame.
     tail: Vec<u8>,
     /// The complete frames of this read.
     fresh: Vec<u8>,
     /// Complete frames, each with the number of events up to their end.
     waiting: VecDeque<(Bytes, usize)>,
     bytes: usize,
-    /// Events that the guards have, and have not let through.
+    /// Events that the guards have got and not let through yet.
     given: VecDeque<ChatEvent>,
-    /// Events that the guards have let through, and whose bytes wait.
+    /// Events that the guards have let through and whose bytes wait.
     passed: VecDeque<ChatEvent>,
     /// The number of events before those.
     sent: usize,
-    /// Events whose bytes have gone on, and which the encoder has not seen. It is called once for many of them.
+    /// Events whose bytes were sent and which the encoder has not seen. It is called once for many of them.
     unwritten: Vec<ChatEvent>,
     /// The bytes of their texts.
     unwritten_bytes: usize,
-    /// The texts that guards have seen; none if they only watch, and what they do not see goes on too.
+    /// The texts that guards have seen; `None` if guards only watch, so that what they do not see is sent too.
     known: Option<ModelTexts>,
-    /// Whether any text has been let through: before that, nothing goes on, since a guard that changes texts shows it
-    /// at the first one.
+    /// Whether any text has been let through. Nothing is sent before that, since a guard that changes texts changes the
+    /// first one.
     has_text: bool,
-    /// Whether the provider has ended the answer: the rest waits for the last verdicts.
+    /// Whether the provider has ended the answer, so that the rest waits for the last verdicts.
     is_ending: bool,
     is_changed: bool,
 }
 
 impl Original {
-    /// The bytes of the answer to this request, from their beginning. What is sent only because usage was asked for is
-    /// withheld. `is_watched` says that guards only watch.
+    /// The bytes of the answer to this request, from their beginning. Frames that come only because Weir asked for
+    /// usage are withheld. `is_watched` means that guards only watch.
     pub(in crate::attempt) fn new(request: &[Bytes], withhold: Option<Withhold>, is_watched: bool) -> Self {
         Self {
             withhold,
@@ -78,7 +78,7 @@ impl Original {
         end.map_or(rest.len(), |at| at + 1)
     }
 
-    /// Takes bytes; `is_between` says whether a frame has ended with them and none has begun.
+    /// Adds bytes. `is_between` means that a frame ends with them and none has begun.
     pub(super) fn take(&mut self, bytes: &[u8], is_between: bool) {
         let before = self.tail.len();
         match &mut self.withhold {
@@ -92,7 +92,7 @@ impl Original {
         self.is_changed |= self.bytes > WAITING;
     }
 
-    /// Takes the events that these frames were read as, before the guards get them.
+    /// Adds the events that were read from these frames, before the guards get them.
     pub(super) fn give(&mut self, frames: &[Frame], events: &[ChatEvent]) {
         if let Some(known) = &mut self.known {
             // Log probabilities are not judged.
@@ -107,29 +107,29 @@ impl Original {
         }
     }
 
-    /// The provider has ended the answer.
+    /// Notes that the provider has ended the answer.
     pub(super) fn ends(&mut self) {
         self.is_ending = true;
     }
 
-    /// Takes events that the guards let through.
+    /// Adds events that the guards let through.
     pub(super) fn pass(&mut self, events: Vec<ChatEvent>) {
         for event in events {
             self.is_changed |= self.given.pop_front().as_ref() != Some(&event);
             self.has_text |= matches!(event, ChatEvent::Delta(_));
-            // The failure of a stream ends it at once.
+            // A stream ends at once with its failure.
             self.is_ending &= !matches!(event, ChatEvent::Failure(_));
             self.has_text |= matches!(event, ChatEvent::Failure(_));
             self.passed.push_back(event);
         }
     }
 
-    /// Whether something else than the provider's bytes has to go on.
+    /// Whether the provider's bytes cannot be sent any more, since a guard changed something.
     pub(super) fn is_changed(&self) -> bool {
         self.is_changed
     }
 
-    /// The bytes that may go on, and the events that they were read as.
+    /// Takes the bytes that may be sent now, and the events that were read from them.
     pub(super) fn ready(&mut self) -> (Vec<u8>, Vec<ChatEvent>) {
         let (mut bytes, mut events) = (Vec::new(), Vec::new());
         if self.is_ending || !self.has_text {
@@ -147,7 +147,7 @@ impl Original {
         (bytes, events)
     }
 
-    /// Keeps events whose bytes have gone on. Returns them once they are many.
+    /// Keeps events whose bytes were sent. Returns them once they are many.
     pub(super) fn keep(&mut self, events: Vec<ChatEvent>) -> Option<Vec<ChatEvent>> {
         let length = |event: &ChatEvent| match event {
             ChatEvent::Delta(delta) => delta.text.len(),
@@ -160,7 +160,7 @@ impl Original {
         (self.unwritten.len() >= most || self.unwritten_bytes >= most_bytes).then(|| self.unwritten())
     }
 
-    /// Takes the events whose bytes have gone on, and which the encoder has not seen.
+    /// Takes the events whose bytes were sent and which the encoder has not seen.
     pub(super) fn unwritten(&mut self) -> Vec<ChatEvent> {
         self.unwritten_bytes = 0;
         std::mem::take(&mut self.unwritten)
@@ -175,7 +175,7 @@ impl Original {
         (bytes, self.passed.into())
     }
 
-    /// The events that were let through, and whose bytes do not go on.
+    /// The events that were let through and whose bytes are not sent.
     pub(super) fn unsent(self) -> Vec<ChatEvent> {
         self.passed.into()
     }

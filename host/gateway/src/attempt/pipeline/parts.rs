@@ -1,4 +1,4 @@
-//! What a pipeline is made of, and what it observes.
+//! The arguments and the observations of a pipeline.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) service_tier: Option<String>,
     /// The model that the answer names last.
     pub(in crate::attempt) model: Option<String>,
-    /// The model that goes on with the answer, if that has begun again to name it.
+    /// The model that continues the answer, if the answer has begun to name it.
     pub(super) next_model: Option<String>,
     /// Whether the stream brought a finish.
     pub(in crate::attempt) finished: bool,
@@ -42,14 +42,14 @@ pub(in crate::attempt) struct Observed {
     pub(in crate::attempt) failure: Option<Error>,
     /// The losses of both sides.
     pub(in crate::attempt) losses: Vec<Loss>,
-    /// Why the first candidate ended.
+    /// The finish reason of the first candidate.
     pub(in crate::attempt) reason: Option<FinishReason>,
-    /// What the provider's answer says of itself, if a span is to show it.
+    /// What the provider's answer reports about itself, if a span shows it.
     pub(in crate::attempt) answer_facts: Option<Box<AnswerFacts>>,
 }
 
 impl Observed {
-    /// Takes what the provider's events say of the answer, before the validator adds what they lack.
+    /// Reads what the provider's events report about the answer, before the validator adds what they lack.
     pub(super) fn observe(&mut self, events: &[ChatEvent]) {
         let next = events.iter().rev().find_map(|event| match event {
             ChatEvent::Start(start) if names_next_model(start) => start.model.clone(),
@@ -78,17 +78,17 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) to: Framing,
     /// The limits for the upstream's frames.
     pub(in crate::attempt) limits: frame::Limits,
-    /// The room for one that has not ended.
+    /// The room for an incomplete frame.
     pub(in crate::attempt) room: FrameRoom,
     /// Decodes the upstream's frames.
     pub(in crate::attempt) decoder: ChatDecoder,
-    /// Knows the last one, if the upstream's format marks it.
+    /// Recognises the last frame, if the upstream's format marks it.
     pub(in crate::attempt) last_frame: Option<LastFrameCheck>,
-    /// Writes the client's frames; none for a program, which takes the events.
+    /// Writes the client's frames; `None` for a program, which takes the events.
     pub(in crate::attempt) encoder: Option<ChatEncoder>,
     /// The error templates of the client's format.
     pub(in crate::attempt) errors: Option<Arc<ErrorFormat>>,
-    /// Named in error frames.
+    /// The request's id, for error frames.
     pub(in crate::attempt) request_id: String,
     /// The model's name in the configuration, used if the provider's stream names none.
     pub(in crate::attempt) model: String,
@@ -98,7 +98,7 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) collector: ReasoningCollector,
     /// Keeps the items of the answer, if its client may name them later.
     pub(in crate::attempt) item_keeper: Option<ItemKeeper>,
-    /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
+    /// Whether decoder and encoder are of one family, between which pieces of arguments are identified by their place.
     pub(in crate::attempt) takes_arguments: bool,
     /// Keeps the text so far, for a target that may have to continue the answer.
     pub(in crate::attempt) partial: Option<PartialAnswer>,
@@ -110,7 +110,7 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) input: u32,
     /// Prices the usage for a client that asked for it.
     pub(in crate::attempt) usage_cost: Option<UsageCost>,
-    /// Whether what the answer says of itself is kept, for a span.
+    /// Whether what the answer reports about itself is kept, for a span.
     pub(in crate::attempt) is_traced: bool,
 }
 
@@ -123,7 +123,7 @@ pub(in crate::attempt) struct Successor {
     pub(in crate::attempt) limits: frame::Limits,
     /// Decodes its frames.
     pub(in crate::attempt) decoder: ChatDecoder,
-    /// Knows the last one, if its format marks it.
+    /// Recognises the last frame, if the format marks it.
     pub(in crate::attempt) last_frame: Option<LastFrameCheck>,
     /// The target that it comes from.
     pub(in crate::attempt) target: Arc<Target>,

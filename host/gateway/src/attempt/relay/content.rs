@@ -1,5 +1,5 @@
-//! Looks for content in an answer before its head goes out: an answer to a model's call without any is none, and
-//! another target may have one.
+//! Looks for content in an answer before its head is sent: a model's answer without any is a failure, and another
+//! target may have one.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -12,16 +12,16 @@ use crate::route::Target;
 use weir_types::fault::Fault;
 use weir_upstream::{Coding, UpstreamBody, UpstreamError, UpstreamResponse};
 
-/// Refuses an answer that ends without content, as far as that shows now. The head of a whole answer, with which no
-/// client can begin anything, waits for the first piece of it, and the time is returned by which it has to go out.
+/// Refuses an answer that has already ended without content. The head of a whole answer is of no use to a client
+/// without the body, so it waits for the first piece; returns the time by which it must be sent.
 pub(super) async fn find(
     response: &mut UpstreamResponse,
     is_whole: bool,
     target: &Target,
 ) -> Result<Option<Instant>, Fault> {
-    // A coding that is unknown here passes as it is.
+    // An answer in an unknown coding passes as it is.
     response.body.look_into(Coding::of(&response.headers).unwrap_or(Coding::Identity), is_whole);
-    // What is there already costs no timer.
+    // Content that has already arrived needs no timer.
     let found = poll_fn(|cx| Poll::Ready(response.body.poll_content(cx))).await;
     let mut until = None;
     let found = match found {
@@ -40,8 +40,8 @@ pub(super) async fn find(
     }
 }
 
-/// Waits for content. If none has come by then, some may come later, and blank lines keep the client's connection open
-/// till then.
+/// Waits for content until this time. Later content is possible too; until it comes, blank lines keep the client's
+/// connection open.
 async fn wait(body: &mut UpstreamBody, until: Instant) -> Result<bool, UpstreamError> {
     let found = timeout_at(until, poll_fn(|cx| body.poll_content(cx))).await;
     found.unwrap_or_else(|_| {

@@ -1,4 +1,4 @@
-//! The end of a relayed answer, whole or broken off, and what is booked then.
+//! The end of a relayed answer, whole or broken, and what is booked then.
 
 use bytes::Bytes;
 use http_body::Body;
@@ -27,7 +27,7 @@ impl Relayed {
         last
     }
 
-    /// Ends the answer behind this piece, and returns that with what was held back.
+    /// Ends the answer after this piece. Returns the piece together with what was held back.
     pub(super) fn end_with(&mut self, piece: Bytes) -> Bytes {
         match self.end() {
             Some(rest) if !rest.is_empty() => [piece, rest].concat().into(),
@@ -35,13 +35,13 @@ impl Relayed {
         }
     }
 
-    /// The provider broke off.
+    /// Ends an answer that the provider broke off.
     pub(super) fn broke(&mut self, error: &UpstreamError) -> Option<Bytes> {
         tracing::warn!(%error, "relayed answer broke");
         self.stop(Side::Upstream, &broken(error.kind.name()))
     }
 
-    /// The provider ended its answer without any content.
+    /// Ends an answer that the provider ended without content.
     pub(super) fn lacks_content(&mut self) -> Option<Bytes> {
         tracing::warn!("relayed answer has no content");
         self.stop(Side::Upstream, &broken("it has no content"))
@@ -60,7 +60,7 @@ impl Relayed {
         frame
     }
 
-    /// What was read of the answer, of which no more comes; `is_all` means that it is complete.
+    /// What the meter read of the answer, which has ended; `is_all` means that it is complete.
     fn finish_meter(&mut self, is_all: bool) -> Option<Metered> {
         let mut meter = self.meter.take()?;
         if let Some(withhold) = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
@@ -72,7 +72,7 @@ impl Relayed {
         Some(meter.finish(is_all))
     }
 
-    /// The answer's own id, if that was looked for and found.
+    /// The answer's own id, if the recorder looked for it and found it.
     fn own_id(&self) -> Option<&[u8]> {
         self.recorder.as_ref().and_then(|recorder| recorder.own_id())
     }
@@ -92,8 +92,8 @@ impl Relayed {
 }
 
 impl Drop for Relayed {
-    /// The client left: accounts for what has been consumed so far. All of it, if nothing was left to read: an answer
-    /// without content is not asked for its end.
+    /// The client left: accounts for what was consumed so far. That is everything if nothing was left to read: an
+    /// answer without content is never polled to its end.
     fn drop(&mut self) {
         let is_broken = self.needs_content || self.failed.is_some() || self.over.is_some();
         let is_read = self.gathered.is_empty() && !is_broken;

@@ -16,27 +16,27 @@ use weir_ledger::Nano;
 /// The most bytes of a whole answer that are read before its head goes out.
 const GATHERED: usize = 256 << 10;
 
-/// How long they may take.
+/// How long reading a whole answer may delay its head.
 pub(in crate::attempt) const GATHERING: Duration = Duration::from_secs(5);
 
 impl Relayed {
-    /// Whether it is a whole answer whose cost is known once it was read.
+    /// Whether the answer is whole and its cost is known once it was read.
     pub(in crate::attempt) fn can_gather(&self) -> bool {
         self.ends.is_none() && self.meter.is_some() && self.account.as_ref().is_some_and(|account| account.is_priced())
     }
 
-    /// Whether it is about work that its provider has begun.
+    /// Whether the answer is about work that its provider has begun.
     pub(in crate::attempt) fn begins_work(&self) -> bool {
         self.ends.is_none() && self.account.as_ref().is_some_and(|account| account.begins_work())
     }
 
-    /// Reads a whole answer before its head goes out, and returns what it costs, for a header. `None` if it is long or
-    /// slow, breaks off, or has no known cost: then it goes on as it arrives.
+    /// Reads a whole answer before its head is sent, and returns its cost, for a header. `None` if the answer is long
+    /// or slow, breaks off, or has no known cost; it is then sent as it arrives.
     pub(in crate::attempt) async fn gather(&mut self) -> Option<Nano> {
         let until = self.until;
         let is_read = {
             let mut reading = pin!(self.read_gathered());
-            // An answer that is there already costs no timer.
+            // An answer that has already arrived needs no timer.
             match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
                 Poll::Ready(is_read) => is_read,
                 Poll::Pending => {
@@ -53,7 +53,8 @@ impl Relayed {
         account.cost_of_whole()
     }
 
-    /// Reads up to the end; `false` if that is too far away, or the provider broke off, which is found again later.
+    /// Reads to the end; `false` if there is too much to read, or if the provider broke off, which is noticed again
+    /// later.
     async fn read_gathered(&mut self) -> bool {
         let mut bytes = 0;
         loop {
@@ -73,7 +74,7 @@ impl Relayed {
                     self.failed = Some(error);
                     return false;
                 }
-                // Found again later.
+                // Noticed again later.
                 None if self.needs_content => return false,
                 None => {
                     // The last piece must not be empty: a reader that knows the length does not ask for it.

@@ -1,4 +1,4 @@
-//! The way in: a client's request read by its dialect, or a program's taken as it is.
+//! Takes in a client's request, read by its dialect's adapter, or a program's as it is.
 
 use super::super::Judged;
 use super::super::client_request::BLOB_MIN;
@@ -13,8 +13,8 @@ use weir_translate::unified::{Parsed, Request};
 use weir_types::fault::Fault;
 
 impl Run<'_> {
-    /// Reads the request, within a span of its adapter's. A program's request is understood already, and so is one that
-    /// guards have seen: what they judged is what is sent.
+    /// Reads the request, within a span of its adapter. A program's request is in the unified model already, and so is
+    /// one that guards have seen: what they judged is what is sent.
     pub(super) fn parse_request(&mut self, account: &Account) -> Result<Parsed, Fault> {
         if let Some(copy) = self.context.judged.and_then(Judged::copy) {
             let limit = self.context.config.server.translate_body_limit;

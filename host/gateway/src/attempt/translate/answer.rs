@@ -160,7 +160,7 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// Gives a program the outcome of its request.
+    /// Answers a program.
     fn hand_over(self, handed: UnifiedReply, account: &mut Account) -> Response<ReplyBody> {
         let (usage, is_metered) = match &handed {
             UnifiedReply::Answer(answer) => (answer.usage().cloned(), answer.is_metered()),
@@ -201,7 +201,7 @@ impl Run<'_> {
         frame::Limits { frame_bytes: self.context.config.server.max_frame_bytes, ..frame::Limits::default() }
     }
 
-    /// Knows the last frame of the provider's stream.
+    /// The check that recognises the last frame of the provider's stream, if its format marks it.
     pub(super) fn last_frame(&self) -> Option<LastFrameCheck> {
         LastFrameCheck::new(self.target.tap(&self.provider_ctx.format)?)
     }
@@ -239,8 +239,8 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// The pipeline of a streamed answer. With `original`, the provider's own bytes go on if guards let all of them
-    /// through.
+    /// The pipeline of a streamed answer. With `original`, the provider's own bytes are sent as long as guards let
+    /// everything through.
     pub(super) fn pipeline(
         mut self,
         framing: Framing,
@@ -267,7 +267,7 @@ impl Run<'_> {
             target: Arc::clone(self.target),
             collector,
             item_keeper: item_keeper(self.context, inbound),
-            // Guards know pieces of arguments as texts.
+            // Guards take pieces of arguments as texts.
             takes_arguments: guards.is_none() && inbound.side.takes_arguments_of(&self.target.adapter.manifest.family),
             partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),
             guards,

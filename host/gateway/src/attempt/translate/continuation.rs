@@ -33,7 +33,7 @@ pub(super) fn is_continuable(request: &Request) -> bool {
     chat.stream && is_plain && one && is_turn
 }
 
-/// Asks a target to continue an answer of which this text has been sent.
+/// Asks a target to continue an answer whose client already has this text.
 pub(in super::super) async fn resume(
     context: RequestContext<'_>,
     inbound: &InboundRequest,

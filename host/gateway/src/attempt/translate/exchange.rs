@@ -1,4 +1,4 @@
-//! One request to the provider, and its adapter's reading of the answer.
+//! Sends one request to the provider, and reads the answer with the provider's adapter.
 
 use std::pin::pin;
 use std::time::SystemTime;
@@ -60,7 +60,7 @@ impl Run<'_> {
         let parse = || self.provider.parse_error(&self.provider_ctx, &http);
         let error = called(account, &target.adapter, "parse-error", parse);
         let mut error = error.map_err(|fault| unified::blame(&fault))?;
-        // Clients act upon these two by the code of their own format: they shorten the conversation, or wait.
+        // Clients act on these two kinds by the code of their own format: they shorten the conversation, or wait.
         if matches!(error.kind, ErrorKind::ContextLength | ErrorKind::RateLimited) {
             error.code = None;
         }
@@ -94,7 +94,7 @@ impl Run<'_> {
         Ok(response_of(status, headers, &body))
     }
 
-    /// Reads a whole body, without its coding.
+    /// Reads and decodes a whole body.
     pub(super) async fn read_whole(&mut self, response: UpstreamResponse, limit: usize) -> Result<Bytes, Fault> {
         read_whole(response, limit, self.decode_bound(), &mut self.held).await
     }
@@ -114,7 +114,7 @@ impl Run<'_> {
     }
 }
 
-/// Reads a whole body, without its coding; its bytes are held.
+/// Reads and decodes a whole body. Holds its bytes.
 pub(super) async fn read_whole(
     response: UpstreamResponse,
     limit: usize,

@@ -24,8 +24,8 @@ pub(super) async fn answer_guards(
 }
 
 impl Run<'_> {
-    /// Leases the guards that judge the answer. Those of a whole answer that say what they look for are leased when it
-    /// has come, if it has something of that.
+    /// Leases the guards that judge the answer. Guards of a whole answer that declare what they look for are leased
+    /// later, if the answer contains any of it.
     pub(super) async fn prepare_guards(&mut self, streams: bool) -> Result<(), Fault> {
         if !streams && let Some(judged) = self.context.judged {
             self.screens = judged.answer_screens(&self.inbound.caller.tenant).await;
@@ -36,8 +36,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Leases the guards that were to wait for a whole answer, since the answer is a stream, or has something of what
-    /// they look for.
+    /// Leases the guards that were to wait for a whole answer, because the answer is a stream or contains what they
+    /// look for.
     pub(super) async fn lease_screened(&mut self) -> Result<(), Fault> {
         if self.screens.take().is_some() {
             self.guards = Box::pin(answer_guards(self.context, self.inbound)).await?;
@@ -45,9 +45,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets a whole answer pass the guards that were to wait for it, if it has nothing of what they look for. Searched
-    /// is all that they would be shown: an adapter may have made its texts of something else than the provider's
-    /// strings.
+    /// Lets a whole answer pass the guards that were to wait for it, if it contains nothing that they look for.
+    /// Everything that they would be shown is searched, since the adapter may have composed texts that the provider's
+    /// bytes do not have.
     pub(super) async fn screen_whole(&mut self, chat: &ChatResponse) -> Result<(), Fault> {
         let Some(screens) = &self.screens else { return Ok(()) };
         // An answer always has a JSON form; one without would be judged.
@@ -75,7 +75,7 @@ impl Run<'_> {
             text_events::refuse(chat, &finish);
         } else if is_changed {
             text_events::replace_texts(chat, &events);
-            // Ends of a whole answer stay.
+            // The ends of a whole answer are not lost.
             self.note(losses.into_iter().filter(|loss| loss.kind == LossKind::Dropped).collect());
         }
         Ok(is_refused || is_changed)

@@ -1,6 +1,6 @@
-//! The members of a rendered request. A dialect knows which members of a request it has read; the extensions of a
-//! program's request in the unified model may have any name, at any place, and must not take the place of what the
-//! provider's adapter wrote: the model's name, say, or a message's role.
+//! Checks the members of a rendered request. A dialect knows which members it has read. The extensions of a program's
+//! request in the unified model may have any name at any place, but must not replace what the provider's adapter wrote,
+//! such as the model's name or a message's role.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use weir_types::contract::types::{Body, EmbeddingInput, Extension, Message, Part
 use weir_types::fault::Fault;
 use weir_wire::repeated::{self, Reading};
 
-/// The first extension of a whole request that says what has a field.
+/// The first extension of a whole request that has the name of a field of the unified model.
 fn owned(request: &Request) -> Option<&str> {
     let extensions = match request {
         Request::Chat(chat) | Request::CountTokens(chat) => &chat.extensions,
@@ -62,8 +62,7 @@ pub(super) fn check(request: &Request, body: &Body, is_program: bool) -> Result<
     }
 }
 
-/// The names of all extensions of a request, in small letters: some readers take names that differ in case only for
-/// equal.
+/// The names of all extensions of a request in small letters, since some readers ignore the case of names.
 #[derive(Default)]
 struct Names(HashSet<String>);
 

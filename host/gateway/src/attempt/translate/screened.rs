@@ -1,4 +1,4 @@
-//! A relayed request whose whole answer is read for its guards only if something that they look for is in its bytes.
+//! Relays a request, and has guards read its whole answer only if the bytes contain something that they look for.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use weir_types::stage;
 use weir_upstream::{UpstreamBody, UpstreamResponse};
 use weir_wire::screen::{Screen, is_document};
 
-/// Sends the client's bytes, and passes on the answer's, unless a guard may find something in them: then the guards
-/// judge it.
+/// Sends the client's bytes and passes on the answer's. If a guard may find something in those, the guards judge the
+/// answer first.
 pub(super) async fn relay(
     context: RequestContext<'_>,
     inbound: &InboundRequest,
@@ -62,7 +62,7 @@ async fn screened(
     stage::begin().await;
     headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    // What is no JSON, such as a stream in place of a whole answer, may say in pieces what guards look for.
+    // An answer that is not JSON, such as a stream in place of a whole answer, may have in pieces what guards look for.
     let may_find = !is_document(&bytes) || screens.iter().any(|screen| screen.may_find(&bytes));
     let response = UpstreamResponse { status, headers, body: Box::new(UpstreamBody::read(bytes, &origin)) };
     if may_find {
@@ -76,7 +76,7 @@ async fn screened(
     Ok(relay::answer(lane, response, account))
 }
 
-/// Has the guards judge an answer that has come.
+/// Has the guards judge an answer that has arrived.
 async fn judge(
     lane: Relay<'_>,
     target: &Arc<Target>,

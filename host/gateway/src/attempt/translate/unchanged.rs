@@ -1,5 +1,6 @@
-//! A relayed request whose answer guards judge: it is sent as the client wrote it, and the answer is read beside its
-//! bytes. If the guards let everything through, the bytes go on; if not, the client gets what they made of it.
+//! A relayed request whose answer guards judge: it is sent as the client wrote it, and the answer is parsed beside its
+//! bytes. If the guards let everything through, the client gets the provider's bytes, otherwise what the guards made of
+//! the answer.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use weir_types::fault::Fault;
 use weir_types::stage;
 use weir_upstream::{Decoded, UpstreamResponse};
 
-/// Whether the answer of a target that relays can be read: its adapter has the client's format as its own.
+/// Whether the answer of a relaying target can be parsed: the target's adapter has the client's format as its own.
 pub(in super::super) fn can_read(inbound: &InboundRequest, target: &Target) -> bool {
     let format = inbound.endpoint.format();
     inbound.side.has(Interface::DialectChat)
@@ -79,8 +80,8 @@ pub(in super::super) async fn relay_judged(
 }
 
 impl<'a> Run<'a> {
-    /// Leases the adapters and guards that an answer is read and judged with. `None` if those that judge answers are
-    /// gone, and their failures let answers pass.
+    /// Leases the adapters and guards that read and judge an answer. `None` if no guard that judges answers is
+    /// available, and their failures let answers pass.
     pub(super) async fn to_judge(
         context: RequestContext<'a>,
         inbound: &'a InboundRequest,
@@ -101,11 +102,11 @@ impl<'a> Run<'a> {
         Ok(Some(run))
     }
 
-    /// Reads the request, as far as that is needed to write an answer to it, and leases the guards.
+    /// Reads the request as far as writing an answer to it requires, and leases the guards.
     async fn understand(&mut self, account: &Account) -> Result<(), Fault> {
         self.values = Values::All;
         self.make_room().await?;
-        // What guards have seen is not copied: of it, an answer only needs what stands beside the request.
+        // The request that guards have seen is not copied: an answer needs only the memo and the names beside it.
         if let Some((request, memo, names)) =
             self.context.judged.and_then(Judged::copy).and_then(JudgedCopy::for_answer)
         {
@@ -135,7 +136,7 @@ impl<'a> Run<'a> {
         let mut upstream = Decoded::new(&headers, body, bound).map_err(|error| fault_of(&error))?;
         let withhold = lane.withhold(framing, &headers);
         headers.remove(header::CONTENT_ENCODING);
-        // The encoder could not go on with a stream of another framing.
+        // The encoder could not continue a stream of another framing.
         let is_watched = self.only_watched();
         let original = (framing == inbound.framing).then(|| Original::new(&inbound.body, withhold, is_watched));
         let mut pipeline = self.pipeline(framing, original, account)?;
@@ -188,7 +189,7 @@ impl<'a> Run<'a> {
         Ok(response)
     }
 
-    /// Whether nothing follows from what guards find in the answer.
+    /// Whether the guards only watch, so that what they find in the answer changes nothing.
     fn only_watched(&self) -> bool {
         self.guards.as_ref().is_some_and(|guards| guards.only_watch())
     }

@@ -1,25 +1,25 @@
-//! Answers that the provider's adapter cannot read. The provider charges for an answer whether Weir can read it or not,
-//! and not for an error that it sends with the status of an answer, as some do.
+//! Answers that the provider's adapter cannot read. The provider charges for an answer whether or not Weir can read it,
+//! but not for an error, which some providers send with the status of an answer.
 
 use weir_types::contract::types::{Body, ErrorKind, HttpResponse};
 use weir_types::fault::{Fault, Side};
 use weir_wire::estimate::Content;
 
-/// Whether the adapter failed to read an answer, rather than having read an error in it. Where there is nothing, there
-/// is nothing to be charged for.
+/// Whether the adapter failed to read an answer, rather than having read an error in it. For an empty answer there is
+/// nothing to charge.
 pub(super) fn is_unreadable(fault: &Fault, http: &HttpResponse) -> bool {
     let is_answer = (200..300).contains(&http.status) && !bytes_of(&http.body).is_empty();
     is_answer && !(fault.side == Side::Upstream && is_of_provider(fault, bytes_of(&http.body)))
 }
 
-/// Whether an error is the provider's own: of a kind, or with a status or code, that adapters read in answers only, or
-/// in words that the answer has. What adapters say of an answer that they cannot read has none of these.
+/// Whether an error is the provider's own: it has a kind, a status or a code that adapters set only for errors in
+/// answers, or the answer contains its words. An adapter's error about an unreadable answer has none of these.
 pub(in crate::attempt) fn is_of_provider(fault: &Fault, body: &[u8]) -> bool {
     let error = &fault.error;
     error.kind != ErrorKind::Upstream || error.status.is_some() || error.code.is_some() || quotes(body, &error.message)
 }
 
-/// Whether the body has these words. They may be cut at their end, and JSON may escape some of their characters.
+/// Whether the body contains these words. Their end may be cut off, and JSON may escape some of their characters.
 fn quotes(body: &[u8], words: &str) -> bool {
     let is_kept = |char: &char| char.is_ascii() && !char.is_ascii_control() && !matches!(char, '"' | '\\' | '/');
     let pieces = words.split(|char| !is_kept(&char));
@@ -27,8 +27,8 @@ fn quotes(body: &[u8], words: &str) -> bool {
     !longest.is_empty() && memchr::memmem::find(body, longest.as_bytes()).is_some()
 }
 
-/// The estimated output tokens of an answer that cannot be read. It counts as `most` at most, since its bytes need not
-/// be content.
+/// The estimated output tokens of an answer that cannot be read, but not more than `most`, since its bytes need not be
+/// content.
 pub(super) fn output(body: &Body, most: u64) -> u32 {
     let mut content = Content::default();
     content.json(bytes_of(body));

@@ -14,8 +14,8 @@ impl Translated {
         self.broken(fault.side.as_str(), is_reported);
     }
 
-    /// The failure frame is in the output, if that was possible. The connection is cut after it if the protocol shows
-    /// the client such a cut, so that no client takes the answer for complete.
+    /// Ends the output of a broken stream, which has the failure frame if one was possible. The connection is cut after
+    /// it if the protocol shows the client such a cut, so that no client takes the answer for complete.
     pub(super) fn broken(&mut self, side: &str, is_reported: bool) {
         self.ending = if self.can_cut || !is_reported { Ending::Cut } else { Ending::Clean };
         self.close(Some(side));
@@ -36,7 +36,7 @@ impl Translated {
             self.closing.usage.clone_from(&seen.usage);
         }
         let Some(mut account) = self.account.take() else { return };
-        // The end of a stream that broke is still to be sent.
+        // The end of a broken stream is still in the output.
         account.add_bytes_out(self.out.bytes.len());
         if is_refused {
             account.answer_refused();
@@ -59,9 +59,9 @@ impl Translated {
 impl Drop for Translated {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
-        // A target that was asked to go on charges for that: its attempt ends before the account is closed.
+        // A target that was asked to continue charges for that: its attempt ends before the account is closed.
         self.resuming = None;
-        self.read_for_nobody();
+        self.read_for_usage();
         let seen = self.pipeline.take().map(Pipeline::release);
         if let (Some(account), Some(seen)) = (&mut self.account, seen) {
             record(account, seen);
@@ -69,7 +69,8 @@ impl Drop for Translated {
     }
 }
 
-/// Adds to the attempt's span what its answer said of itself. What another target then says is that one's own.
+/// Adds what the answer reported about itself to the attempt's span. A target that continues the answer has a span of
+/// its own.
 pub(super) fn record_facts(account: &Account, seen: &mut Observed) {
     if let Some(answer_facts) = &mut seen.answer_facts {
         account.attempt().set_answer(std::mem::take(&mut **answer_facts));

@@ -17,16 +17,15 @@ pub(in crate::attempt) struct First {
     pub(super) ended: bool,
 }
 
-/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status.
-/// The provider charges for one that fails since it cannot be read, as for a whole answer, unless nothing of it has
-/// come.
+/// Reads until there is output for the client, so that a stream which fails at once gets an error status. The provider
+/// charges for one that fails because it cannot be read, unless none of it has arrived.
 pub(in crate::attempt) async fn prime(
     upstream: &mut Decoded,
     pipeline: &mut Pipeline,
     account: &mut Account,
 ) -> Result<First, Fault> {
     let mut first = First::default();
-    // What an error that the provider sent in place of an answer would stand in.
+    // The last piece, which would contain an error that the provider sent in place of an answer.
     let mut last = Bytes::new();
     while first.out.is_empty() && !first.ended {
         let read = if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {

@@ -1,5 +1,5 @@
-//! Reads the pieces of a stream as they come or, where guards hold text back, those that follow each other closely
-//! together.
+//! Reads the pieces of a stream as they arrive. If guards hold text back, pieces that follow each other closely are
+//! read together.
 
 use bytes::Bytes;
 use http_body::Frame;
@@ -11,7 +11,7 @@ use crate::observe::log::clean::cleaned;
 use weir_types::fault::Fault;
 
 impl Translated {
-    /// Takes what the provider sent: a piece, its end or a failure.
+    /// Handles what the provider sent: a piece, the end, or a failure.
     pub(super) fn take(&mut self, piece: Result<Option<Frame<Bytes>>, Fault>) {
         match piece {
             Ok(Some(frame)) => {
@@ -43,7 +43,7 @@ impl Translated {
         }
     }
 
-    /// Whether the stream goes on, and comes from the target that it came from.
+    /// Whether the stream is running and still comes from its first target.
     pub(super) fn is_running(&self) -> bool {
         self.ending == Ending::None && self.resuming.is_none()
     }
@@ -62,7 +62,7 @@ impl Translated {
         self.follow(read.map(|()| false));
     }
 
-    /// What follows from what was read; true at the stream's end.
+    /// Ends or resumes the stream if its last read requires that. Returns whether the stream has ended.
     fn follow(&mut self, read: Result<bool, Fault>) {
         let Some(pipeline) = &self.pipeline else { return };
         match read {
@@ -82,7 +82,7 @@ impl Translated {
         }
     }
 
-    /// Waits a moment only for the end of the provider's stream, if it has said that nothing follows.
+    /// Limits the wait for the end of the provider's stream, if the frame that ends it has come.
     fn expect_end(&mut self) {
         if let (Some(pipeline), Some(upstream)) = (&self.pipeline, &mut self.upstream)
             && pipeline.is_over()
@@ -99,8 +99,8 @@ impl Translated {
         }
     }
 
-    /// Reads the pieces that wait for what they cost: no client gets their events.
-    pub(super) fn read_for_nobody(&mut self) {
+    /// Reads the waiting pieces only for their usage: no client gets their events.
+    pub(super) fn read_for_usage(&mut self) {
         let pieces = self.gathered.as_mut().map(Gathered::take).unwrap_or_default();
         if let Some(pipeline) = self.pipeline.as_mut().filter(|_| !pieces.is_empty()) {
             let _read = pipeline.push(&pieces, &mut Outflow::default());

@@ -1,5 +1,5 @@
-//! The body of a request to a provider's own endpoint: read as far as rights, prices or a signature depend on it, and
-//! sent while it arrives otherwise.
+//! The body of a request to a provider's own endpoint. It is read as far as rights, prices or a signature depend on it,
+//! and otherwise sent while it arrives.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -31,43 +31,44 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{Chunks, Credential, Upload, UploadError};
 
-/// How many bytes of a form are read ahead for its model, where nothing but the log depends on that.
+/// How many bytes of a form are read ahead to find its model, if only the log depends on that.
 const GLANCE: usize = 64 << 10;
 
-/// A body, read or on its way, and what it says.
+/// A body, read or still arriving, and what is known about it.
 pub(super) struct PassedBody {
     pub(super) body: Chunks,
     pub(super) peek: Option<RequestPeek>,
-    /// The names of the models whose guards it is for, if it was read. Empty if it may be for any, or if guards do not
-    /// differ by model.
+    /// The names of the models whose guards judge the body, if it was read. Empty if it may be for any model, or if
+    /// guards do not differ by model.
     pub(super) guarded_models: Option<Vec<String>>,
-    /// The models that it names besides its own, where there are budgets, as far as it was read.
+    /// The models that the body names besides its own, as far as it was read. Looked up only where there are budgets.
     pub(super) further_models: Vec<String>,
-    /// What the requests of the work ask for that it begins, or why that is not known; `None` if it begins none.
+    /// The models and tokens that the requests of a batch ask for, or why these are not known; `None` if no work is
+    /// begun.
     pub(super) work: Option<Result<Vec<ModelWork>, String>>,
-    /// The objects that it names, as far as it was read, and its path does.
+    /// The objects that the path names, and the body as far as it was read.
     pub(super) named: ObjectIds,
     pub(super) held: Option<Held>,
-    /// How much of it has arrived, if it is on its way.
+    /// How many bytes have arrived, if the body is still arriving.
     pub(super) arrived: Option<Arc<AtomicU64>>,
-    /// The words of it, if it is not known what the answer makes.
+    /// The words of the body, if it is unknown what the answer makes.
     pub(super) sent: Option<Arc<SentWords>>,
-    /// What the requests name in the file that it uploads, once that has passed.
+    /// The models and objects that the requests in an uploaded file name, once that has passed.
     pub(super) requests: ReadRequests,
-    /// Its length as far as it was announced or has arrived, if that says what the answer will cost.
+    /// The length of the body, as announced or as far as it has arrived, if the answer's cost depends on it.
     pub(super) len: usize,
 }
 
-/// What a body is looked at for.
+/// What a body is searched for.
 enum BodyWatch {
-    /// Objects that it names, and perhaps requests in it.
+    /// Objects that the body names, and possibly the requests in it.
     Objects(ObjectWatch),
-    /// What the requests in it ask for, where nothing else matters.
+    /// Only the requests in it, since nothing else matters.
     Requests(Box<dyn Watch>),
 }
 
 impl BodyWatch {
-    /// The words that have passed so far, if words are looked at.
+    /// The words that have passed so far, if words are recorded.
     fn sent(&self) -> Option<Arc<SentWords>> {
         match self {
             Self::Objects(watch) => Some(watch.sent()),
@@ -85,14 +86,14 @@ impl Watch for BodyWatch {
     }
 }
 
-/// A form whose beginning is read.
+/// A form whose beginning has been read.
 struct BegunForm {
     peek: Option<RequestPeek>,
     held: Held,
 }
 
 impl Gateway {
-    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it. Any other is sent
+    /// Reads a body that must be known before it is sent: to find the model, or to sign it. Any other body is sent
     /// while it arrives.
     pub(super) async fn take(
         &self,
@@ -114,7 +115,7 @@ impl Gateway {
         }
     }
 
-    /// Prepares a body that is sent while it arrives, and looked at in passing.
+    /// Prepares a body that is sent while it arrives, and searched in passing.
     async fn take_passing(
         &self,
         serving: &Serving,
@@ -151,8 +152,8 @@ impl Gateway {
         Ok(PassedBody { arrived: Some(arrived), len, sent, requests, ..passed })
     }
 
-    /// Reads a whole body. `read` is the endpoint by which it is peeked at, if it is JSON or a form that an adapter
-    /// describes.
+    /// Reads a whole body. `read` is the endpoint that declares where to peek, if the body is JSON or a form that an
+    /// adapter describes.
     async fn take_whole(
         &self,
         serving: &Serving,
@@ -194,8 +195,8 @@ impl Gateway {
         Ok(PassedBody { guarded_models, further_models, work: begun, sent, requests, ..passed })
     }
 
-    /// What is looked for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file
-    /// that lists requests; `None` if it is nothing.
+    /// What to search for in a body to an endpoint that no adapter declares, or that takes any bytes, such as a file
+    /// that lists requests; `None` if there is nothing.
     fn watch(
         &self,
         serving: &Serving,
@@ -216,7 +217,7 @@ impl Gateway {
         };
         let separates = serving.separates(&self.stored_keys);
         if caller.may_use_all() && !separates {
-            // Nothing depends on it but what a budget counts.
+            // Only a budget's count depends on it.
             return Ok(further.filter(|_| readings::refuse_coded(head).is_ok()).map(BodyWatch::Requests));
         }
         let is_needed = further.is_some() || separates;
@@ -253,8 +254,8 @@ impl Gateway {
         Ok((peek, named))
     }
 
-    /// Reads a form until its model has come, at which the rest is sent while it arrives. Where rights depend on the
-    /// model, a form passes only if its model comes within what may be held in memory.
+    /// Reads a form until its model has come; the rest is sent while it arrives. If rights depend on the model, the
+    /// form passes only if its model comes within what may be held in memory.
     async fn begin_form(
         &self,
         serving: &Serving,
@@ -287,7 +288,7 @@ impl Gateway {
         };
         let peek = match begun.await {
             Ok(peek) => peek,
-            // What cannot be read names no model to anyone here: it costs what an unknown request does.
+            // An unreadable form names no model that Weir knows: it costs what an unknown request does.
             Err(FormFault::Unreadable(_)) if !is_bound && !may_name => None,
             Err(fault) => return Err(fault.into_fault()),
         };
@@ -343,7 +344,7 @@ async fn read_ahead(
     if body.has_arrived() { watch.end() } else { Ok(()) }
 }
 
-/// The body of a request that is sent while it arrives; none if it has none.
+/// The body of a request that is sent while it arrives; `None` if it has none.
 fn client_body(
     serving: &Serving,
     body: Incoming,
@@ -364,7 +365,7 @@ fn client_body(
     Ok(Some(body))
 }
 
-/// The fault for a form whose model stands too far behind.
+/// The fault for a form whose model comes too late.
 fn too_late(most: usize) -> Fault {
     let message = format!(
         "the form's `model` did not come within {most} bytes, and this key may not use every model: put it before the file, or \

@@ -1,4 +1,4 @@
-//! What the answer to a request for a provider's own endpoint makes that belongs to the client.
+//! The objects made by the answer to a passed-through request, which belong to the client.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::provenance::{Claim, Making};
 use crate::serving::Serving;
 use weir_translate::dialect::endpoints::Endpoint;
 
-/// What is still known of a request that has been sent, to read its answer.
+/// What is kept of a sent request in order to read its answer.
 pub(super) struct SentPass<'a> {
     /// The endpoint, if it is one that an adapter describes.
     endpoint: Option<&'a Endpoint>,
@@ -37,7 +37,7 @@ impl<'a> SentPass<'a> {
 }
 
 impl Gateway {
-    /// The client's claim to the object that an answer is about, and to those that it makes beside itself.
+    /// The client's claim to the object that an answer is about, and to those that the answer makes besides.
     pub(super) fn made_by_answer(
         &self,
         serving: &Serving,

@@ -1,5 +1,5 @@
-//! What other servers might read in a request that Weir reads as well: a request that two could read differently would
-//! lead around rights and prices.
+//! Different readings of one request by different servers: a request that a provider could read differently than Weir
+//! would bypass rights and prices.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
@@ -19,9 +19,9 @@ use weir_types::fault::{Fault, Side};
 use weir_types::query;
 use weir_wire::form::has_other_charset;
 
-/// The name under which servers take a model in forms and queries.
+/// The field of forms and queries in which servers take a model.
 const MODEL: &str = "model";
-/// The names, without hyphens and underscores, under which servers take one at endpoints that no adapter declares.
+/// The fields in which servers take a model at endpoints that no adapter declares, without hyphens and underscores.
 const MODEL_NAMES: [&str; 3] = ["model", "modelid", "modelname"];
 /// Headers in which some servers take a model or its deployment.
 const MODEL_HEADERS: [HeaderName; 4] = [
@@ -32,8 +32,8 @@ const MODEL_HEADERS: [HeaderName; 4] = [
 ];
 const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 
-/// Checks that a caller may use every model that a request names, and that it names one where the provider would
-/// choose.
+/// Checks that a caller may use every model that a request names, and that the request names one if the provider would
+/// choose otherwise.
 pub(super) fn permit_models(caller: &Caller, endpoint: &Endpoint, peek: &RequestPeek) -> Result<(), Fault> {
     let named = peek.model.iter().chain(peek.model_places.iter().map(|spot| &spot.name));
     if let Some(model) = named.into_iter().find(|model| !caller.may_name(model)) {
@@ -53,7 +53,7 @@ pub(super) fn no_model(caller: &Caller) -> Fault {
     Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
 }
 
-/// Has a body looked at for its model that goes to an endpoint that no adapter declares.
+/// Watches a body for its model that goes to an endpoint which no adapter declares.
 pub(super) fn watch(caller: &Caller, head: &Parts) -> Result<ModelWatch, Fault> {
     refuse_coded(head)?;
     ModelWatch::new(caller, kind(head))
@@ -80,14 +80,14 @@ fn permit_models_of_head(caller: &Caller, head: &Parts) -> Result<(), Fault> {
     named.find(|model| !caller.may_name(model)).map_or(Ok(()), |model| Err(not_allowed(caller, &model)))
 }
 
-/// Checks what the head of a request to an endpoint that no adapter declares shows of the models that it is for.
+/// Checks the models in the head of a request to an endpoint that no adapter declares.
 pub(super) fn permit_undeclared(serving: &Serving, caller: &Caller, head: &Parts) -> Result<(), Fault> {
     permit_models_of_head(caller, head)?;
     refuse_unknown_work(serving, caller, head)
 }
 
-/// Refuses to begin work at an endpoint that no adapter declares, such as a batch, if the caller may not use every
-/// model: which ones it is for would stand in a file of the provider's.
+/// Refuses to begin work, such as a batch, at an endpoint that no adapter declares, if the caller may not use every
+/// model: a file at the provider would name the models.
 fn refuse_unknown_work(serving: &Serving, caller: &Caller, head: &Parts) -> Result<(), Fault> {
     if caller.may_use_all() || !serving.may_begin_work(head) {
         return Ok(());
@@ -105,7 +105,7 @@ fn models_of_headers(head: &Parts) -> impl Iterator<Item = String> {
     values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Refuses a body of JSON that its head calls something else that could be read in it.
+/// Refuses a JSON body whose content type calls it something else as which it could also be read.
 pub(super) fn refuse_other_body(endpoint: &Endpoint, head: &Parts, body: &[Bytes]) -> Result<(), Fault> {
     refuse_coded(head)?;
     let kind = kind(head).trim_start().to_ascii_lowercase();
@@ -115,7 +115,7 @@ pub(super) fn refuse_other_body(endpoint: &Endpoint, head: &Parts, body: &[Bytes
     if kind.starts_with(URL_ENCODED) && names_model(body) { Err(second_model()) } else { Ok(()) }
 }
 
-/// Refuses a body whose bytes stand for others.
+/// Refuses a compressed body.
 pub(super) fn refuse_coded(head: &Parts) -> Result<(), Fault> {
     if !coded_body::coding(&head.headers).is_ok_and(|coding| coding.is_none()) {
         let message = "the body is compressed, and Weir has to read what it names: send it without `content-encoding`";

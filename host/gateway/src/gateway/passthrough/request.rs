@@ -1,5 +1,4 @@
-//! What a request to a provider's own endpoint is, before anything of it is sent: its passage, what it uses, and the
-//! request that leaves.
+//! A request to a provider's own endpoint before it is sent: its passage, its demand, and its outgoing form.
 
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ use weir_types::fault::{Fault, Side};
 use weir_types::query;
 use weir_upstream::Chunks;
 
-/// Members of a query by which some servers take a request for one with another method, or with other headers.
+/// Members of a query by which some servers treat a request as one with another method, or with other headers.
 const OVERRIDES: [&str; 6] =
     ["_method", "$httpMethod", "$httpHeaders", "x-http-method-override", "x-http-method", "x-method-override"];
 
@@ -68,8 +67,8 @@ pub(super) fn refuse_tunnels_and_overrides(head: &Parts) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether a head has one host, which is the name of one: servers in between choose differently among several. A client
-/// of HTTP/2 has it in its authority, and may say the same in a header.
+/// Whether a head names exactly one host: proxies differ in which of several they take. A client of HTTP/2 names it in
+/// the authority, and may repeat it in a header.
 fn names_one_host(head: &Parts) -> bool {
     let is_name = |host: &str| !host.contains('@') && host.parse::<Authority>().is_ok();
     let mut hosts = head.headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
@@ -92,8 +91,8 @@ pub(super) fn priced<'a>(
     }
 }
 
-/// The names of the models whose guards a request is for: its own, and those that were read in its body. None if it may
-/// be for any.
+/// The names of the models whose guards judge a request: its own, and those that were read in its body. Empty if it may
+/// be for any model.
 pub(super) fn guarded_names<'a>(own: [Option<&'a str>; 2], read: Option<&'a [String]>) -> Vec<&'a str> {
     match read {
         Some([]) => Vec::new(),
@@ -101,8 +100,8 @@ pub(super) fn guarded_names<'a>(own: [Option<&'a str>; 2], read: Option<&'a [Str
     }
 }
 
-/// What a request uses, as far as it can be known. One that names no model where its endpoint takes one has the
-/// provider choose: what that charges is as unknown as that of an undeclared endpoint.
+/// What a request uses, as far as that can be known. If it names no model at an endpoint that takes one, the provider
+/// chooses: the charge is as unknown as that of an undeclared endpoint.
 pub(super) fn uses(
     method: &Method,
     known: Option<KnownEndpoint<'_>>,
@@ -129,8 +128,8 @@ pub(super) fn unmetered(request: &PassedRequest<'_>, demand: &Demand<'_>) -> Opt
     UnmeteredRequest::of(&known.acceptance.operation, known.endpoint.face.body, demand.body_len)
 }
 
-/// What a request asks of limits and budgets. `earlier` are the tokens of what its provider stores and reads again for
-/// it.
+/// A request's demand on limits and budgets. `earlier` is the number of tokens that the provider has stored and reads
+/// again for it.
 pub(super) fn demand<'a>(
     permitted: &'a PermittedPass<'_>,
     peek: Option<&'a RequestPeek>,
@@ -158,13 +157,13 @@ pub(super) fn announced_text(head: &Parts) -> usize {
     length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or_default()
 }
 
-/// Whether a body is JSON, which may become tokens.
+/// Whether a body is JSON, whose text may become tokens.
 pub(super) fn is_text(head: &Parts) -> bool {
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     kind.is_some_and(|kind| kind.contains("json"))
 }
 
-/// The request as it is sent, without anything that may be a client's credential.
+/// The outgoing request, without anything that may be a client's credential.
 pub(super) fn passed<'a>(
     serving: &Serving,
     permitted: &'a PermittedPass<'_>,
