@@ -3,6 +3,9 @@
 //! `serde` takes a list for the fields of a struct, one after the other. Where people write what is read, such a
 //! mistake would be something else: `"limits": [5]` five requests a minute.
 
+use std::fmt;
+use std::rc::Rc;
+
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
@@ -14,27 +17,65 @@ use serde_json::{Error, Map, Value};
 ///
 /// The value is not of this type.
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    T::deserialize(Strict { value, path: String::new() })
+    T::deserialize(Strict { value, place: Place::default() })
 }
+
+/// The most characters of a place in a message: the names on the way are the sender's.
+const MOST_CHARS: usize = 256;
 
 /// A value that gives no list for a struct, and where it stands.
 struct Strict {
     value: Value,
-    path: String,
+    place: Place,
+}
+
+/// Where a value stands: the way is put together where something is wrong only, since long names on it would be copied
+/// for each value below them.
+#[derive(Clone, Default)]
+struct Place(Option<Rc<Step>>);
+
+/// The last step of a way.
+struct Step {
+    within: Place,
+    name: StepName,
+}
+
+enum StepName {
+    Member(String),
+    Item(usize),
+}
+
+impl Place {
+    fn step(&self, name: StepName) -> Self {
+        Self(Some(Rc::new(Step { within: self.clone(), name })))
+    }
+
+    /// What is wrong there.
+    fn wrong(&self, error: Error) -> Error {
+        let path: String = self.to_string().chars().take(MOST_CHARS).collect();
+        if path.is_empty() { error } else { Error::custom(format_args!("`{path}`: {error}")) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(step) = &self.0 else { return Ok(()) };
+        step.within.fmt(f)?;
+        match &step.name {
+            StepName::Member(name) if step.within.0.is_none() => f.write_str(name),
+            StepName::Member(name) => write!(f, ".{name}"),
+            StepName::Item(at) => write!(f, "[{at}]"),
+        }
+    }
 }
 
 impl Strict {
     /// The members of an object, with where they stand.
-    fn members(path: &str, members: Map<String, Value>) -> impl Iterator<Item = (String, Self)> {
+    fn members(place: &Place, members: Map<String, Value>) -> impl Iterator<Item = (String, Self)> {
         members.into_iter().map(move |(name, value)| {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            (name, Self { value, path })
+            let place = place.step(StepName::Member(name.clone()));
+            (name, Self { value, place })
         })
-    }
-
-    /// What is wrong with it, and where.
-    fn wrong(path: &str, error: Error) -> Error {
-        if path.is_empty() { error } else { Error::custom(format_args!("`{path}`: {error}")) }
     }
 }
 
@@ -50,20 +91,20 @@ impl<'de> Deserializer<'de> for Strict {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let Self { value, path } = self;
+        let Self { value, place } = self;
         match value {
             Value::Array(items) => {
-                let of = |(at, value)| Self { value, path: format!("{path}[{at}]") };
+                let of = |(at, value)| Self { value, place: place.step(StepName::Item(at)) };
                 let mut items = SeqDeserializer::new(items.into_iter().enumerate().map(of));
                 let read = visitor.visit_seq(&mut items)?;
                 items.end().map(|()| read)
             }
             Value::Object(members) => {
-                let mut members = MapDeserializer::new(Self::members(&path, members));
+                let mut members = MapDeserializer::new(Self::members(&place, members));
                 let read = visitor.visit_map(&mut members)?;
                 members.end().map(|()| read)
             }
-            plain => plain.deserialize_any(visitor).map_err(|error| Self::wrong(&path, error)),
+            plain => plain.deserialize_any(visitor).map_err(|error| place.wrong(error)),
         }
     }
 
@@ -78,7 +119,7 @@ impl<'de> Deserializer<'de> for Strict {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Array(_) => Err(Self::wrong(&self.path, Error::custom("a list, where an object belongs"))),
+            Value::Array(_) => Err(self.place.wrong(Error::custom("a list, where an object belongs"))),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -97,13 +138,13 @@ impl<'de> Deserializer<'de> for Strict {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let Self { value, path } = self;
+        let Self { value, place } = self;
         match value {
             Value::Object(members) if members.len() == 1 => {
-                let members = MapDeserializer::new(Self::members(&path, members));
+                let members = MapDeserializer::new(Self::members(&place, members));
                 MapAccessDeserializer::new(members).deserialize_enum(name, variants, visitor)
             }
-            other => other.deserialize_enum(name, variants, visitor).map_err(|error| Self::wrong(&path, error)),
+            other => other.deserialize_enum(name, variants, visitor).map_err(|error| place.wrong(error)),
         }
     }
 
@@ -204,5 +245,19 @@ mod tests {
         ] {
             assert!(from_value::<Outer>(wrong.clone()).is_err(), "{wrong}");
         }
+    }
+
+    /// A body of some megabytes must not be copied for each value in it.
+    #[test]
+    fn a_long_name_costs_its_length_once_however_much_is_below_it() {
+        let below: Map<String, Value> = (0..100_000).map(|number| (number.to_string(), Value::Null)).collect();
+        let long = "n".repeat(1 << 20);
+        let begun = std::time::Instant::now();
+        let read = from_value::<Outer>(json!({"free": {&long: below}})).unwrap();
+        assert_eq!(read.free[&long].as_object().unwrap().len(), 100_000);
+        // Copies of the name would be 100 GiB.
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        let wrong = from_value::<Outer>(json!({"by_name": {&long: []}})).unwrap_err().to_string();
+        assert!(wrong.starts_with("`by_name.nnn") && wrong.len() < 400, "{}", wrong.len());
     }
 }
