@@ -324,6 +324,9 @@ fn what_is_wrong_with_a_certificate_is_shown_at_its_own_line() {
     let output = checked("cert = \"cert.pem\"\n");
     is_in("weir.toml:4:1: error: `tls = { ... }` needs `key`", &output);
     assert!(!output.contains("server.tls.key"), "no file is named, so none is looked for: {output}");
+    let output = checked("cert = 3\nkey = \"key.pem\"\n");
+    is_in("weir.toml:5:8: error: `cert` must be a string, not an integer", &output);
+    assert!(!output.contains("server.tls.cert"), "a number names none either: {output}");
 }
 
 #[test]

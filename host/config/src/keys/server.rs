@@ -179,10 +179,11 @@ joined! {
 take_table!(TlsFiles, TLS, by TlsFiles::of_table);
 
 impl TlsFiles {
-    /// No files if one is not named, which is an error of the file already.
+    /// No files if one is not named, or by something else than a text, which is an error of the file already.
     fn of_table(section: &mut Section<'_>) -> Option<Self> {
         let (cert, key) = (section.place_of("cert"), section.place_of("key"));
         let read = Self::read(section, Self::default());
+        read.paths().iter().all(|path| !path.as_os_str().is_empty()).then_some(())?;
         Some(Self { cert_place: cert?, key_place: key?, ..read })
     }
 
