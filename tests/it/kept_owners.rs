@@ -115,11 +115,11 @@ async fn check(node: &Node, upstream: &mut Upstream) {
 }
 
 /// Waits until a kill costs nothing of who made what.
-async fn until_kept(folder: &Folder) {
+async fn until_kept(folder: &Folder, ids: &[&str]) {
     for _ in 0..1_000 {
         let store = Sqlite::open_to_read(folder.path().join("weir.db"));
         let found = store.and_then(|store| store.object_owners(0)).unwrap_or_default();
-        if [FILE, RESPONSE, STREAMED, VECTORS].iter().all(|id| found.iter().any(|owner| owner.id == *id)) {
+        if ids.iter().all(|id| found.iter().any(|owner| owner.id == *id)) {
             assert!(found.iter().all(|owner| owner.tenant.contains("one")), "{found:?}");
             return;
         }
@@ -135,13 +135,34 @@ async fn no_client_reaches_another_clients_object_after_a_kill_or_a_stop() {
     let first = Node::start(&folder, &config);
     make(&first).await;
     check(&first, &mut upstream).await;
-    until_kept(&folder).await;
+    until_kept(&folder, &[FILE, RESPONSE, STREAMED, VECTORS]).await;
     drop(first);
     let second = Node::start(&folder, &config);
     check(&second, &mut upstream).await;
     second.program.stop();
     assert!(second.program.has_succeeded());
     check(&Node::start(&folder, &config), &mut upstream).await;
+}
+
+/// As in a restart that breaks no stream: the former process goes on with its requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_reaches_another_clients_object_through_the_process_that_takes_over_the_files() {
+    let mut upstream = Upstream::scripted(provides).await;
+    let (folder, config) = (Folder::with(&["openai"]), config(&upstream, ""));
+    let first = Node::start(&folder, &config);
+    let reply = ask(first.address, &by("one", upload("/v1/files"))).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    until_kept(&folder, &[FILE]).await;
+    let second = Node::start(&folder, &config);
+    let read = Request::get(&format!("/v1/files/{FILE}"));
+    assert_eq!(ask(second.address, &by("two", read.clone())).await.status(), 404, "{}", second.program.log());
+    assert_eq!(ask(second.address, &by("one", read)).await.status(), 200);
+    make(&first).await;
+    until_refused(&second).await;
+    check(&second, &mut upstream).await;
+    first.program.stop();
+    assert!(first.program.has_succeeded());
+    check(&second, &mut upstream).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

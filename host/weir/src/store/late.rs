@@ -1,5 +1,6 @@
 //! A store that could not be opened at the start, and is opened when it can be. Until then its documents are read
-//! beside the process that has it: keys that were made there count here, and so does that there are none.
+//! beside the process that has it: keys that were made there count here, and so does that there are none. So are the
+//! owners of objects: what was made through the other process is out of reach of other clients here too.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock};
@@ -41,7 +42,7 @@ impl LateStore {
         }
     }
 
-    /// The store for reading documents. Once it can be read, only the writing thread tries to open it: each attempt
+    /// The store for reading documents and owners of objects. Once it can be read, only the writing thread tries to open it: each attempt
     /// waits for the other process, and changes of keys would be followed too slowly.
     fn reader(&self) -> Result<&dyn Store, StoreError> {
         if let Some(open) = self.store.get().or(self.reader.get()) {
@@ -137,7 +138,7 @@ impl Store for LateStore {
     }
 
     fn object_owners(&self, from_ms: u64) -> Result<Vec<ObjectOwner>, StoreError> {
-        self.get()?.object_owners(from_ms)
+        self.reader()?.object_owners(from_ms)
     }
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
