@@ -72,7 +72,7 @@ fn write_javascript(root: &Path) -> Result<()> {
     process::run(Command::new(node).current_dir(root).arg(JAVASCRIPT))
 }
 
-/// Whether the types for JavaScript are those of `wit/`; nobody can tell without Node, and then they pass.
+/// Whether the types for JavaScript are those of `wit/`; without Node that cannot be checked, and they pass.
 pub(crate) fn javascript_is_fresh(root: &Path) -> bool {
     let checked = |node| Command::new(node).current_dir(root).args([JAVASCRIPT, "--check"]).output();
     process::find("node").is_none_or(|node| checked(node).is_ok_and(|output| output.status.success()))

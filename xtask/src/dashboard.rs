@@ -35,7 +35,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     drive(workspace, &[])
 }
 
-/// Makes the pictures in `docs/ui/` anew.
+/// Remakes the pictures in `docs/ui/`.
 pub(crate) fn screenshots(workspace: &Workspace) -> Result<()> {
     build(workspace)?;
     match drive_script(workspace)? {

@@ -185,7 +185,7 @@ fn account(workspace: &Workspace, known: &Known, folder: &Path, target: &str) ->
     Ok(())
 }
 
-/// Makes the folder anew, so that nothing of an earlier one remains. The adapters are in `plugins/` of a folder that
+/// Remakes the folder, so that nothing of an earlier one remains. The adapters are in `plugins/` of a folder that
 /// has their `plugins.lock`.
 pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path, adapters: &Path) -> Result<()> {
     empty(folder)?;
@@ -196,7 +196,7 @@ pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path, adapt
     bring_adapters(workspace, adapters, folder)
 }
 
-/// Removes a folder of an earlier run and makes it anew.
+/// Removes a folder of an earlier run and makes an empty one.
 pub(crate) fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;

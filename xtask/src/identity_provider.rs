@@ -14,7 +14,7 @@ pub(crate) const FOLDER: &str = "OIDC_PROVIDER_FOLDER";
 /// The version that is tested with.
 const PINS: &str = "host/identity/tests/provider/package.json";
 
-/// Installs it, anew if another version is pinned; returns its folder.
+/// Installs it, again if another version is pinned; returns its folder.
 pub(crate) fn install(workspace: &Workspace) -> Result<PathBuf> {
     let pins = fs::read_to_string(workspace.root.join(PINS)).with_context(|| format!("could not read {PINS}"))?;
     let folder = workspace.target.join("identity-provider");

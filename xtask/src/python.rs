@@ -27,7 +27,7 @@ pub(crate) fn command(workspace: &Workspace, python: &Path, folder: &Path, modul
     Ok(command)
 }
 
-/// Makes a virtual environment with pinned packages, anew if the pins changed; returns the path of its Python.
+/// Makes a virtual environment with pinned packages, again if the pins changed; returns the path of its Python.
 pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
     let pins =
         fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;

@@ -26,7 +26,7 @@
 //! # use weir_sandbox::{Engine, Limits};
 //! # fn f() -> Result<(), Box<dyn Error>> {
 //! let engine = Engine::new(Limits::for_connections(1024))?;
-//! let cache = Cache::open(Path::new("/var/cache/weir"), &engine).ok(); // without one, everything is compiled anew
+//! let cache = Cache::open(Path::new("/var/cache/weir"), &engine).ok(); // without one, everything is compiled at each start
 //! let catalog = Arc::new(Catalog::new(|manifests| Ok(()))); // refuses manifests that claim the same face
 //! let mut watch = Watch::new(Folder::new("plugins"), Loader::new(engine, cache), Arc::clone(&catalog));
 //! watch.start(); // what is there serves now

@@ -31,7 +31,7 @@ fn buffers(pieces: Vec<Bytes>) -> impl Iterator<Item = BytesMut> {
     held_alone.map(whole).filter(|buffer| buffer.capacity() >= LARGE)
 }
 
-/// All of a buffer for what comes next, with the place of what stood before the piece, such as a request's head.
+/// The whole buffer, to be filled again, including the bytes before the piece, such as those of a request's head.
 fn whole(mut buffer: BytesMut) -> BytesMut {
     buffer.clear();
     let length = buffer.capacity().next_power_of_two();

@@ -144,8 +144,8 @@ impl Cache {
         self.clear_if(|_| true)
     }
 
-    /// Forgets what is kept if the generation is another than this, which is that of the server that nodes share.
-    /// Returns whether it was.
+    /// Empties the cache if its generation is not this one, the generation of the server that nodes share. Returns
+    /// whether it was another one.
     pub fn adopt(&self, generation: u64) -> bool {
         let mut purges = self.purges();
         let is_another = purges.generation != generation;

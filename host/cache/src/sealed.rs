@@ -63,7 +63,7 @@ pub struct Opened {
 }
 
 impl Seal {
-    /// What is sealed with a secret can be read and made by those who have it only.
+    /// Seals values with a secret: only holders of the secret can read or make them.
     pub fn new(secret: &str) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
     }

@@ -94,8 +94,8 @@ pub struct Sharing {
 }
 
 impl Sharing {
-    /// With a server, for an answer of this scope whose request found these marks: that of its own key, and that of the
-    /// same answer for clients of other formats.
+    /// Shares an answer of this scope through a server. `mark` and `origin` are the marks that the request found: for
+    /// its own key, and for the same answer in other formats.
     pub fn new(server: Arc<dyn SharedAnswers>, scope: Scope, mark: Mark, origin: Option<Mark>) -> Self {
         Self { server, scope, mark, origin }
     }

@@ -273,7 +273,7 @@ impl Questions {
         *list = List::gone();
     }
 
-    /// Empties a partition that is read anew.
+    /// Empties a partition that is read again from the start.
     fn reset(&self, list: &mut List, read: Option<(Removals, Position)>) {
         if !list.is_gone {
             self.bytes.fetch_sub(list.bytes(), Ordering::Relaxed);

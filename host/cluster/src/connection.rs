@@ -55,8 +55,8 @@ where
     Ok((connection, driver))
 }
 
-/// Whether this is a server of a cluster whose data are on several, of which this one would refuse what others have. A
-/// server that does not say so is taken for one that stands alone.
+/// Whether this server is part of a cluster that spreads data over several servers: it would refuse commands about the
+/// others' data. A server that does not report this is taken for a single one.
 async fn has_parts(connection: &mut MultiplexedConnection) -> bool {
     let told: Result<String, RedisError> = redis::cmd("CLUSTER").arg("INFO").query_async(connection).await;
     let told = told.unwrap_or_default();

@@ -127,11 +127,11 @@ pub struct Changed {
 }
 
 impl Command {
-    /// Validates the command against what is stored and returns what is to be written.
+    /// Validates the command against the stored documents, and returns the documents to write.
     ///
     /// # Errors
     ///
-    /// The actor may not do this, the condition does not hold, or the command contradicts what is stored.
+    /// The actor may not do this, the condition does not hold, or the command contradicts a stored document.
     pub fn run(self, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
         let changed = match self {
             Self::Key(command) => command.run(stored, context),

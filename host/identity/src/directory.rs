@@ -28,7 +28,7 @@ pub use writer::{Applied, Change, DirectoryWriter};
 /// A snapshot of all keys, teams, organisations and users. Clones are cheap.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    /// Keyed anew in each process, so that no choice of ids makes a look-up slow.
+    /// The hash has a new key in each process, so that no choice of ids makes a look-up slow.
     hasher: RandomState,
     by_hash: Shards<KeyRecord>,
     keys: Shards<KeyRecord>,
@@ -147,8 +147,8 @@ impl Directory {
         self.caller(Subject::Token(Arc::clone(token)), user.as_ref(), token.team.as_ref())
     }
 
-    /// The caller whose key has this id, also if the key is disabled or has expired: to whom what it had made before is
-    /// booked.
+    /// The caller whose key has this id, even if the key is disabled or has expired: work that the caller began before
+    /// is booked to it.
     ///
     /// # Errors
     ///

@@ -204,9 +204,9 @@ fn saturating(left: i128) -> i64 {
     i64::try_from(left).unwrap_or(if left < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// The new ceiling, and what is left then. `left` is what no other node has used or holds. What the node holds stays
-/// its own as far as that goes, which is less only if its term had ended meanwhile. Then come requests that wait; what
-/// is asked ahead of need gets half of an equal part at most, so that the last of a limit goes where it is needed.
+/// The new ceiling, and what is left then. `left` is what no other node has used or holds. The node keeps what it holds
+/// as far as that is left; it is less only if the node's term had ended meanwhile. Then waiting requests are granted.
+/// What is asked ahead of need gets at most half of an equal part, so that the last of a limit goes where it is needed.
 fn grant(report: &Report, left: i128, nodes: u32) -> (u64, i128) {
     let within = |wish: u64, left: i128| u64::try_from(left.max(0)).unwrap_or(u64::MAX).min(wish);
     let held = within(report.ceiling.saturating_sub(report.used), left);

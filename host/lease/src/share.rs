@@ -149,7 +149,7 @@ impl Share {
         })
     }
 
-    /// Gives back a part of what processes that are gone had used: the next report says so.
+    /// Returns a part of what ended processes had used, with the next report.
     pub fn give_back(&mut self, amount: u64) {
         self.returned = self.returned.saturating_add(amount);
         self.reported = None;

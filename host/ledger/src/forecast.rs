@@ -73,8 +73,8 @@ impl Forecast<'_> {
         Ok(most)
     }
 
-    /// The same in one service tier. Which prices hold depends on how much input there is, not on how it is counted, so
-    /// that they are looked up once, and the dearest way is that of the input and that of the output.
+    /// The cost in one service tier. Prices depend on how much input there is, not on how it is counted, so they are
+    /// looked up once; the highest cost is that of the dearest input and the dearest output.
     fn cost_in_tier(
         &self,
         target: &ModelPrices,

@@ -1,5 +1,5 @@
-//! Connections that become something else than HTTP: the answer to a request says so (101), and what it made goes on
-//! with the connection's bytes, within the connection's slot and on its worker.
+//! Connections that stop being HTTP: the answer to a request announces that (101), and the session takes over the
+//! connection's bytes, within the connection's slot and on its worker.
 
 use std::fmt;
 use std::pin::Pin;

@@ -83,8 +83,8 @@ pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry
     Ok(AuditEntry { sequence, time_ms: event.time_ms, event: text, hash })
 }
 
-/// The hash that a new entry goes on from. It is that of the end which is kept apart, also where the log ends in
-/// another way: the chain then stays broken there, and what was done to its end is not hidden by what is written later.
+/// The hash that the next entry continues from: that of the separately kept end, even if the log ends in another way.
+/// The chain then stays broken there, so that later entries do not hide what was done to its end.
 fn hash_before(sql: &mut dyn Sql, sequence: u64) -> Result<[u8; 32], StoreError> {
     match head(sql)? {
         // A program of an earlier version, which does not know the head, may have written entries after it.

@@ -34,7 +34,7 @@ impl ObjectOwner {
     }
 }
 
-/// Keeps who made objects. An owner that is there stays.
+/// Keeps who made objects. A known owner stays.
 pub(crate) fn keep(sql: &mut dyn Sql, owners: &[ObjectOwner]) -> Result<(), StoreError> {
     // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing.
     let owners = owners.iter().rev().filter(|owner| owner.can_be_kept());
@@ -64,7 +64,7 @@ pub(crate) fn since(sql: &mut dyn Sql, from_ms: u64) -> Result<Vec<ObjectOwner>,
     rows.into_iter().map(owner).collect()
 }
 
-/// Removes what is too old, and what is too much.
+/// Removes rows that are too old or too many.
 pub(crate) fn end(sql: &mut dyn Sql, now_ms: u64) -> Result<(), StoreError> {
     let before = now_ms.saturating_sub(KEPT_FOR_MS);
     sql.execute("delete from object_owners where made_ms < $1", &[Value::count(before)])?;

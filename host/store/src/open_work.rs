@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::sql::{Row, Sql, Value, insert_many};
 
-/// For how long a process holds a row that it wrote, if it does not hold it anew.
+/// For how long a process holds a row that it wrote, unless it renews that.
 const FIRST_HOLD_MS: u64 = 60_000;
 /// Most bytes of the texts that name a piece of work.
 const MAX_KEY: usize = 1_024;

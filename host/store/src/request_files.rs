@@ -81,7 +81,7 @@ pub(crate) fn find(sql: &mut dyn Sql, ids: &[String]) -> Result<Vec<RequestFile>
     Ok(found)
 }
 
-/// Removes what is too old, and what is too much.
+/// Removes rows that are too old or too many.
 pub(crate) fn end(sql: &mut dyn Sql, now_ms: u64) -> Result<(), StoreError> {
     let before = now_ms.saturating_sub(KEPT_FOR_MS);
     sql.execute("delete from request_files where made_ms < $1", &[Value::count(before)])?;

@@ -169,7 +169,7 @@ impl Sqlite {
     }
 }
 
-/// Whether an error may be one of the connection, which is then opened anew.
+/// Whether an error may be one of the connection, which is then reopened.
 fn is_of_the_file(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_) | StoreError::Damaged(_))
 }

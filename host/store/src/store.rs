@@ -92,8 +92,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What was read of the files of requests with these ids, of all clients.
     fn request_files(&self, ids: &[String]) -> Result<Vec<RequestFile>, StoreError>;
 
-    /// Keeps who made objects; an owner that is there stays. Durable when it returns. [`Store::retain`] removes old
-    /// ones and those that are too many.
+    /// Keeps who made objects; a known owner stays. Durable when it returns. [`Store::retain`] removes rows that are
+    /// too old or too many.
     fn keep_object_owners(&self, owners: &[ObjectOwner]) -> Result<(), StoreError>;
 
     /// Who made the objects that were made from this time on, in milliseconds since 1970.

@@ -1,6 +1,6 @@
 //! Which headers an adapter may set on an answer, in code or in its manifest.
 
-/// Headers that belong to one connection, or are computed anew for each message.
+/// Headers that belong to one connection, or are computed for each message.
 pub const OF_CONNECTION: [&str; 12] = [
     "connection",
     "content-length",

@@ -65,7 +65,7 @@ fn syntax(said: &str) -> String {
     format!("this is not JSON: {wanted}")
 }
 
-/// What is wrong with a text that says something else than is expected, from what the parser says of it.
+/// A readable message for JSON of an unexpected shape, from the parser's own message.
 pub fn in_words(said: &str) -> String {
     if let Some(name) = said.strip_prefix("missing field ") {
         return format!("{name} is missing");

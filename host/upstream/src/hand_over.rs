@@ -13,7 +13,7 @@ const DONE: u8 = 2;
 pub struct HandOver(Arc<AtomicU8>);
 
 impl HandOver {
-    /// Makes it that of a further request, of which nothing is known. Clones stay what they are.
+    /// Resets it for another request, of which nothing is known yet. Clones keep their state.
     pub fn renew(&mut self) {
         match Arc::get_mut(&mut self.0) {
             Some(unshared) => *unshared.get_mut() = UNKNOWN,

@@ -10,7 +10,7 @@ use weir_types::contract::types::Header;
 /// are encoded anyway are decoded. (A relayed exchange forwards the client's own value.)
 pub const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity");
 
-/// Headers that belong to one connection, or are computed anew for each message.
+/// Headers that belong to one connection, or are computed for each message.
 static OF_CONNECTION: Names = Names::new(&weir_types::adapter_headers::OF_CONNECTION);
 
 /// Headers that identify the client or the way it came.

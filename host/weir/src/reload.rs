@@ -249,7 +249,7 @@ impl Reload {
         }
     }
 
-    /// Derives the served state anew from the same configuration, after a change of adapters. Blocks.
+    /// Derives the served state again from the same configuration, after a change of adapters. Blocks.
     pub(crate) fn adapters_changed(&self) {
         self.derive_anew(&self.lock());
     }

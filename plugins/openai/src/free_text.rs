@@ -71,7 +71,7 @@ impl FreeText {
         self.names.iter().any(|known| known == name)
     }
 
-    /// The status of a call that must not be run: of a text alone, nobody could tell that it was cut off.
+    /// The status of a call that must not be run: the text alone would not show that it was cut off.
     fn status(&self, call: &ToolCall) -> Option<Extension> {
         let status = call_status(call);
         let is_told = self.has_status && status != "completed";

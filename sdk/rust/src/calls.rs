@@ -52,7 +52,7 @@ pub fn write_arguments(
 }
 
 /// The messages with ids of calls that occur once, for services that refuse others; `None` if they do already. Some
-/// providers count the calls of each answer anew (`call_0`). A result belongs to the last call before it.
+/// providers count the calls of each answer from zero (`call_0`). A result belongs to the last call before it.
 pub fn with_distinct_ids(messages: &[Message]) -> Option<Vec<Message>> {
     let mut known: HashMap<&str, usize> = HashMap::new();
     let calls = |message: &'_ Message| message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));

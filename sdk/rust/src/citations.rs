@@ -12,7 +12,7 @@ use crate::types::Opaque;
 
 /// The ids of both formats.
 pub const MESSAGES: &str = "anthropic.messages";
-/// The other one.
+/// The id of Converse's format.
 pub const CONVERSE: &str = "bedrock.converse";
 
 /// A kind of place: its names in both formats, of the kind itself and of its numbers.

@@ -9,8 +9,8 @@ use crate::losses::{Losses, PartPath};
 use crate::schema::Weight;
 use crate::types::{Message, Part, Role, TextPart};
 
-/// What the strict schemas of a request may have together. Source: Anthropic's guide to structured outputs, "Explicit
-/// limits".
+/// The most that the strict schemas of a request may have together. Source: Anthropic's guide to structured outputs,
+/// "Explicit limits".
 const MOST: Room = Room { tools: 20, weight: Weight { optional: 24, unions: 16 } };
 
 /// How much strict schemas may still have.

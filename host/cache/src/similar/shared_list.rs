@@ -99,7 +99,7 @@ impl ListReading {
         self.questions.most()
     }
 
-    /// How far it was read. After a removal it begins anew, and earlier questions are forgotten.
+    /// How far it was read. After a removal it is read from the start, and earlier questions are forgotten.
     pub fn position(&self) -> Position {
         let mut own = self.own.write();
         match own.read {

@@ -31,7 +31,8 @@ const OPENINGS: [&[&str]; 10] = [
     &["i", "wonder"],
     &["i", "was", "wondering"],
 ];
-/// Courtesy at the end, with a sign before it: in "What is French for please?" it is what is asked about.
+/// Courtesy at the end, with a punctuation mark before it. Without one it may be the subject: "What is French for
+/// please?".
 const CLOSINGS: [&[&str]; 5] =
     [&["please"], &["thanks"], &["thank", "you"], &["many", "thanks"], &["thanks", "a", "lot"]];
 /// Ways to ask how.

@@ -327,8 +327,8 @@ impl Tally {
         self.settled.saturating_add(self.reserved).saturating_sub(self.lent.before)
     }
 
-    /// Takes off what is booked what an earlier process had reserved and did not use. Other nodes have heard of that
-    /// process's use, and hear what of it is given back.
+    /// Returns what an ended process had reserved, which is booked, and did not use. Other nodes know that process's
+    /// use from its reports, and learn of the returned amount in the same way.
     pub(super) fn give_back(&mut self, amount: u64) {
         self.settled = self.settled.saturating_sub(amount);
         let of_earlier = amount.min(self.lent.before);
@@ -347,7 +347,8 @@ impl Tally {
         self.lent.share.room(self.own(), self.lent.before, limit, status)
     }
 
-    /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.
+    /// The amount that is used or held by other nodes, by the pool's last answer. What they held then may be used by
+    /// now.
     fn taken(&self, limit: u64, sharing: &BudgetSharing) -> u64 {
         match (sharing, self.lent.share.left()) {
             (BudgetSharing::Shared { status, .. }, Some(left)) if status.link == Link::Well => {

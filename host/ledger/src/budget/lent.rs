@@ -27,8 +27,8 @@ pub(super) struct Lent {
 }
 
 impl Lent {
-    /// Goes on for a process that shared the budget under this name: what it had not reported before it was killed is
-    /// reported now, as its own.
+    /// Continues for a process that shared the budget under this name: use that it had not reported before it was
+    /// killed is reported now, as this process's own.
     pub(super) fn after(row: &Row, node: &str) -> Self {
         let before = Before { entry: entry_name(node, row.counts()), used: row.own() };
         Self { share: Share::after(Some(before)), before: row.total() }

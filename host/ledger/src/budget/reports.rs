@@ -133,7 +133,7 @@ impl BudgetSet {
         }
     }
 
-    /// Gives back what is not used: the next reports say so.
+    /// Returns what is unused with the next reports.
     pub fn leave(&self) {
         for entry in self.listed.some(false) {
             for tally in entry.cell.lock().tallies.values_mut() {

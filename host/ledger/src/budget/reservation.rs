@@ -73,7 +73,7 @@ impl Reservation {
         Self { holds, dropped }
     }
 
-    /// What it holds, for a process that is to go on with it should this one end.
+    /// The amounts that it holds, kept for a process that takes it over if this one ends.
     pub fn kept(&self) -> Vec<KeptHold> {
         self.holds.iter().map(KeptHold::of).collect()
     }

@@ -1,8 +1,8 @@
-//! Reservations that outlive their process: what a provider works on for a day is settled by the process that learns of
-//! its end.
+//! Reservations that outlive their process: work of a day at a provider is settled by the process that learns of its
+//! end.
 //!
-//! What a process had reserved is booked once it is gone. A process that goes on with a reservation counts what was
-//! used against that, so that nothing is booked twice, and takes what was not used off what is booked.
+//! The reservations of an ended process stay booked. A process that takes one over counts the use against it, so that
+//! nothing is booked twice, and returns the unused rest.
 
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ impl KeptHold {
 }
 
 impl BudgetSet {
-    /// Whether enough is known to go on with a reservation. Where nodes share a budget, one that goes on for another
-    /// has to know what the others used: that node's report may have what it held. The next report asks for it.
+    /// Whether enough is known to take a reservation over. If nodes share the budget, this node must know what the
+    /// others have used, since another node's report may include the reservation. The next report asks for that.
     pub fn can_resume(&self, kept: &[KeptHold], sharing: &BudgetSharing) -> bool {
         let BudgetSharing::Shared { status, .. } = sharing else { return true };
         let is_known = |kept: &KeptHold| {
@@ -106,8 +106,8 @@ impl Tally {
 }
 
 impl State {
-    /// Goes on with what an earlier process held. Returns whether that is booked; it is reserved anew if no row of that
-    /// process, and no report of its node, had it.
+    /// Takes over what an ended process held. Returns whether that is booked already; it is reserved again if no row of
+    /// that process, and no report of its node, included it.
     fn resume(&mut self, window: Window, kept: &KeptHold, sharing: &BudgetSharing) -> bool {
         let tally = self.touch(window);
         let is_booked = tally.has_booked(kept, sharing) || tally.take_over(kept.held);

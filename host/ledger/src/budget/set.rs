@@ -57,7 +57,7 @@ pub struct Request<'a> {
     pub owner: Owner<'a>,
     /// The model that is asked for, as a budget's downgrade names it. [`Owner::model`] may be a pattern that it meets.
     pub model: Option<&'a str>,
-    /// What it may use at most. So much is reserved, or what is left of a budget.
+    /// The most that the request may use. This much is reserved, or what is left of a budget.
     pub most: Spend,
     /// What must be left of every budget; the same as `most` to never exceed one.
     pub least: Spend,

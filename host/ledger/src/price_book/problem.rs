@@ -30,7 +30,7 @@ impl fmt::Display for PriceProblem {
     }
 }
 
-/// What is wrong with a member of an offer. The words go on from its place.
+/// A mistake in a member of an offer. The text follows the member's place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MemberError {
     /// No measure has this name.

@@ -10,7 +10,7 @@ use super::super::fault::FaultKind;
 /// Maximum number of remembered requests; the latest are kept.
 pub(super) const REMEMBERED: usize = 64;
 
-/// Keyed anew in each process, so that a client cannot construct collisions.
+/// The hash has a new key in each process, so that a client cannot construct collisions.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// One request that a component failed at. The same request sent again is the same failure: caller, function and the

@@ -21,8 +21,8 @@ pub(crate) enum DependsOn {
 }
 
 /// The columns with their types and what they depend on, in the order of [`write`] and [`read`]: the id, which is the
-/// primary key, and what else is the request's own, then the caller's, then the route's. What is added later may be
-/// null, and is added to existing tables by [`crate::schema`].
+/// primary key, the request's other columns, the caller's, the route's. Columns that are added later may be null;
+/// [`crate::schema`] adds them to existing tables.
 pub(crate) const COLUMNS: [(&str, &str, DependsOn); COUNT] = [
     ("id", "bytea not null", DependsOn::Request),
     ("sequence", "bigint", DependsOn::Request),

@@ -1,11 +1,11 @@
 //! Facts that the log lacks, found by the numbers that processes give to their facts.
 //!
-//! A fact is of the day on which its request began, and has its number since the request ended. So requests that go on
-//! over midnight have their numbers among those of the next day, and what a neighbouring day has is not missing. Nor is
-//! what a day has that a clock went to and came back from.
+//! A fact belongs to the day on which its request began, but gets its number when the request ends. The numbers of
+//! requests that run over midnight therefore lie among those of the next day, so numbers that a neighbouring day has
+//! are not missing. The same holds for a day to which a clock was set and set back.
 //!
-//! How many facts a process has numbered is kept by the day, as `facts:DAY:PROCESS` among the counters: the last facts
-//! before a kill show by it, and those of a process of which nothing else is left.
+//! The counters keep how many facts a process has numbered by the day, as `facts:DAY:PROCESS`. They show the last facts
+//! before a kill, and those of a process of which nothing else is left.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -154,9 +154,10 @@ fn by_process(mut runs: Vec<Run>) -> BTreeMap<i64, Vec<Run>> {
     of
 }
 
-/// The numbers of a day, without the last one: from what was counted before to what was counted on it, and all that it
-/// has. The numbers of a process that counts begin with 0; of another one, nothing is known but what it has. Which day
-/// came before is told by the counts and not by the calendar: a clock may have been set back over it.
+/// The numbers of a day, without the last one: from the count before the day to the count on it, together with all
+/// numbers that the day has. The numbers of a process that keeps counts begin with 0; for another one, only the numbers
+/// that the day has are known. Counts, not the calendar, show which day came before, since a clock may have been set
+/// back.
 fn range_of(runs: &[Run], counted: Option<&Counted>) -> (u64, u64) {
     let lowest = runs.iter().map(|run| run.first).min();
     let end = runs.iter().map(|run| run.last.saturating_add(1)).max().unwrap_or(0);

@@ -1,8 +1,8 @@
-//! How the file of a day keeps facts. What repeats from request to request stands once: the names of who asks in
-//! `callers`, those of what is asked and of who answers in `routes`. A request's row has their numbers and what is its
-//! own, less than half of the whole. The view `facts` shows whole facts, so that searches need not know.
+//! The layout of a day's facts in its file. What requests repeat is stored once: the names of callers in `callers`,
+//! those of models and providers in `routes`. A request's row has their numbers and its own values, less than half of
+//! the whole. The view `facts` shows whole facts, so that searches need not know the layout.
 //!
-//! A file that an earlier version began has a table `facts` of whole rows, and goes on with it until its day ends.
+//! A file that an earlier version began has a table `facts` of whole rows, and keeps it until its day ends.
 
 use std::collections::HashMap;
 
@@ -185,8 +185,8 @@ impl Layout {
         Ok(rows)
     }
 
-    /// Inserts groups of rows, each with one statement: to begin and to end a statement costs a third of what its row
-    /// does. A group of which some rows are there already is inserted row by row.
+    /// Inserts groups of rows with one statement each, since beginning and ending a statement costs a third of its row.
+    /// A group with rows that exist already is inserted row by row.
     fn insert_groups<'f>(
         &self,
         lite: &Lite<'_>,

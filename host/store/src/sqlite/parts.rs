@@ -40,9 +40,8 @@ impl Sqlite {
         Ok(found)
     }
 
-    /// Puts a file aside that was found damaged when it was read, unless another one has its name by now: what is
-    /// damaged of one day keeps nobody from reading the others for longer than one call. Not where another process
-    /// writes the files.
+    /// Puts a file aside that was found damaged when it was read, unless another file has its name by now. So a damaged
+    /// file of one day delays reading the others by one call at most. Does nothing if another process writes the files.
     fn put_aside_if_still(&self, day: Day, path: &Path, found: Option<Identity>, reason: &str) {
         let mut days = locked(&self.days);
         if self.lock.is_none() || found.is_none() || Identity::of(path).ok() != found {

@@ -41,7 +41,7 @@ struct LastLook {
 }
 
 impl LastLook {
-    /// Before anything is written. Of a database, its own clock tells what is over.
+    /// The state before anything is written. For a database, its own clock decides what is over.
     fn begin(shared: &Shared) -> Self {
         let days = if shared.store.is_in_process() { shared.store.days() } else { Ok(Vec::new()) };
         let newest = days.ok().and_then(|days| Some(days.last()?.day.next().start_ms()));

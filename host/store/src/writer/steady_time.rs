@@ -56,7 +56,8 @@ mod tests {
     const DAY: u64 = 24 * HOUR;
     const NOON: u64 = 20_000 * DAY + DAY / 2;
 
-    /// What is believed of a clock that is so far ahead at these minutes, which began right or after a known time.
+    /// The time that is believed of a clock which is this far ahead at these minutes, after a known time or at the
+    /// start.
     fn believed(known_ms: Option<u64>, ahead: &[(u64, i64)]) -> Vec<i64> {
         let begun = Instant::now();
         let mut time = SteadyTime::after(known_ms, begun);

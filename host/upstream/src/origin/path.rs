@@ -1,4 +1,4 @@
-//! Paths and queries as text: what is encoded, and what is refused since it could lead out of a url.
+//! Encodes paths and queries, and refuses those that could lead out of a base url.
 
 use std::borrow::Cow;
 

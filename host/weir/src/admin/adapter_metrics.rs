@@ -175,7 +175,7 @@ impl Collector for AdapterMetrics {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // Filled anew each time, so that removed versions leave no series behind.
+        // Cleared and filled each time, so that removed versions leave no series behind.
         let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
         families.clear();
         families.fill(&self.catalog);

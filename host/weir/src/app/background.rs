@@ -29,7 +29,7 @@ pub(super) fn spawn(
     tasks
 }
 
-/// Derives the served state anew whenever the adapters change.
+/// Derives the served state again whenever the adapters change.
 async fn follow_adapters(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {

@@ -42,7 +42,7 @@ impl Agreed {
     }
 
     /// Adds what changed on both sides since. `kept` is the file's content; without it, no other process has written
-    /// there. A row that the file has no more is written anew.
+    /// there. A row that the file no longer has is written again.
     pub(super) fn merge(&self, own: StoredRows, kept: Option<StoredRows>, now: i64) -> Merged {
         let is_read = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.others.clone());

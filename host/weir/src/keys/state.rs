@@ -102,7 +102,7 @@ impl State {
         }
     }
 
-    /// Begins anew with a store that is at an earlier version than this node: a backup was restored. Keys that were
+    /// Starts over with a store that is at an earlier version than this node: a backup was restored. Keys that were
     /// disabled or deleted stay refused here, until something newer is written about them.
     pub(super) fn start_over(&mut self, version: u64) {
         let revoked = Revoked { put_back: version, is_new: true, ..std::mem::take(&mut self.revoked) };
@@ -111,7 +111,7 @@ impl State {
         *self = Self { revoked, entry, keyed, has_new_budgets: true, has_new_prices: true, ..Self::default() };
     }
 
-    /// Begins anew after a reading of all documents that failed.
+    /// Starts over after reading all documents has failed.
     pub(super) fn give_up_loading(&mut self) {
         self.start_over(self.revoked.put_back);
     }

@@ -1,6 +1,6 @@
-//! Reads what many answers used that come together, one JSON value a line, such as the results of a batch. Each line is
-//! an answer by itself, with its own model; what they used is summed by what prices depend on. No line is kept, however
-//! long.
+//! Reads the usage of many answers that arrive together, one JSON value a line, such as the results of a batch. Each
+//! line is an answer with a model of its own; usage is summed by everything that prices depend on. No line is kept,
+//! however long.
 
 use memchr::memchr;
 

@@ -1,6 +1,5 @@
-//! Which of several models that an answer names counts. The first pointer of a tap names the one that the answer begins
-//! with; a model at a later pointer takes its place, and that of earlier ones there, as where another model goes on
-//! with a stream.
+//! Decides which of several models that an answer names counts. The first pointer of a tap names the model that begins
+//! the answer; a model at a later pointer replaces it, as when another model continues a stream.
 
 use crate::peek::Scalar;
 

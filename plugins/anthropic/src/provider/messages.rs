@@ -110,7 +110,7 @@ impl Writer<'_> {
         self.turns.add(turn);
     }
 
-    /// Adds the held turns: the model speaks next, or nobody.
+    /// Adds the held turns: the model speaks next, or the conversation ends.
     fn release(&mut self) {
         self.held.drain(..).for_each(|held| self.turns.add(held.turn));
     }

@@ -1,4 +1,4 @@
-//! What a request says of a document that may be cited, as one of both formats has it, for the other one.
+//! Converts what a request declares about a document that may be cited from one of both formats to the other.
 
 use super::{CONVERSE, MESSAGES};
 use crate::json::{RawValue, Rest, Str, list, text};

@@ -21,7 +21,7 @@ const BREAKPOINTS: (u32, u32) = (5, 6);
 /// The option that names the model where the target's name does not, as that of a deployment.
 pub const BASE_MODEL: &str = "base_model";
 
-/// Leaves out what the model refuses, or says it in the model's words: for OpenAI itself.
+/// Removes what the model refuses, or writes it in the model's terms: for OpenAI itself.
 pub fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     json_mode::say_word(request, losses);
     json_mode::describe_other_schema(request, losses);
@@ -73,8 +73,8 @@ pub fn fit_strict(request: &mut ChatRequest, losses: &mut Losses) {
     }
 }
 
-/// The same for a service that has other makers' models too, and names that say nothing: only what is known to be
-/// OpenAI's is prepared.
+/// Like [`prepare`], for a service that also has other makers' models, and names that do not show the maker: only
+/// models that are known to be OpenAI's are prepared.
 pub fn prepare_known(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     let model = model(ctx, request);
     let is_known = thinking::knows(&model) || version(&model).is_some();

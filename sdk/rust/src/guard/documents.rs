@@ -29,7 +29,7 @@ pub(super) struct Document {
 }
 
 impl Document {
-    /// The document of these bytes, if it is a text: by its type, or if nobody says otherwise, by its bytes.
+    /// The document of these bytes, if it is a text: by its type or, without one, by its bytes.
     fn of(mime: Option<&str>, bytes: Vec<u8>) -> Option<Self> {
         let mime = mime.unwrap_or_default().to_ascii_lowercase();
         let is_text =

@@ -50,7 +50,7 @@ async fn once<D: Into<Decided> + 'static>(
     let Some(key) = asked.idempotency_key() else {
         return Ok(answer(&carry_out(identity, asked, status, decide).await?));
     };
-    // Who may do something else by now asks anew.
+    // The rights are part of it: a caller whose rights have changed does not get the earlier answer.
     let actor = format!("{}:{} {:?}", asked.caller.actor.kind, asked.caller.actor.id, asked.caller.grants);
     // The condition is part of it: the same key with another one is another request.
     let of = |name: HeaderName| -> Vec<u8> {

@@ -7,7 +7,7 @@ use crate::json::Str;
 use crate::losses::extensions;
 use crate::types::{Extension, Signature};
 
-/// What Mistral's specification has in the place of an id that is missing.
+/// The placeholder for a missing id in Mistral's specification.
 pub(in crate::compat) const NO_ID: &str = "null";
 
 /// One piece of a call.

@@ -8,12 +8,12 @@ use crate::losses::Losses;
 use crate::schema::is_of_no_object;
 use crate::types::{ChatRequest, Message, OutputFormat, Part, ResultPart, Role};
 
-/// The word.
+/// The word that a message must have.
 const WORD: &str = "json";
-/// What is said in the system's name where nobody has said the word.
+/// The system message that is added if no message has the word.
 const WORDS: &str = "Answer with JSON.";
 
-/// Says the word, if the answer is to be any JSON and nobody has said it.
+/// Adds the word, if the answer is to be any JSON and no message has it.
 pub(super) fn say_word(request: &mut ChatRequest, losses: &mut Losses) {
     if !matches!(request.output, Some(OutputFormat::Json)) || request.messages.iter().any(says_word) {
         return;

@@ -14,7 +14,7 @@ use crate::compat::wire::FORMAT;
 use crate::losses::Losses;
 use crate::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
-/// What a model does of thinking.
+/// How a model thinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// It never thinks.
@@ -36,7 +36,7 @@ const USUAL: &str = "medium";
 /// The levels of the first models that had any.
 const FIRST: Levels = &["low", "medium", "high"];
 
-/// Leaves out what the model of this name refuses, or says it in the model's words.
+/// Removes what the model of this name refuses, or writes it in the model's terms.
 pub(super) fn fit_model(model: &str, request: &mut ChatRequest, losses: &mut Losses) {
     let Some(kind) = kind(model) else { return };
     if calls_one_by_one(model) {
@@ -135,7 +135,7 @@ fn levels_of(version: &str) -> Levels {
     }
 }
 
-/// Whether a request says something of how much to think.
+/// Whether a request sets how much to think.
 fn asks(reasoning: &ReasoningRequest) -> bool {
     reasoning.effort.is_some() || reasoning.budget_tokens.is_some()
 }

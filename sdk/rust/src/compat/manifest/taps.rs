@@ -139,7 +139,7 @@ fn response_units(at: &str) -> [UnitPlace; 4] {
     ]
 }
 
-/// These tests, and where their events hold what is said.
+/// The tests of events, with the places of their content.
 fn content_of(mut tests: Vec<FrameTest>) -> Vec<FrameTest> {
     tests.push(FrameTest::present("/delta"));
     tests
