@@ -7,7 +7,7 @@ use weir_sdk::names::{IdRule, Names};
 /// The pattern of tools: `^[a-zA-Z0-9_-]{1,128}$`.
 const NAME: IdRule = IdRule { max: 128, also: Some("_-"), exact: false };
 /// The pattern of ids is `^[a-zA-Z0-9_-]+$`; the format has no limit of length, so this one is the adapter's.
-const ID: IdRule = IdRule { max: 256, also: Some("_-"), exact: false };
+pub(crate) const ID: IdRule = IdRule { max: 256, also: Some("_-"), exact: false };
 
 /// The names of a request, without changes yet.
 pub(crate) fn names() -> Names {

@@ -2,12 +2,13 @@
 
 use weir_sdk::json::{Either, RawValue, Str, parse};
 use weir_sdk::losses::extensions;
+use weir_sdk::signature::{sign_call, sign_last};
 use weir_sdk::types::{
     CacheHint, Citation, Error, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
     Signature, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-use crate::names::fitting_id;
+use crate::names;
 use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block};
 use crate::{BLOCK, CACHE, FORMAT, OWN_FILE, UNSIGNED};
@@ -22,9 +23,12 @@ pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error
     let mut next_call = None;
     for (at, block) in blocks.into_iter().enumerate() {
         match part(block).map_err(|error| within(error, at))? {
-            Read::Part(part) => parts.push(attach(part, &mut next_call)),
+            Read::Part(mut part) => {
+                sign_call(&mut part, &mut next_call, &names::ID);
+                parts.push(part);
+            }
             Read::NextCall(carried) => next_call = Some(carried),
-            Read::Previous(signature) => attach_back(&mut parts, signature),
+            Read::Previous(signature) => sign_last(&mut parts, signature),
         }
     }
     Ok(parts)
@@ -45,29 +49,6 @@ enum Read {
     NextCall(Carried),
     /// A signature for the part before it.
     Previous(Signature),
-}
-
-fn attach(mut part: Part, next_call: &mut Option<Carried>) -> Part {
-    if let Part::ToolCall(call) = &mut part
-        && let Some(carried) = next_call.take()
-        && carried.id.is_none_or(|id| fitting_id(&id) == call.id)
-    {
-        call.signature = Some(carried.signature);
-    }
-    part
-}
-
-/// Signs the last part. If it has a signature of its own, this one came with an empty text behind it.
-fn attach_back(parts: &mut Vec<Part>, signature: Signature) {
-    let signed = match parts.last_mut() {
-        Some(Part::Text(text)) => &mut text.signature,
-        Some(Part::ToolCall(call)) => &mut call.signature,
-        _ => return,
-    };
-    if signed.is_some() {
-        return parts.push(Part::Text(TextPart { signature: Some(signature), ..TextPart::new("") }));
-    }
-    *signed = Some(signature);
 }
 
 fn part(block: Block<'_>) -> Result<Read, Error> {

@@ -5,12 +5,14 @@ mod tool;
 
 pub(crate) use media::{failure, image_made};
 use weir_sdk::json::{RawValue, Str, object, parse};
+use weir_sdk::signature::{sign_call, sign_last};
 use weir_sdk::types::{
     Blob, CacheHint, Citation, Error, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
-    Signature, TextPart,
+    TextPart,
 };
 
 use crate::FORMAT;
+use crate::names;
 use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block, CachePoint, extensions, note, own};
 
@@ -53,7 +55,10 @@ impl Reader<'_> {
         for (at, block) in blocks.into_iter().enumerate() {
             match self.block(block).map_err(|error| within(error, &format!("content[{at}]")))? {
                 Read::Part(Part::Text(text)) if is_more(&text, &parts) => cite_last(&mut parts, text),
-                Read::Part(part) => parts.push(signed(part, &mut next_call)),
+                Read::Part(mut part) => {
+                    sign_call(&mut part, &mut next_call, &names::ID);
+                    parts.push(part);
+                }
                 Read::Cache(hint) => cache(&mut parts, hint),
                 Read::NextCall(carried) => next_call = Some(carried),
                 Read::Previous(carried) => sign_last(&mut parts, carried.signature),
@@ -185,29 +190,6 @@ fn cache(parts: &mut Vec<Part>, hint: CacheHint) {
         }
     };
     *place = Some(hint);
-}
-
-fn signed(mut part: Part, next_call: &mut Option<Carried>) -> Part {
-    if let Part::ToolCall(call) = &mut part
-        && let Some(carried) = next_call.take()
-        && carried.id.is_none_or(|id| crate::names::ID.fit(&id) == call.id)
-    {
-        call.signature = Some(carried.signature);
-    }
-    part
-}
-
-/// Signs the last part. If it has a signature of its own, this one came with an empty text behind it.
-fn sign_last(parts: &mut Vec<Part>, signature: Signature) {
-    let signed = match parts.last_mut() {
-        Some(Part::Text(text)) => &mut text.signature,
-        Some(Part::ToolCall(call)) => &mut call.signature,
-        _ => return,
-    };
-    if signed.is_some() {
-        return parts.push(Part::Text(TextPart { signature: Some(signature), ..TextPart::new("") }));
-    }
-    *signed = Some(signature);
 }
 
 /// Whether a text only has sources for the text before it.

@@ -8,7 +8,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::types::{PartSignature, Signature};
+use crate::names::IdRule;
+use crate::types::{Part, PartSignature, Signature, TextPart};
 
 /// The prefix of every wrapped value.
 const HEAD: &str = "weir.";
@@ -98,6 +99,30 @@ pub fn own_value<'a>(signature: Option<&'a Signature>, issuers: &[&str]) -> Opti
     own.map(|signature| signature.value.as_str())
 }
 
+/// Gives a tool call the signature that preceded it. A signature with an id is for the call of that id only, in the
+/// spelling that the format's rule for ids makes of it. Other parts stay as they are.
+pub fn sign_call(part: &mut Part, next_call: &mut Option<Carried>, ids: &IdRule) {
+    if let Part::ToolCall(call) = part
+        && let Some(carried) = next_call.take()
+        && carried.id.is_none_or(|id| ids.fit(&id) == call.id)
+    {
+        call.signature = Some(carried.signature);
+    }
+}
+
+/// Signs the last part. If it has a signature of its own, this one came with an empty text behind it.
+pub fn sign_last(parts: &mut Vec<Part>, signature: Signature) {
+    let signed = match parts.last_mut() {
+        Some(Part::Text(text)) => &mut text.signature,
+        Some(Part::ToolCall(call)) => &mut call.signature,
+        _ => return,
+    };
+    if signed.is_some() {
+        return parts.push(Part::Text(TextPart { signature: Some(signature), ..TextPart::new("") }));
+    }
+    *signed = Some(signature);
+}
+
 /// Signature and encrypted form of a part of a stream, kept until the part ends: both come last in their block (C-30).
 #[derive(Debug, Default)]
 pub struct Pending {
@@ -135,6 +160,7 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ToolCall;
 
     fn signature(issuer: &str, value: &str) -> Signature {
         Signature { issuer: issuer.into(), value: value.into() }
@@ -155,6 +181,34 @@ mod tests {
     fn an_id_that_would_break_the_wrapping_stays_behind() {
         let carried = unwrap(&wrap(&signature("a", "b"), Use::NextCall, Some("1.2"))).unwrap();
         assert_eq!(carried, Carried { purpose: Some(Use::NextCall), id: None, signature: signature("a", "b") });
+    }
+
+    #[test]
+    fn a_signature_with_an_id_is_for_the_call_of_that_id_only() {
+        let carried = |id: Option<&str>| {
+            Some(Carried { purpose: Some(Use::NextCall), id: id.map(str::to_owned), signature: signature("a", "b") })
+        };
+        for (id, is_signed) in [(None, true), (Some("call 1"), true), (Some("call 2"), false)] {
+            let mut next_call = carried(id);
+            let mut text = Part::text("x");
+            sign_call(&mut text, &mut next_call, &IdRule::NAME);
+            assert_eq!((&text, &next_call), (&Part::text("x"), &carried(id)), "a text leaves it for the call");
+            let mut call = Part::ToolCall(ToolCall::new(IdRule::NAME.fit("call 1"), "f", "{}"));
+            sign_call(&mut call, &mut next_call, &IdRule::NAME);
+            let Part::ToolCall(call) = call else { panic!("no call") };
+            assert_eq!((call.signature.is_some(), next_call), (is_signed, None), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_signature_of_a_part_came_with_an_empty_text() {
+        let mut parts = vec![Part::text("x")];
+        for value in ["b", "c"] {
+            sign_last(&mut parts, signature("a", value));
+        }
+        let signed =
+            |text: &str, value| Part::Text(TextPart { signature: Some(signature("a", value)), ..TextPart::new(text) });
+        assert_eq!(parts, [signed("x", "b"), signed("", "c")]);
     }
 
     #[test]
