@@ -11,6 +11,7 @@ mod idle;
 mod money;
 mod named;
 mod resumed;
+mod transcripts;
 
 use serde_json::{Value, json};
 use weir_tests::{Folder, Gateway, Request, SessionProvider, WebSocket, log};

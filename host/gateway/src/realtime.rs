@@ -6,6 +6,7 @@
 //! | [`billing`] | admits responses, reserves what they may cost, opens their accounts |
 //! | [`upstream_handshake`] | asks a target for a session |
 //! | [`responses`] | the responses of a session: asked for, begun, ended |
+//! | [`response`] | one of them, with what is read of it |
 //! | [`wire`] | the two ends of a session's connections |
 //! | [`clock`] | when each side sent something last |
 //! | [`ending`] | why a session ends, and the reason that each side gets |
@@ -21,6 +22,7 @@ mod ending;
 mod metrics;
 mod named;
 mod relay;
+mod response;
 mod responses;
 mod upstream_handshake;
 mod wire;

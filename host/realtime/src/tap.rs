@@ -6,8 +6,8 @@ use weir_wire::frame::FrameRef;
 use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 
 use super::conversation::MediaPlaces;
-use super::named::NamePlaces;
-use super::requests::CompiledRequests;
+use super::named::{NamePlaces, Named};
+use super::requests::{CompiledRequests, RequestReader};
 
 /// Where the configuration stands in the message that configures a session.
 const CONFIGURATION_PLACEHOLDER: &str = "{{session}}";
@@ -89,6 +89,17 @@ impl CompiledSessionTap {
         confirmed.into_iter().any(|check| holds(check, message))
     }
 
+    /// The model beside the session's own that a provider's message confirms, such as one that writes down what is
+    /// said: the last one that it names, if any. `None` if the message confirms no configuration.
+    pub fn confirmed_beside(&self, message: &[u8]) -> Option<Option<String>> {
+        if !self.is_configured(message) {
+            return None;
+        }
+        let read = RequestReader::default().read(&self.requests, message, true).ok()?;
+        let beside = read.names.into_iter().rev().find(|name| name.named == Named::FurtherModel);
+        Some(beside.and_then(|name| name.name))
+    }
+
     /// Whether a provider's message ends a response.
     pub fn is_end(&self, message: &[u8]) -> bool {
         self.ends.iter().any(|check| holds(check, message))
@@ -132,13 +143,18 @@ mod tests {
         let message = r#"{"type":"set","session":{{session}}}"#.to_owned();
         let configuration = Some(SessionConfiguration { message, confirmed: vec![of("was set")] });
         let tap = SessionTap { requests: vec![of("ask")], begins, responses, cancel: None, configuration };
-        let tap = CompiledSessionTap::new(&tap, &[], &NamePlaces::default()).unwrap();
+        let places = NamePlaces { further: vec!["/session/ears/model"], ..NamePlaces::default() };
+        let tap = CompiledSessionTap::new(&tap, &[], &places).unwrap();
         assert_eq!(tap.beginning(br#"{"type":"begun","turn":1}"#), Some(Beginning::Once));
         assert_eq!(tap.beginning(br#"{"turn":{"parts":[]}}"#), Some(Beginning::Perhaps));
         assert_eq!([&b"not json"[..], br#"{"a":{"type":"begun"}}"#].map(|message| tap.beginning(message)), [None; 2]);
         assert!(tap.is_end(br#"{"type":"done"}"#) && !tap.is_end(br#"{"type":"error"}"#));
         assert!(tap.is_failure(br#"{"type":"error"}"#) && !tap.is_failure(br#"{"type":"done"}"#));
         assert!(tap.is_configured(br#"{"type":"was set"}"#) && !tap.is_configured(br#"{"type":"set"}"#));
+        let beside = |message: &str| tap.confirmed_beside(message.as_bytes());
+        assert_eq!(beside(r#"{"type":"set","session":{"ears":{"model":"a"}}}"#), None);
+        assert_eq!(beside(r#"{"type":"was set","session":{"ears":null}}"#), Some(None));
+        assert_eq!(beside(r#"{"type":"was set","session":{"ears":{"model":"a"}}}"#), Some(Some("a".into())));
         let filled = tap.configuring(r#"{"a":"{{session}}"}"#);
         assert_eq!(filled.as_deref(), Some(r#"{"type":"set","session":{"a":"{{session}}"}}"#));
     }

@@ -15,6 +15,7 @@ use crate::admission::{Admission, AdmissionPermit, Demand, Uses};
 use crate::auth::Caller;
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::{Attribute, Span};
+use crate::pricing::Tariff;
 use crate::route::Target;
 use crate::serving::Serving;
 use weir_ledger::Granted;
@@ -56,7 +57,45 @@ pub(crate) struct Billing {
     pub(crate) span: Span,
 }
 
+/// A model beside the session's own, which uses what is no response's: one that writes down what is said.
+#[derive(Debug)]
+pub(super) struct ModelBeside {
+    /// The provider's name for it.
+    name: String,
+    /// The alias of its route; the session's, if it has none.
+    alias: String,
+    /// The provider with its prices.
+    target: Arc<Target>,
+    series: Arc<Series>,
+}
+
+impl ModelBeside {
+    /// The provider's name for it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl Billing {
+    /// The model beside the session's own that its provider calls so; `None` if no price of it is known. What it uses
+    /// then has the price of the session's.
+    pub(super) fn beside(&self, name: &str) -> Option<ModelBeside> {
+        let Serving { routes, prices, .. } = &*self.serving;
+        let (alias, target) = match routes.of_provider(&self.target.label, name) {
+            Some((alias, target)) => (alias, Arc::clone(target)),
+            // The price that the configuration sets for the session's model is not one of this model.
+            None => (&*self.alias, Arc::new(Target::clone(&self.target).priced(&prices.book, None))),
+        };
+        let route = routes.find(alias).filter(|_| *alias != *self.alias);
+        let series = route.map(|route| route.series(&self.metrics, &self.endpoint, self.caller.label()));
+        target.pricing.knows(name).then(|| ModelBeside {
+            name: name.to_owned(),
+            alias: alias.to_owned(),
+            target,
+            series: series.unwrap_or_else(|| Arc::clone(&self.series)),
+        })
+    }
+
     /// What a response needs that reads so many tokens. None reads more than the model's context.
     fn demand(&self, tokens: u64) -> Demand<'_> {
         let context = self.target.capabilities_of(&self.model).context.unwrap_or(u64::MAX);
@@ -73,11 +112,21 @@ impl Billing {
 
     /// Reserves the same for a response that its provider has begun, whether or not the budgets have room for it.
     pub(super) fn owe(&self, tokens: u64) -> Vec<HeldBudget> {
-        let (budgets, demand) = (&self.admission.budgets, self.demand(tokens));
-        let own = budgets.owe_at(&self.caller, &self.alias, &self.target, &demand);
-        let attempt = budgets.owe_attempt(&self.target, &demand);
+        self.owe_at(&self.alias, &self.target, &self.demand(tokens))
+    }
+
+    /// The same for what a model beside the session's has used.
+    pub(super) fn owe_beside(&self, beside: &ModelBeside) -> Vec<HeldBudget> {
+        let used_up = Demand { output_limit: Some(0), ..Demand::of(Some(&beside.alias), 0, Uses::Both) };
+        self.owe_at(&beside.alias, &beside.target, &used_up)
+    }
+
+    fn owe_at(&self, alias: &str, target: &Arc<Target>, demand: &Demand<'_>) -> Vec<HeldBudget> {
+        let budgets = &self.admission.budgets;
+        let own = budgets.owe_at(&self.caller, alias, target, demand);
+        let attempt = budgets.owe_attempt(target, demand);
         let own = own.map(|granted| HeldBudget::new(granted.reservation, None));
-        own.into_iter().chain(attempt.map(|granted| at_provider(granted, &self.target))).collect()
+        own.into_iter().chain(attempt.map(|granted| at_provider(granted, target))).collect()
     }
 
     /// Takes a response's tokens from the limits of its client, model and provider.
@@ -95,22 +144,41 @@ impl Billing {
 
     /// Opens the account of a response; `number` counts those of the session.
     pub(super) fn open(&self, number: u32) -> Box<Account> {
-        let mut record = self.record(number);
+        let (target, model) = (&self.target, self.target.model(&self.model));
+        let mut record = self.record(number, &self.model);
+        if let Some(record) = &mut record {
+            let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
+            record.answered(model, target.health_id(&self.model), adapter);
+        }
+        self.opened(number, record, &self.series, (model, target.tariff(&self.model)))
+    }
+
+    /// Opens the account of what a model beside the session's has used.
+    pub(super) fn open_beside(&self, number: u32, beside: &ModelBeside) -> Box<Account> {
+        let ModelBeside { name, target, series, .. } = beside;
+        let mut record = self.record(number, name);
+        if let Some(record) = &mut record {
+            let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
+            record.answered(name, Arc::clone(&target.id), adapter);
+        }
+        self.opened(number, record, series, (name, target.pricing.tariff(name)))
+    }
+
+    fn opened(
+        &self,
+        number: u32,
+        record: Option<Box<RequestRecord>>,
+        series: &Arc<Series>,
+        (model, tariff): (&str, Tariff),
+    ) -> Box<Account> {
         let span = self.span.internal(|| format!("{NAME} response"));
         let id = self.id_of(number);
         span.set(Attribute::RequestId, id.to_string());
         let start =
             ExchangeStart { begun: Instant::now(), request_id: &id, operation: NAME, span: &span, counts: true };
-        let permit = AdmissionPermit::free();
-        let mut account = Account::open(&self.metrics, Arc::clone(&self.series), start, permit);
-        let target = &self.target;
-        let model = target.model(&self.model);
-        let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
-        if let Some(record) = &mut record {
-            record.answered(model, target.health_id(&self.model), adapter);
-        }
+        let mut account = Account::open(&self.metrics, Arc::clone(series), start, AdmissionPermit::free());
         account.set_record(record);
-        account.start_attempt(&target.label, model, target.tariff(&self.model));
+        account.start_attempt(&self.target.label, model, tariff);
         account.set_lane("relay");
         // Until its end says what it used, all that was reserved is taken to be used.
         account.mark_usage_unknown();
@@ -120,7 +188,7 @@ impl Billing {
 
     /// Records a response that was refused.
     pub(super) fn refused(&self, number: u32, fault: &Fault) {
-        let Some(mut record) = self.record(number) else { return };
+        let Some(mut record) = self.record(number, &self.model) else { return };
         record.failed(fault);
         record.finish_own_answer(fault.error.status.unwrap_or(429), 0);
     }
@@ -129,7 +197,7 @@ impl Billing {
         Arc::from(format!("{}.{number}", self.id))
     }
 
-    fn record(&self, number: u32) -> Option<Box<RequestRecord>> {
+    fn record(&self, number: u32, model: &str) -> Option<Box<RequestRecord>> {
         let exchange = Exchange::begin(&http::HeaderMap::new());
         let arrival = Arrival {
             id: self.id_of(number),
@@ -143,7 +211,7 @@ impl Billing {
         let mut record = RequestRecord::begin(arrival, self.serving.config.server.access_log, self.log.clone())?;
         record.set_endpoint(&self.endpoint);
         record.set_caller(&self.caller);
-        record.set_model(Some(&self.model));
+        record.set_model(Some(model));
         Some(record)
     }
 }

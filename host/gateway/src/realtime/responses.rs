@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::billing::Billing;
+use super::billing::{Billing, ModelBeside};
 use super::ending::Outcome;
-use crate::accounting::Account;
+use super::response::{Response, has_usage, usage};
 use crate::accounting::session_use::SessionUse;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
@@ -17,7 +17,7 @@ use weir_realtime::tap::frame;
 use weir_realtime::{Beginning, CompiledSessionTap, Side};
 use weir_types::contract::types::{ErrorKind, Usage};
 use weir_types::fault::{Fault, Side as FaultSide};
-use weir_wire::tap::{TapReading, TapState};
+use weir_wire::tap::TapState;
 
 /// The most responses that are open at the same time.
 const MAX_OPEN: usize = 16;
@@ -33,16 +33,6 @@ pub(super) enum Verdict {
     Withhold(Fault),
     /// The session ends. A provider's message goes on before.
     End(Fault),
-}
-
-/// A response that has not ended.
-#[derive(Debug)]
-struct Response {
-    account: Box<Account>,
-    tap: TapState,
-    has_begun: bool,
-    /// Whether limits and budgets know of it.
-    is_admitted: bool,
 }
 
 /// What the next response may cost.
@@ -76,6 +66,8 @@ pub(crate) struct Responses {
     conversation: Conversation,
     /// What those that have ended used.
     used: SessionUse,
+    /// The model that uses what is no response's, as the provider has confirmed it, if its price is known.
+    beside: Option<ModelBeside>,
 }
 
 impl Responses {
@@ -83,7 +75,7 @@ impl Responses {
     pub(crate) fn new(billing: Arc<Billing>, tap: Arc<CompiledSessionTap>, budgets: Vec<HeldBudget>) -> Self {
         let prepared = Some(Prepared { budgets, input: 0 });
         let (open, conversation, used) = (VecDeque::new(), Conversation::default(), SessionUse::default());
-        Self { billing, tap, prepared, open, count: 0, conversation, used }
+        Self { billing, tap, prepared, open, count: 0, conversation, used, beside: None }
     }
 
     /// Whether none is open.
@@ -132,8 +124,16 @@ impl Responses {
     /// session may end meanwhile.
     pub(super) async fn on_provider_message(&mut self, message: &[u8]) -> Verdict {
         self.owe();
-        let excess = self.tap.beginning(message).and_then(|beginning| self.begins(beginning));
-        let is_end = self.tap.is_end(message);
+        if let Some(named) = self.tap.confirmed_beside(message)
+            && self.beside.as_ref().map(ModelBeside::name) != named.as_deref()
+        {
+            self.beside = named.and_then(|name| self.billing.beside(&name));
+        }
+        let (beginning, is_end) = (self.tap.beginning(message), self.tap.is_end(message));
+        if beginning.is_none() && !is_end && self.book_beside(message) {
+            return if self.are_over() { self.prepare_next().await } else { Verdict::Pass };
+        }
+        let excess = beginning.and_then(|beginning| self.begins(beginning));
         if !is_end && self.tap.is_failure(message) {
             self.refuse();
         }
@@ -213,6 +213,30 @@ impl Responses {
             refused.account.answering(400, true, false);
             refused.account.complete();
         }
+    }
+
+    /// Books the usage in a message that neither begins nor ends a response as that of the model beside the session's,
+    /// whether or not a budget has room for it. Returns whether there is such.
+    fn book_beside(&mut self, message: &[u8]) -> bool {
+        let Some(beside) = &self.beside else { return false };
+        let mut tap = TapState::new(&self.tap.responses);
+        tap.frame(frame(message));
+        let reading = tap.reading();
+        if !has_usage(&reading) && reading.units.is_empty() {
+            return false;
+        }
+        self.count += 1;
+        let account = self.billing.open_beside(self.count, beside);
+        let mut own = Response { account, tap, has_begun: false, is_admitted: false };
+        own.admitted(self.billing.admit_begun(0), self.billing.owe_beside(beside));
+        own.begin();
+        // What is billed by the piece, such as seconds of sound, is what this model uses, never a response.
+        own.account.set_usage(Usage { units: reading.units.clone(), ..usage(&reading) });
+        own.account.complete();
+        own.close(&mut self.used);
+        // What is left is asked for anew.
+        self.prepared = None;
+        true
     }
 
     /// A message while no response has begun. Usage in it is that of something else, such as a transcript: it is booked
@@ -315,59 +339,6 @@ impl Responses {
         }
         self.prepared = None;
     }
-}
-
-impl Response {
-    fn admitted(&mut self, permit: AdmissionPermit, budgets: Vec<HeldBudget>) {
-        self.is_admitted = true;
-        self.account.admitted(permit);
-        for budget in budgets {
-            self.account.reserve(budget);
-        }
-    }
-
-    fn begin(&mut self) {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.account.note_chunk();
-        }
-    }
-
-    /// Why a budget ends the session before the response has ended, by the output that was reported or seen so far.
-    fn over_budget(&mut self) -> Option<Fault> {
-        if !self.account.may_abort() {
-            return None;
-        }
-        let reported = self.tap.reading().usage.output().unwrap_or_default();
-        self.account.over_budget(reported.max(self.tap.content_tokens()))
-    }
-
-    /// Takes over the reported usage.
-    fn take_usage(&mut self) -> TapReading {
-        let reading = self.tap.reading();
-        self.account.served_by(reading.model.as_deref().unwrap_or_default());
-        if has_usage(&reading) {
-            self.account.set_usage(Usage {
-                units: reading.units.clone(),
-                service_tier: reading.service_tier.clone(),
-                batch: reading.batch,
-                region: reading.region.clone(),
-                ..Usage::from(reading.usage)
-            });
-        }
-        reading
-    }
-
-    /// Closes its account, and adds what it used to what the session did.
-    fn close(mut self, used: &mut SessionUse) {
-        let tokens = self.tap.reading().usage.total();
-        let cost = self.account.cost_cell();
-        drop(self);
-        used.add(tokens, cost.get().copied().flatten());
-    }
-}
-
-fn has_usage(reading: &TapReading) -> bool {
-    reading.usage.total().is_some() || !reading.units.is_empty()
 }
 
 fn too_many() -> Fault {

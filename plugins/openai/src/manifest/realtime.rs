@@ -7,9 +7,10 @@
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, BodyKind, Bucket, CredentialPlace, ErrorFormat, Face, FixedQuery, Format, FrameTemplate, FrameTest,
-    Merge, ModelPlace, ModelPointer, Operation, SessionConfiguration, SessionTap, Tap, Transport, UsagePlace, features,
-    strings,
+    Merge, ModelPlace, ModelPointer, Operation, SessionConfiguration, SessionTap, Tap, Transport, UnitPlace,
+    UsagePlace, features, strings,
 };
+use weir_sdk::types::Unit;
 
 use super::{errors, face};
 use crate::quirks::QUIRKS;
@@ -75,6 +76,8 @@ pub(super) fn format() -> Format {
             finish: strings(["/response/status"]),
             end: vec![kind("response.done")],
             failure: vec![kind("error"), FrameTest::equals("/response/status", "failed")],
+            // Of the models that write down what is said, some bill the seconds.
+            units: vec![UnitPlace::number(Unit::Second, "/usage/seconds")],
             ..Tap::default()
         },
         cancel: Some(r#"{"type":"response.cancel"}"#.to_owned()),
