@@ -42,8 +42,8 @@ impl LateStore {
         }
     }
 
-    /// The store for reading documents and owners of objects. Once it can be read, only the writing thread tries to open it: each attempt
-    /// waits for the other process, and changes of keys would be followed too slowly.
+    /// The store for reading documents and owners of objects. Once it can be read, only the writing thread tries to
+    /// open it: each attempt waits for the other process, and changes of keys would be followed too slowly.
     fn reader(&self) -> Result<&dyn Store, StoreError> {
         if let Some(open) = self.store.get().or(self.reader.get()) {
             return Ok(&**open);
