@@ -183,20 +183,20 @@ async fn a_count_that_no_answer_can_have_is_estimated() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
-    let deltas = [50, 2].map(|output| {
-        format!(
-            "event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\",\
-             \"stop_sequence\":null}},\"usage\":{{\"output_tokens\":{output}}}}}\n\n"
-        )
-    });
-    let is_delta = |piece: &&String| piece.contains("message_delta");
+/// What is booked in each lane for a stream of Anthropic's that ends with these usages, one after the other.
+async fn booked_for<const N: usize>(usages: [&'static str; N]) -> Vec<u64> {
     let upstream = Upstream::scripted(move |_| {
+        let delta = |usage: &&str| {
+            format!(
+                "event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"end_turn\",\
+                 \"stop_sequence\":null}},\"usage\":{usage}}}\n\n"
+            )
+        };
         let pieces = ANTHROPIC.stream();
-        let at = pieces.iter().position(|piece| is_delta(&piece)).unwrap();
-        let (before, after) = (&pieces[..at], &pieces[at + 1..]);
-        before.iter().chain(&deltas).chain(after).fold(Answer::sse(), Answer::piece).end()
+        let at = pieces.iter().position(|piece| piece.contains("message_delta")).unwrap();
+        let (before, after) = (pieces[..at].to_vec(), pieces[at + 1..].to_vec());
+        let deltas = usages.iter().map(delta);
+        before.into_iter().chain(deltas).chain(after).fold(Answer::sse(), |answer, piece| answer.piece(&piece)).end()
     })
     .await;
     let gateway = gateway(&upstream, TOKENS).await;
@@ -207,7 +207,18 @@ async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
         assert_eq!(reply.status(), 200, "{}", reply.text());
         booked.push(settled(&gateway).await.as_u64().unwrap() - before);
     }
-    assert_eq!(booked, [60, 60]);
+    booked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
+    assert_eq!(booked_for([r#"{"output_tokens":50}"#, r#"{"output_tokens":2}"#]).await, [60, 60]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c60_input_that_the_end_of_a_stream_divides_counts_once_in_both_lanes() {
+    let end = [r#"{"input_tokens":3,"cache_read_input_tokens":6,"output_tokens":50}"#];
+    assert_eq!(booked_for(end).await, [59, 59]);
 }
 
 /// A stream that reports its usage so often: each time what was used so far, and at the end all of it once more.

@@ -25,10 +25,11 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     Reports::default().read(wire)
 }
 
-/// The greatest figures that a stream has reported so far. Its reports are cumulative, so one that is less than an
-/// earlier one does not count, as it does not where the stream is relayed; but one that lists its iterations is the
-/// account of the whole: the figures of the stream's beginning were those of its first iteration. The parts of a sum
-/// are known from an earlier report where a later one has the sum alone.
+/// The figures that a stream has reported so far. Its reports are cumulative, so one that is less than an earlier one
+/// does not count, as it does not where the stream is relayed; but one that lists its iterations is the account of the
+/// whole: the figures of the stream's beginning were those of its first iteration. The input is known exactly at the
+/// end only: it may begin as an estimate, or with what the cache will turn out to have. The parts of a sum are known
+/// from an earlier report where a later one has the sum alone.
 #[derive(Debug, Default)]
 pub(crate) struct Reports {
     input: Option<u32>,
@@ -46,6 +47,8 @@ impl Reports {
         if wire.rest.get(ITERATIONS).is_some() {
             (self.input, self.cache_read, self.written, self.output) = (None, None, None, None);
         }
+        let cached = more(self.cache_read, wire.cache_read_input_tokens);
+        let is_divided = cached || more(self.written, wire.cache_creation_input_tokens);
         let thinking = wire.output_tokens_details.and_then(|details| details.thinking_tokens);
         let hour = figure(&wire.rest, "cache_creation", "ephemeral_1h_input_tokens").filter(|tokens| *tokens > 0);
         let all = greatest(&mut self.output, wire.output_tokens);
@@ -66,7 +69,7 @@ impl Reports {
             Extension { format, key, json: speed.get().to_owned() }
         }));
         let usage = Usage {
-            input: greatest(&mut self.input, wire.input_tokens),
+            input: last(&mut self.input, wire.input_tokens, is_divided),
             cache_read: greatest(&mut self.cache_read, wire.cache_read_input_tokens),
             cache_write: written.map(|all| all - hour.unwrap_or(0)),
             cache_write_hour: hour,
@@ -90,6 +93,21 @@ impl Reports {
 fn greatest(known: &mut Option<u32>, told: Option<Count>) -> Option<u32> {
     let told = told?.0;
     *known = Some(known.map_or(told, |known| known.max(told)));
+    *known
+}
+
+/// Whether a report has more of a figure than is known.
+fn more(known: Option<u32>, told: Option<Count>) -> bool {
+    told.is_some_and(|told| told.0 > known.unwrap_or(0))
+}
+
+/// The input by the last report that has it. None at all counts if the report divides the input anew: all of it came
+/// from the cache, or went there.
+fn last(known: &mut Option<u32>, told: Option<Count>, is_divided: bool) -> Option<u32> {
+    let told = told?.0;
+    if told > 0 || is_divided || known.is_none() {
+        *known = Some(told);
+    }
     *known
 }
 
@@ -171,6 +189,20 @@ mod tests {
         assert_eq!((usage.output, usage.reasoning), (Some(20), Some(40)));
         let usage = of_stream(&[begun, r#"{"output_tokens":50}"#, thought]);
         assert_eq!((usage.output, usage.reasoning), (Some(10), Some(40)));
+    }
+
+    #[test]
+    fn c60_the_end_of_a_stream_corrects_the_input_of_its_beginning() {
+        let begun = r#"{"input_tokens":900,"output_tokens":0}"#;
+        let divided = |input: u32| {
+            let end = format!(r#"{{"input_tokens":{input},"cache_read_input_tokens":800,"output_tokens":5}}"#);
+            let usage = of_stream(&[begun, &end]);
+            (usage.input, usage.cache_read)
+        };
+        assert_eq!(divided(90), (Some(90), Some(800)));
+        assert_eq!(divided(0), (Some(0), Some(800)));
+        let estimated = of_stream(&[begun, r#"{"input_tokens":880,"output_tokens":5}"#]);
+        assert_eq!((estimated.input, estimated.output), (Some(880), Some(5)));
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub(super) fn errors() -> ErrorFormat {
 }
 
 /// The tap. A stream has usage at the beginning and, cumulative, at the end; a whole answer has it once. The figures
-/// never decrease, so the greatest one is the last.
+/// never decrease, so the greatest one is the last; but the input may begin as an estimate, or with the cached part in
+/// it.
 fn tap() -> Tap {
     Tap {
         finish: strings(["/stop_reason", "/delta/stop_reason"]),
@@ -90,7 +91,7 @@ pub(super) fn usage(at: &dyn Fn(&str) -> Vec<String>) -> Tap {
     let units = |unit, member: &str| UnitPlace { unit, source: UnitSource::Number(at(member)), merge: Merge::Max };
     Tap {
         usage: vec![
-            place(Bucket::Input, "input_tokens", Vec::new()),
+            UsagePlace { merge: Merge::Last, ..place(Bucket::Input, "input_tokens", Vec::new()) },
             place(Bucket::CacheRead, "cache_read_input_tokens", Vec::new()),
             place(Bucket::CacheWrite, "cache_creation_input_tokens", vec![Bucket::CacheWriteHour]),
             place(Bucket::CacheWriteHour, "cache_creation/ephemeral_1h_input_tokens", Vec::new()),
