@@ -23,7 +23,7 @@ wire! {
         "output_format" => output_format: &'a RawValue,
         "temperature" => temperature: Number,
         "top_p" => top_p: Number,
-        "top_k" => top_k: Count,
+        "top_k" => top_k: Number,
         "stop_sequences" => stop_sequences: Vec<Str<'a>>,
         "metadata" => metadata: Metadata<'a>,
         "service_tier" => service_tier: Str<'a>,

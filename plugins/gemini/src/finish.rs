@@ -45,6 +45,7 @@ pub(crate) fn read(word: &Word<'_>, calls: bool) -> Finish {
         | "PROHIBITED_CONTENT"
         | "SPII"
         | "MODEL_ARMOR"
+        | "ESCALATION"
         | "IMAGE_SAFETY"
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION" => FinishReason::ContentFilter,
@@ -85,7 +86,7 @@ pub(crate) fn word(finish: &Finish, refusal: bool) -> (&str, bool) {
 }
 
 fn is_word(raw: &str) -> bool {
-    let newer = ["MODEL_ARMOR", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE", "CONTINUATION"];
+    let newer = ["MODEL_ARMOR", "MALFORMED_RESPONSE", "MISSING_THOUGHT_SIGNATURE", "CONTINUATION", "ESCALATION"];
     REASONS.contains(&raw) || newer.contains(&raw)
 }
 
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn c84_filters_and_refusals_end_with_safety() {
-        for raw in ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"] {
+        for raw in ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "ESCALATION"] {
             assert_eq!(named(raw, false).reason, FinishReason::ContentFilter);
         }
         assert_eq!(word(&Finish::new(FinishReason::ContentFilter, "content_filter"), false).0, "SAFETY");

@@ -45,8 +45,8 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
         output,
         sampling: Sampling {
             temperature: number(body.temperature),
-            top_p: number(body.top_p),
-            top_k: body.top_k.map(|count| count.0),
+            top_p: set(body.top_p),
+            top_k: set(body.top_k).map(|count| count as u32),
             stop: body.stop_sequences.unwrap_or_default().into_iter().map(Str::into_string).collect(),
             ..Sampling::default()
         },
@@ -66,6 +66,12 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
 
 fn number(number: Option<Number>) -> Option<f64> {
     number.map(|number| number.0)
+}
+
+/// A limit of the choice among tokens. Some clients write -1 for none, and the service takes it so; elsewhere it would
+/// be refused, or be the narrowest choice.
+fn set(limit: Option<Number>) -> Option<f64> {
+    number(limit).filter(|limit| *limit >= 0.0)
 }
 
 fn own(key: &str, json: impl Into<String>) -> Extension {

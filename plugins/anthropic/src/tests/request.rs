@@ -412,6 +412,18 @@ fn the_limit_is_the_clients_else_the_configurations_else_4096() {
 }
 
 #[test]
+fn limits_of_minus_one_are_none() {
+    let sampling = |top_p: f64, top_k: i32| {
+        let hello = json!([{"role": "user", "content": "hello"}]);
+        let body = json!({"model": OLD, "max_tokens": 9, "top_p": top_p, "top_k": top_k, "messages": hello});
+        let sampling = parsed(&body).sampling;
+        (sampling.top_p, sampling.top_k)
+    };
+    assert_eq!(sampling(-1.0, -1), (None, None));
+    assert_eq!(sampling(0.5, 0), (Some(0.5), Some(0)));
+}
+
+#[test]
 fn sampling_moves_to_what_the_model_takes() {
     let warm = |temperature, top_p| Sampling { temperature: Some(temperature), top_p, ..Sampling::default() };
     let (body, losses) = sent(OLD, ChatRequest { sampling: warm(1.7, None), ..hello() });
