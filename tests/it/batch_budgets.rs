@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use weir_tests::program::ask;
-use weir_tests::{Answer, Folder, Gateway, Received, Redis, Reply, Request, Upstream, clients, soon};
+use weir_tests::{Answer, Folder, Gate, Gateway, Received, Redis, Reply, Request, Upstream, clients, soon};
 
 use crate::kept_batches::Node;
 use crate::kept_files::until_file_is_kept;
@@ -660,5 +660,44 @@ async fn a_batch_of_one_model_holds_back_what_its_requests_may_use() {
         assert!(was_begun(&mut upstream));
         assert_eq!(gateway.ask(&begin(&inline)).await.status(), 429, "{lane}");
         assert!(!was_begun(&mut upstream));
+    }
+}
+
+/// A client that sets a short time for itself would have batches that nothing knows of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_booked_though_the_time_is_over_that_its_client_waits() {
+    let [tokens, _] = needed();
+    for lane in LANES {
+        let gate = Gate::default();
+        let waits = gate.clone();
+        let upstream = Upstream::scripted(move |request| {
+            let batch = |status: &str, usage: Value| {
+                json!({"id": "batch_0123456789abcdef", "object": "batch", "endpoint": "/v1/chat/completions",
+                    "model": "gpt-x", "status": status, "usage": usage})
+            };
+            let done = json!({"input_tokens": 40, "output_tokens": 30, "total_tokens": 70});
+            let answer = Answer::begin(200, &[("content-type", "application/json")]);
+            match request.line() {
+                "POST /base/files" => answer.piece(r#"{"id":"file-0123456789abcdef","object":"file"}"#).end(),
+                "POST /base/batches" => answer.gate(&waits).piece(batch("validating", Value::Null).to_string()).end(),
+                _ => answer.piece(batch("completed", done).to_string()).end(),
+            }
+        })
+        .await;
+        let budgets = [budget("tokens", "for = \"all\"\ntokens = 1000000"), clients(&["one"])];
+        let gateway = open("openai", &["gpt-x"], &upstream, &budgets).await;
+        let file = uploaded(&gateway, "one", lane, &lines()).await;
+        let mut client = gateway.connect().await;
+        client.send(&by("one", begin(lane, &file).header("x-weir-timeout-ms", "300"))).await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        gate.open();
+        let batch = id_in(&client.reply().await);
+        until_used(&gateway, "tokens", tokens).await;
+        let read = by("one", Request::get(&format!("{lane}/batches/{batch}")));
+        assert_eq!(gateway.ask(&read).await.status(), 200);
+        until_used(&gateway, "tokens", TOKENS).await;
+        // A batch whose time is over before is not begun.
+        let late = gateway.ask(&by("one", begin(lane, &file).header("x-weir-timeout-ms", "0"))).await;
+        assert_eq!(late.status(), 504, "{}", late.text());
     }
 }

@@ -5,6 +5,7 @@ mod forms;
 mod objects;
 mod other_models;
 mod over_http2;
+mod own_time;
 mod readings;
 mod streamed;
 mod two_models;

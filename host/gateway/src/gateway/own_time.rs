@@ -1,11 +1,12 @@
 //! How long a client waits for its answer, by its own header.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
 use crate::attempt::InboundRequest;
-use weir_types::fault::Fault;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
 use weir_types::headers::TIMEOUT_MS;
 
 /// Refuses a time limit that cannot be read: without it, the request would take longer than its client expects.
@@ -16,6 +17,21 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Fault> {
 /// How long the client waits; `None` if it did not send that.
 pub(super) fn own_time(inbound: &InboundRequest) -> Option<Duration> {
     read(&inbound.headers).ok().flatten()
+}
+
+/// Until when the client of a request that arrived then waits, if its headers say so.
+pub(super) fn until(headers: &HeaderMap, begun: Instant) -> Option<Instant> {
+    begun.checked_add(read(headers).ok().flatten()?)
+}
+
+/// Refuses a request whose client waits no longer: an answer would be paid for, and have no reader.
+pub(super) fn ask_in_time(until: Option<Instant>) -> Result<(), Fault> {
+    if until.is_none_or(|until| Instant::now() < until) {
+        return Ok(());
+    }
+    let message =
+        "the time that the request may take (`x-weir-timeout-ms`, `grpc-timeout`) was over before a provider was asked";
+    Err(Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(504))
 }
 
 fn read(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {

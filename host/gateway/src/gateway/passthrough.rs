@@ -26,12 +26,12 @@ use super::own_headers::{forbid_retry, milliseconds, put_limits, set_cost};
 use super::refusal::failed_response;
 use super::removal::Removal;
 use super::stored::StoringRequest;
-use super::{Admitted, Gateway, TracedRequest, guards, inbound, own_url, removal, rights, span_attributes};
+use super::{Admitted, Gateway, TracedRequest, guards, inbound, own_time, own_url, removal, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, ArrivingBody, ExchangeStart};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{AdmissionPermit, Demand, ModelWork, Refused, Uses};
-use crate::attempt::{PassedRequest, ReplyBody, pass, with_work};
+use crate::attempt::{PassedRequest, ReplyBody, RequestContext, pass, with_work};
 use crate::auth::Caller;
 use crate::dialect::request_peek::{ObjectIds, RequestPeek};
 use crate::method::reads_as;
@@ -62,8 +62,9 @@ struct PassAddress<'a> {
 
 /// A request that may be sent.
 struct PermittedPass<'a> {
-    /// When it arrived.
+    /// When it arrived, and until when its client waits, if it says so.
     begun: Instant,
+    until: Option<Instant>,
     id: &'a Arc<str>,
     caller: Caller,
     passage: &'a Passage,
@@ -91,6 +92,14 @@ struct PermittedPass<'a> {
     body_len: usize,
     /// How many bytes of the body have arrived, if it is still arriving and something depends on its length.
     arrived: Option<Arc<AtomicU64>>,
+}
+
+impl PermittedPass<'_> {
+    /// Until when the request has to be answered. One that begins work is not broken off: only its answer has the id by
+    /// which the work is booked.
+    fn deadline(&self) -> Option<Instant> {
+        self.until.filter(|_| self.stored != Stored::Begun)
+    }
 }
 
 impl Gateway {
@@ -129,6 +138,7 @@ impl Gateway {
         let stored = inbound::stored(of_endpoint.unwrap_or(Stored::Nothing), is_bare);
         let permitted = PermittedPass {
             begun: exchange.begun,
+            until: own_time::until(&head.headers, exchange.begun),
             id: &exchange.id,
             caller,
             passage,
@@ -198,6 +208,7 @@ impl Gateway {
             Box::pin(self.book_before_removal(serving, removal)).await?;
         }
         let limits = permit.limits();
+        own_time::ask_in_time(permitted.until)?;
         if let Some(work) = &permitted.work {
             self.refuse_unread_work(work, caller, permitted.alias, &[&**priced])?;
         }
@@ -216,6 +227,7 @@ impl Gateway {
         let start = ExchangeStart { begun, request_id, operation: NAME, span, counts };
         let mut account = Account::open(&self.metrics, series, start, permit);
         account.set_record(record.take());
+        account.set_own_deadline(permitted.deadline());
         account.set_unmetered(unmetered(&request, &demand), permitted.arrived.clone());
         account.set_earlier_input(earlier);
         for budget in budgets {
@@ -305,7 +317,8 @@ impl Gateway {
         let sent = SentPass::of(&request);
         let own_url = request.own_url.clone();
         let on_the_way = held.on_the_way(account.hand_over());
-        let mut answer = pass(self.context(serving), request, account).await;
+        let context = RequestContext { deadline: permitted.deadline(), ..self.context(serving) };
+        let mut answer = pass(context, request, account).await;
         drop(on_the_way);
         match &mut answer {
             Ok(response) => {

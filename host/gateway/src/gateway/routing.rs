@@ -8,9 +8,8 @@ use http::header::AsHeaderName;
 use http::{HeaderName, Response};
 use smallvec::SmallVec;
 
-use super::own_time::own_time;
 use super::work::BeginningRequest;
-use super::{Admitted, Gateway, further_models};
+use super::{Admitted, Gateway, further_models, own_time};
 use crate::accounting::{Account, ExchangeStart};
 use crate::admission::budgets::{DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand, Uses};
@@ -24,7 +23,7 @@ use crate::observe::trace::Attribute;
 use crate::route;
 use crate::route::fit::Needs;
 use crate::route::{Circumstances, NoTarget, Plan, Route, unknown_model};
-use crate::serving::Serving;
+use crate::serving::{Serving, Stored};
 use weir_config::Affinity;
 use weir_ledger::{Notice, Refusal};
 use weir_translate::dialect::reply::insert;
@@ -69,7 +68,7 @@ impl Gateway {
         inbound: &Arc<InboundRequest>,
         Admitted { span, mut permit, record }: Admitted<'_>,
     ) -> Result<RoutedExchange, NoTarget> {
-        ask_in_time(inbound)?;
+        own_time::ask_in_time(own_time::until(&inbound.headers, inbound.exchange.begun))?;
         if !self.admission.budgets.is_empty() {
             let further = further_models::priced(inbound)?;
             inbound.further_models.get_or_init(|| further);
@@ -101,7 +100,7 @@ impl Gateway {
             account.reserve(budget);
         }
         let deadline = deadline(inbound, &plan);
-        account.set_own_deadline(own_time(inbound).and_then(|own| inbound.exchange.begun.checked_add(own)));
+        account.set_own_deadline(own_deadline(inbound));
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
         let runner = PlanRunner {
@@ -272,22 +271,18 @@ fn session(inbound: &InboundRequest, affinity: &Affinity) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// Refuses a request whose client waits no longer: an answer would be paid for, and have no reader.
-fn ask_in_time(inbound: &InboundRequest) -> Result<(), Fault> {
-    if own_time(inbound).is_none_or(|own| inbound.exchange.begun.elapsed() < own) {
-        return Ok(());
-    }
-    let message =
-        "the time that the request may take (`x-weir-timeout-ms`, `grpc-timeout`) was over before a provider was asked";
-    Err(Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(504))
-}
-
 /// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
 fn deadline(inbound: &InboundRequest, plan: &Plan) -> Option<Instant> {
-    let own = own_time(inbound);
     let total = plan.candidates.first().and_then(|candidate| candidate.target.timeouts.total);
-    let first = own.into_iter().chain(total).min()?;
-    inbound.exchange.begun.checked_add(first)
+    let total = total.and_then(|total| inbound.exchange.begun.checked_add(total));
+    own_deadline(inbound).into_iter().chain(total).min()
+}
+
+/// Until when the client waits, as it says. A request that begins work is not broken off for that, as it is not when
+/// its client leaves: only the answer has the id by which the work is booked.
+fn own_deadline(inbound: &InboundRequest) -> Option<Instant> {
+    let until = own_time::until(&inbound.headers, inbound.exchange.begun);
+    until.filter(|_| inbound.stored != Stored::Begun)
 }
 
 /// Plans the request's candidates. An operation that is only relayed may have no model.
