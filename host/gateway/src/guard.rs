@@ -32,21 +32,20 @@ pub(crate) use verdict::pass_unread;
 pub use verdict::{Judgement, Turn, UnreadRequest, judge};
 use webhook::Webhook;
 
-/// A guard that is going to judge the answer to a request, or to be notified of the end, with what it knows of the
-/// exchange.
+/// A guard that will judge the answer to a request, or be notified of the end, with what it knows of the exchange.
 #[derive(Debug, Clone)]
 pub struct Pending {
     guard: Arc<Guard>,
     facts: Facts,
-    /// The version that judges this exchange, from its request to its end; none of a guard without a component.
+    /// The version that judges this exchange from its request to its end; `None` for a guard without a component.
     version: Option<Arc<Adapter>>,
     /// The bytes of the request.
     size: usize,
 }
 
 impl Pending {
-    /// What the guard looks for in the answer; `None` if it has to be called, also because it noted something of the
-    /// request.
+    /// What the guard looks for in the answer; `None` if it has to be called, for example because it noted something
+    /// about the request.
     pub(crate) async fn screen(&self, tenant: &Arc<str>) -> Option<Arc<Screen>> {
         if !self.facts.memo.is_empty() {
             return None;
@@ -54,7 +53,7 @@ impl Pending {
         self.guard.screen(self.version.as_ref(), tenant).await
     }
 
-    /// Counts and notes that a whole answer passed the guard, in which nothing is of what it looks for.
+    /// Counts and notes that a whole answer passed the guard, since it has nothing that the guard looks for.
     pub(crate) fn pass_unread(&self, notes: &Notes, metrics: &GuardMetrics) {
         let (guard, verdict) = (&self.guard, "allow");
         metrics.judged_answer(&guard.name, guard.enforces(), verdict);
@@ -107,20 +106,20 @@ impl Guards {
         Self(config.guards.iter().map(guard).collect())
     }
 
-    /// The guards that judge a request of this caller for one of these models, or its answer, or take note of its end.
-    /// A request that names no model may be for any.
+    /// The guards that judge a request of this caller for one of these models, judge its answer, or are notified of its
+    /// end. A request that names no model may be for any.
     pub fn of<T: AsRef<str>>(&self, caller: &Caller, models: &[T]) -> Vec<&Arc<Guard>> {
         let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers() || guard.notes_ends();
         self.0.iter().filter(|guard| judges(guard) && guard.is_for_any(models) && guard.is_for_caller(caller)).collect()
     }
 
-    /// Whether some judge only requests for certain models.
+    /// Whether any guard judges only requests for certain models.
     pub(crate) fn differ_by_model(&self) -> bool {
         self.0.iter().any(|guard| !guard.settings.scope.models.is_empty())
     }
 
-    /// Refuses a request at an entry point where nothing is read in the unified model, if a guard would have to judge
-    /// it whose failures refuse requests. `models` are the names of its model; if there are none, it may be for any.
+    /// Refuses a request at an endpoint where nothing is read in the unified model, if a guard would have to judge it
+    /// whose failures refuse requests. `models` are the names of its model; if it is empty, the request may be for any.
     ///
     /// # Errors
     ///
@@ -133,8 +132,8 @@ impl Guards {
         Err(guard.cannot_judge_this(&what))
     }
 
-    /// Refuses to have a provider work on what it stores, such as a file of requests, and to read what came of it: of
-    /// whichever model, if a guard would have to judge the requests or the answers whose failures refuse requests.
+    /// Refuses work on what a provider stores, such as a file of requests, and reading its results, if a guard of any
+    /// model would have to judge the requests or the answers and its failures refuse requests.
     ///
     /// # Errors
     ///
@@ -148,7 +147,7 @@ impl Guards {
         Err(guard.cannot_judge_this("requests and answers, and sees none of a batch: send each request by itself"))
     }
 
-    /// Refuses to fetch an answer that a provider has kept, of whichever model, if a guard would have to judge it whose
+    /// Refuses to fetch an answer that a provider has kept, if a guard of any model would have to judge it whose
     /// failures refuse requests.
     ///
     /// # Errors
@@ -183,17 +182,17 @@ impl Guard {
         self.judges_requests() && self.access() != Access::None
     }
 
-    /// Whether a request passes that it fails to judge.
+    /// Whether a request passes if the guard fails to judge it.
     pub(crate) fn fails_open(&self) -> bool {
         self.settings.fail == GuardFailure::Open || !self.enforces()
     }
 
-    /// Whether its verdicts hold.
+    /// Whether its verdicts take effect.
     pub(crate) fn enforces(&self) -> bool {
         self.settings.mode == GuardMode::Enforce
     }
 
-    /// Whether it judges requests. A guard without a component is taken to, so that its failure is not overlooked.
+    /// Whether it judges requests. A guard without a component counts as one that does, so that its failure is noticed.
     fn judges_requests(&self) -> bool {
         self.manifest().is_none_or(|manifest| manifest.phases.contains(&Phase::Request))
     }
@@ -217,8 +216,8 @@ impl Guard {
         }
     }
 
-    /// The version of its component for the next exchange. What one version notes of a request, another may not
-    /// understand.
+    /// The version of its component for the next exchange. A version may not understand what another one noted about a
+    /// request.
     fn version(&self) -> Option<Arc<Adapter>> {
         match &self.judge {
             Judge::Component(adapter) => Some(adapter.choose().adapter),
@@ -256,7 +255,7 @@ impl Guard {
         }
     }
 
-    /// Whether it asks for content and is granted none, so that it allows whatever comes.
+    /// Whether it asks for content and is granted none, so that it would allow everything.
     fn is_blind(&self) -> bool {
         let asks = self.manifest().is_some_and(|of| of.prompt != Access::None || of.answer != Access::None);
         asks && self.access() == Access::None && self.answer_access() == Access::None

@@ -56,7 +56,7 @@ pub struct Serving {
     pub guards: Guards,
     /// What models cost.
     pub prices: Prices,
-    /// What is made ready for each face, by its index.
+    /// What was prepared for each face, by its index.
     faces: Vec<PreparedFace>,
     /// How the paths end whose requests begin work on stored objects.
     work_paths: Vec<objects::PathEnd>,
@@ -135,7 +135,7 @@ impl Serving {
         self.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
     }
 
-    /// Begins counts of what may be expected from these targets at 0: answers without a known price.
+    /// Begins the counts that are expected of these targets with 0: answers without a known price.
     pub(crate) fn begin_counts(&self, metrics: &Metrics) {
         for (_, route) in self.routes.iter() {
             let unpriced = |target: &&Arc<Target>| !target.pricing.knows(target.model(&route.alias));

@@ -23,7 +23,7 @@ enum State {
     Lost,
 }
 
-/// How this node stands to the others.
+/// The state of this node among those that share its limits and budgets.
 #[derive(Debug)]
 pub struct Sharing {
     node: String,
@@ -95,7 +95,7 @@ impl Sharing {
         Timestamp::from_millisecond(now.as_millisecond().saturating_add(ahead)).unwrap_or(now)
     }
 
-    /// How this node stands now.
+    /// The current state of this node among the others.
     pub(crate) fn status(&self) -> NodeStatus {
         let link = if self.is_well() { Link::Well } else { Link::Lost(self.when_lost) };
         NodeStatus { at: self.at(), link, nodes: self.nodes() }

@@ -1,6 +1,6 @@
 //! The parts of a request or an answer in the unified model that are of one format only: extensions, and values that
-//! are carried as they are. Where manifests say that documents of the format have ids of objects, so have these, which
-//! are members or elements of such documents.
+//! are passed on unread. If manifests declare ids of objects in documents of the format, these parts, which are members
+//! or elements of such documents, have them too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +24,11 @@ const MADE: &str = "{made}";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotJson;
 
-/// Where own parts name objects, and where those of answers have the ids of what is made.
+/// The places of objects that own parts of requests name, and of ids that answers give to what they make.
 #[derive(Debug)]
 pub(crate) struct OwnParts {
     named: Option<ObjectPlaces>,
-    /// Whether there are places of names, also where they cannot be read.
+    /// Whether there are places of names, even if they cannot be read.
     has_named: bool,
     made: Option<MadePlaces>,
 }
@@ -104,7 +104,7 @@ fn face_of_parts<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Face {
             places.extend(tails(place).map(|rest| within(PARTS, rest)));
             places.extend(tails(place).chain(of_medium(place)).map(|rest| within(MEDIA, rest)));
         }
-        // The own id of an answer has a name in the unified model.
+        // The unified model has a member for the answer's own id.
         for (_, place) in endpoint.face.made_ids().filter(|(_, place)| place.rfind('/') != Some(0)) {
             places.extend(tails(place).map(|rest| format!("{MADE}{}", within(PARTS, rest))));
             places.extend(of_medium(place).map(|rest| format!("{MADE}{}", within(MEDIA, rest))));

@@ -1,5 +1,5 @@
-//! Requests in an uploaded file, one a line, which are for work that is begun later: what they name is read while the
-//! file comes, and none of it is kept but that.
+//! Requests in an uploaded file, one a line, for work that begins later. What they name is read while the file arrives;
+//! nothing else of the file is kept.
 
 mod places;
 mod scan;

@@ -59,7 +59,7 @@ pub struct PeekPlan {
     names: Vec<String>,
     /// Tests for the features of a request, by name; empty if no route needs them.
     features: Vec<(String, Vec<Test>)>,
-    /// Where a request names what its provider stores and reads again before it.
+    /// The places where a request names stored content that its provider reads again.
     earlier: Vec<usize>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<CompiledExclusion>, RandomState>,
@@ -188,7 +188,7 @@ impl PeekPlan {
         self.facts(found, &fields, body, path_params, head)
     }
 
-    /// The facts of a request of which these were found.
+    /// The facts of a request, from what was found in it.
     fn facts(
         self: &Arc<Self>,
         found: Option<Found>,

@@ -23,19 +23,19 @@ use weir_types::fault::{Fault, Side};
 pub struct AnswerGuards {
     links: Vec<GuardStage>,
     passed: ClientSideState,
-    /// Checks what guards put in place of events.
+    /// Checks events that guards put in place of others.
     validator: Option<EventValidator>,
     is_refused: bool,
-    /// Whether the answer had figures of its tokens, which do not go on.
+    /// Whether the answer had log probabilities, which are not sent on.
     had_logprobs: bool,
     metrics: GuardMetrics,
     request_id: String,
-    /// Gets what each guard did.
+    /// The notes of each guard.
     notes: Notes,
 }
 
 impl Drop for AnswerGuards {
-    /// An answer that broke off has been judged as far as it came.
+    /// An answer that broke off has been judged as far as it arrived.
     fn drop(&mut self) {
         self.end();
     }
@@ -53,7 +53,7 @@ struct GuardStage {
     annotations: Vec<Annotation>,
 }
 
-/// What became of some events at one guard.
+/// The result for some events at one guard.
 enum Step {
     Pass(Vec<ChatEvent>),
     Refused,
@@ -115,13 +115,13 @@ impl AnswerGuards {
         }))
     }
 
-    /// Whether nothing follows from any verdict: not a byte of the answer may be another.
+    /// Whether all guards only watch, so that no byte of the answer may change.
     pub(crate) fn only_watch(&self) -> bool {
         !self.links.iter().any(|link| link.guard.enforces())
     }
 
-    /// How long pieces may wait for others, to be judged with them; `None` if no guard holds anything back, so that
-    /// they would be late.
+    /// How long a piece may wait to be judged together with the next ones; `None` if no guard holds anything back, so
+    /// that waiting would delay the client.
     pub(crate) fn judge_every(&self) -> Option<Duration> {
         let holds_back = self.links.iter().any(|link| link.held.holds_back());
         let times = self.links.iter().filter(|link| link.guard.enforces()).map(|link| link.guard.settings.judge_every);
@@ -137,7 +137,7 @@ impl AnswerGuards {
         self.judge(events, false)
     }
 
-    /// All events have been pushed: returns what was held back, as far as it goes on.
+    /// Judges the end of the events, and returns those held back that are sent on.
     ///
     /// # Errors
     ///
@@ -151,16 +151,15 @@ impl AnswerGuards {
         self.is_refused
     }
 
-    /// The stream has failed: drops what is held back, and returns the events that end what the client has.
+    /// Ends a stream that has failed: drops events held back, and returns those that end what the client has.
     pub fn cut(&mut self, failure: Vec<ChatEvent>) -> Vec<ChatEvent> {
         let mut events = self.passed.close_parts();
         events.extend(failure.into_iter().filter(|event| matches!(event, ChatEvent::Failure(_))));
         events
     }
 
-    /// Takes what the answer has lost on its way through the guards, though none took it out: values that guards put in
-    /// place of others and that are no JSON, ends that they left out, and figures of tokens, which tell what is kept
-    /// back.
+    /// Takes the losses of the answer among the guards that no guard took out on purpose: replacements that are not
+    /// JSON, ends that guards left out, and log probabilities, which would show what is kept back.
     pub(crate) fn take_losses(&mut self) -> Vec<Loss> {
         let mut losses = self.validator.as_mut().map(EventValidator::take_losses).unwrap_or_default();
         for loss in &mut losses {
@@ -211,7 +210,7 @@ impl AnswerGuards {
             return Ok(Vec::new());
         }
         if !self.only_watch() {
-            // Their texts would tell what is kept back.
+            // Their texts would show what is kept back.
             let all = events.len();
             events.retain(|event| !matches!(event, ChatEvent::Logprobs(_)));
             self.had_logprobs |= events.len() < all;
@@ -262,7 +261,7 @@ impl GuardStage {
         }
     }
 
-    /// Judges no further: these events and those that wait pass, or the answer ends.
+    /// Ends the judgement by this guard: these events and the waiting ones pass, or the answer ends.
     fn fail(
         &mut self,
         failure: &AnswerGuardError,
@@ -275,7 +274,7 @@ impl GuardStage {
         if self.guard.fails_open() { Ok(Step::Pass(passed)) } else { Err(failed(&self.guard)) }
     }
 
-    /// Carries out the verdict of the guard on events, and at the end of what it still had.
+    /// Carries out the verdict of the guard on events and, at the end, on those that it still held.
     fn follow(&mut self, verdicts: Verdicts, events: Vec<ChatEvent>, is_end: bool) -> Step {
         let (mut going, mut is_replaced) = (events, false);
         for (nth, answer) in [verdicts.pushed, verdicts.finished].into_iter().enumerate() {
@@ -304,12 +303,12 @@ impl GuardStage {
                 }
             }
         }
-        // A guard that replaces has itself kept back what it is not sure of.
+        // A guard that replaces text keeps back by itself what it is not sure of.
         Step::Pass(if is_end || is_replaced { self.held.all(going) } else { self.held.push(going) })
     }
 }
 
-/// What events say, however their texts are split: the text of each part, and everything else.
+/// The content of events, however their texts are split: the text of each part, and everything else.
 fn meaning(events: &[ChatEvent]) -> (BTreeMap<(u32, u32), String>, Vec<&ChatEvent>) {
     let (mut texts, mut others) = (BTreeMap::<_, String>::new(), Vec::new());
     for event in events {
@@ -364,7 +363,7 @@ mod tests {
     use super::*;
     use crate::observe::metrics::Metrics;
 
-    /// What guards that have let events through lost of them.
+    /// The losses of events that guards have let through.
     fn lost(events: Vec<ChatEvent>, is_end: bool) -> Vec<String> {
         let mut guards = AnswerGuards {
             links: Vec::new(),

@@ -11,7 +11,7 @@ use weir_sandbox::PluginFault;
 use weir_sandbox::guard::{Annotation, Outcome};
 use weir_types::contract::types::{ErrorKind, Usage};
 
-/// The guards that are notified of the end of one exchange. That is when this is dropped.
+/// The guards that are notified of the end of one exchange, when this is dropped.
 #[derive(Debug)]
 pub struct Ends {
     pending: Vec<Pending>,
@@ -21,13 +21,13 @@ pub struct Ends {
     metrics: GuardMetrics,
     failure: Option<ErrorKind>,
     usage: Option<Usage>,
-    /// Whether a guard refused the answer, which then is no success however it ends.
+    /// Whether a guard refused the answer, which then counts as failed however it ends.
     is_refused: bool,
 }
 
 impl Ends {
-    /// The guards of an exchange that began then; `None` if there are none. Unless it learns how the exchange ended, it
-    /// failed within the gateway.
+    /// The guards of an exchange that began at this time; `None` if there are none. If nothing reports how the exchange
+    /// ended, it counts as failed within the gateway.
     pub fn new(
         pending: Vec<Pending>,
         tenant: &Arc<str>,
@@ -46,7 +46,7 @@ impl Ends {
         self.pending.append(&mut other.pending);
     }
 
-    /// A guard refused the request or its answer.
+    /// Notes that a guard refused the request or its answer.
     pub fn refused(&mut self) {
         self.is_refused = true;
     }
@@ -79,7 +79,7 @@ impl Drop for Ends {
     }
 }
 
-/// Notifies each guard. What it notices is logged, since the client has its answer.
+/// Notifies each guard. Its annotations are only logged, since the client has its answer already.
 async fn notify(
     pending: Vec<Pending>,
     outcome: Outcome,

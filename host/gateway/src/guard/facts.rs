@@ -21,7 +21,7 @@ pub struct ExchangeFacts<'a> {
     pub stream: bool,
     /// The request's input tokens, estimated.
     pub input_tokens: Option<u32>,
-    /// The request's bytes, which no guard is told: they tell its failures at different requests apart.
+    /// The request's bytes. No guard gets them; they distinguish a guard's failures at different requests.
     pub size: usize,
     /// Pointers at the client's name for its end user, in the request's JSON.
     pub end_user: &'a [String],

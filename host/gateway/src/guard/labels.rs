@@ -1,5 +1,5 @@
-//! What a client says of itself within a request: its labels and its name for its end user. They are taken out while a
-//! guard sees the request that has no grant for them.
+//! What a client states about itself within a request: its labels and its name for its end user. Both are removed while
+//! a guard without a grant for them sees the request.
 
 use serde_json::Value;
 

@@ -36,7 +36,7 @@ pub struct Note {
     pub guard: Arc<str>,
     /// `allow`, `deny`, `replace` or `failed`.
     pub verdict: &'static str,
-    /// Whether the verdict held.
+    /// Whether the verdict took effect.
     pub enforced: bool,
     /// What it noticed: keys and values of letters, digits, `.`, `-` and `_`.
     pub annotations: Vec<(String, String)>,

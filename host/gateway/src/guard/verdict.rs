@@ -175,7 +175,7 @@ pub async fn judge(
 }
 
 impl Judgement {
-    /// Does with the request what a guard's answer asks for, as far as the guard decides and does not only watch.
+    /// Applies a guard's answer to the request, if the guard enforces its verdicts.
     fn follow(&mut self, guard: &Guard, answer: Result<RequestAnswer, RequestGuardError>, asked: &mut Asked) {
         match answer {
             Ok(_) if !guard.enforces() => {}
@@ -185,7 +185,7 @@ impl Judgement {
                 self.changed = true;
             }
             Ok(RequestAnswer { verdict: RequestVerdict::Deny(denial), .. }) => self.refused = Some(refusal(denial)),
-            // A lack of room is no failure of the guard, which would let requests pass while there is none.
+            // A lack of room is not a failure of the guard, which would let requests pass meanwhile.
             Err(RequestGuardError::Webhook(WebhookFailure::Full(full))) => self.refused = Some(full.into()),
             Err(_) if guard.fails_open() => {}
             Err(failure) => self.refused = Some(failed(guard, &failure)),
@@ -326,7 +326,7 @@ fn refusal(denial: Denial) -> Fault {
     Fault::from_error(Side::Client, bounds::error(error))
 }
 
-/// The refusal because a guard failed. It has none of the guard's own words, except that a request cannot be read.
+/// The refusal because a guard failed. It contains none of the guard's own words, but says if a request cannot be read.
 fn failed(guard: &Guard, failure: &RequestGuardError) -> Fault {
     let name = &guard.name;
     let is_too_large = match failure {

@@ -47,13 +47,13 @@ pub(super) enum WebhookFailure {
     Full(Full),
 }
 
-/// For whom a service is called, and within which bounds.
+/// The caller and the bounds of a call to a service.
 pub(super) struct Call {
     /// The caller's number.
     pub(super) caller: u64,
     /// How long the service may take.
     pub(super) timeout: Duration,
-    /// What is held for the call, nothing yet.
+    /// The bytes held for the call; none yet.
     pub(super) held: Held,
 }
 

@@ -9,7 +9,7 @@ pub(crate) const LONGEST_ID: usize = 512;
 pub(super) enum Wanted {
     /// Ids in members `id`.
     Own,
-    /// Also those in members whose names end in `_id`.
+    /// All members: `id`, and those whose names end in `_id`.
     All,
     /// Ids in members `id`, and behind the last slash in members `name`.
     OwnOrName,

@@ -26,7 +26,7 @@ impl MadePlaces {
         (!places.is_empty()).then_some(Self(places))
     }
 
-    /// The places that go on by this segment behind so many others, of those in the set.
+    /// The places of the set that continue with this segment at this depth.
     fn going_on(&self, places: u32, depth: usize, segment: &[u8]) -> u32 {
         self.filtered(places, |place| place.get(depth).is_some_and(|part| part.as_bytes() == segment))
     }

@@ -1,5 +1,5 @@
-//! Records the objects that an answer makes beside itself, such as a piece of sound, as their client's: their ids stand
-//! where the manifest says. The same for the messages of a session.
+//! Records the objects that an answer makes besides itself, such as a piece of sound, as their client's, by the places
+//! of ids that the manifest names. Does the same for the messages of a session.
 
 use std::sync::Arc;
 
@@ -50,8 +50,8 @@ impl Making {
 /// The most names that the client of a session is remembered by. Once it has given more, no handle becomes its own.
 const NAMED: usize = 256;
 
-/// Finds what the messages of a provider's make in a session, such as a handle by which another session goes on with
-/// it. It is its client's, and leads back to the target that made it.
+/// Finds objects that the messages of a provider make in a session, such as a handle by which another session continues
+/// it. The object becomes the client's, and leads later requests to the target that made it.
 #[derive(Debug)]
 pub(crate) struct MadeInSession {
     places: MadePlaces,
@@ -122,7 +122,7 @@ mod tests {
         let is_own = |id: &str| owners.is_own(id.as_bytes(), "one");
         made.named("theirs");
         made.see(br#"{"update":{"handle":"theirs"}}"#, true);
-        // What is never closed is no part of the message behind it.
+        // An object that is never closed does not continue in the next message.
         made.see(br#"{"update":{"handle":"h-1"},"text":"{{{"#, true);
         made.see(br#"{"upda"#, false);
         made.see(br#"te":{"handle":"h\u002b2\/x=="}}"#, true);

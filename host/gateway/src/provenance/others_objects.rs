@@ -7,15 +7,15 @@ use super::short_strings::{ShortStrings, short_strings};
 use super::words::Words;
 use super::{Owners, may_be_owned};
 
-/// The first word that is the id of another client's object, in a string of a JSON body wherever that stands, also in a
-/// path (`things/ID`). Strings with spaces are prose, in which an id names nothing.
+/// The first word of a JSON body's strings that is the id of another client's object, even within a path (`things/ID`).
+/// Strings with spaces are prose, in which an id names nothing.
 pub(crate) fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
     let mut seen = Anothers::new(owners, tenant);
     short_strings(body, &mut |string| seen.look_in(string));
     seen.found
 }
 
-/// The same search in texts that come in pieces, such as the messages of a session.
+/// Searches texts that arrive in pieces, such as the messages of a session, as [`anothers`] does.
 #[derive(Debug, Default)]
 pub(crate) struct OthersSearch {
     strings: ShortStrings,

@@ -21,7 +21,7 @@ const OBJECT: usize = 16;
 /// The least length of one that has both digits and letters, as those that some services append to a name.
 pub(crate) const SHORTEST_ID: usize = 12;
 
-/// The base64 prefixes of images, sound and documents, which are not reasoning. Many files share the same prefix.
+/// The base64 prefixes of images, sound and documents. These are not reasoning, and many files share the same prefix.
 const MEDIA: [&[u8]; 8] = [b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"JVBERi0", b"SUQz", b"T2dnUw", b"AAAA"];
 
 /// What to record from an answer.
@@ -223,7 +223,7 @@ impl ProvenanceRecorder {
         self.making.is_some()
     }
 
-    /// Looks for what the answer makes beside itself in parts of it that are of one format only.
+    /// Searches the parts of an answer that are of one format only for objects that the answer makes besides itself.
     pub(crate) fn see_parts(&mut self, parts: &[u8]) {
         if let Some(making) = &mut self.making {
             making.see(parts, &self.tenant, &self.issuer, &self.provenance);
@@ -238,7 +238,7 @@ impl ProvenanceRecorder {
         }
     }
 
-    /// The id of the results of the work that the answer tells of, if it has passed.
+    /// The id of the results of the work that the answer reports on, if it has passed.
     pub(crate) fn results_id(&self) -> Option<&str> {
         self.work_ids.as_ref().and_then(|work_ids| work_ids.results.as_deref())
     }

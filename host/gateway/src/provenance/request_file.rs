@@ -1,6 +1,5 @@
-//! What the requests for later work name, and how much they ask for: those in an uploaded file, on which work such as a
-//! batch is begun later by a request that names nothing but the file, and those that stand in the request that begins
-//! it.
+//! The models and objects that requests for later work name, and how much they ask for. Such requests are in an
+//! uploaded file, which a later request for a batch names, or in the request that begins the work.
 
 use std::sync::{Arc, OnceLock};
 

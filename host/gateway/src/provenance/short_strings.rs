@@ -1,12 +1,12 @@
-//! Finds the short strings of JSON, without reading what stands between them: most of a long body is prose.
+//! Finds the short strings of JSON without parsing the text between them: most of a long body is prose.
 
 use bytes::Bytes;
 
 /// The most bytes of a string, as it is written: of the longest id with a path before it.
 const LONGEST: usize = 4 << 10;
 
-/// Gives `each` what stands between every two quotes, as it is written, if it is no longer than [`LONGEST`]. A quote
-/// may open or close a string, or stand in one.
+/// Calls `each` with the text between every two quotes, as it is written, if it is no longer than [`LONGEST`]. A quote
+/// may open or close a string, or be inside one.
 pub(crate) fn short_strings(body: &[Bytes], each: &mut dyn FnMut(&[u8])) {
     let mut strings = ShortStrings::default();
     for chunk in body {

@@ -29,7 +29,7 @@ impl Rate {
         self.limit
     }
 
-    /// Whether what is taken is returned, as places are.
+    /// Whether the taken amount is returned later, as places are.
     pub(super) fn is_returned(self) -> bool {
         self.fill <= 0.0
     }
@@ -66,8 +66,8 @@ impl Bucket {
         Self { level: rate.limit as f64, at: now }
     }
 
-    /// Takes over a changed rate. What is out of a bucket that does not fill by itself stays out, whatever its size is
-    /// now.
+    /// Takes over a changed rate. An amount taken from a bucket that does not refill by itself stays taken, whatever
+    /// the bucket's size is now.
     pub(super) fn change(&mut self, from: Rate, to: Rate) {
         if from.is_returned() && to.is_returned() {
             self.level += to.limit as f64 - from.limit as f64;

@@ -1,4 +1,4 @@
-//! What is used of a bucket now, for the admin endpoint of limits.
+//! The current use of a bucket, for the admin endpoint of limits.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub struct InUse {
 }
 
 impl InUse {
-    /// A bucket with what is left in it; `None` if that is all of it.
+    /// A bucket with this amount left; `None` if it is full.
     pub(super) fn of(key: &Key, rate: Rate, remaining: f64) -> Option<Self> {
         let limit = rate.limit();
         let used = limit as f64 - remaining;

@@ -130,8 +130,8 @@ impl Shared {
         Ok(levels)
     }
 
-    /// Takes what a policy allows while the server is away. What is taken counts for the shares as well. Places are
-    /// taken from the shares only, which know the streams that began before the server went away.
+    /// Takes from what a policy allows while the server cannot be reached. The amount counts for the shares as well.
+    /// Places are taken from the shares only, which know the streams that began before.
     fn take_alone(&self, takes: &[Take], status: &NodeStatus, now: Instant) -> Result<Vec<Level>, Short> {
         let from_shares = || self.take(takes, status, usize::MAX).map_err(|(short, _)| short);
         let Link::Lost(WhenLost::Share) = status.link else { return from_shares() };
@@ -171,7 +171,7 @@ impl Shared {
                 }
                 Err((short, false)) => return Err(short),
                 Err((_, true)) => {
-                    // Whether it was answered shows in how this node stands then.
+                    // The node's status then shows whether the report was answered.
                     self.sharing.ask().await;
                 }
             }
@@ -189,7 +189,7 @@ impl Shared {
         }
     }
 
-    /// What there is to report: about all buckets in use, or about those only whose share is short.
+    /// The reports for other nodes: about all buckets in use, or only about those whose share is short.
     pub(crate) fn reports(&self, only_urgent: bool, at: Duration) -> Vec<BucketReport> {
         self.is_urgent.store(false, Ordering::Release);
         let mut pools = self.lock();
@@ -214,7 +214,7 @@ impl Shared {
         }
     }
 
-    /// Gives back what is not used: the next reports say so.
+    /// Returns the unused part of all shares with the next reports.
     pub(crate) fn leave(&self) {
         self.lock().by_key.values_mut().for_each(|pool| pool.share.leave());
     }
@@ -278,7 +278,7 @@ impl LimitStore for Shared {
         }
     }
 
-    /// What all nodes use, as far as this one knows; while it is on its own, what it uses of its part.
+    /// The use by all nodes, as far as this one knows; for a node that is cut off, the use of its own part.
     fn in_use(&self, now: Instant) -> Vec<InUse> {
         let status = self.sharing.status();
         let mut found = self.alone.in_use(now);
@@ -318,7 +318,8 @@ impl Pool {
         Some(BucketReport { key: key.clone(), kind, limit, entry, report, number: self.number })
     }
 
-    /// What this node may take without asking. On its own it has other buckets for what fills, and counts it here only.
+    /// The amount that this node may take without asking. A node that is cut off has other buckets for limits that
+    /// refill, and only counts here.
     fn room(&self, status: &NodeStatus) -> u64 {
         if status.link == Link::Lost(WhenLost::Share) && !self.rate.is_returned() {
             return u64::MAX;
@@ -326,7 +327,7 @@ impl Pool {
         self.share.room(self.used, 0, self.rate.limit(), status)
     }
 
-    /// What is left for all nodes as far as this node knows; of its part while it is on its own.
+    /// The amount left for all nodes, as far as this one knows; for a node that is cut off, the rest of its own part.
     fn left(&self, status: &NodeStatus) -> f64 {
         let own = self.room(status).min(self.rate.limit()) as f64;
         if status.link == Link::Lost(WhenLost::Share) {
@@ -347,12 +348,12 @@ impl Pool {
     }
 }
 
-/// The place, among all, of one that is so many behind the first of its sort.
+/// The position in the list of the take that is `at` behind the first of its sort.
 fn place_of(takes: &[Take], at: usize, is_one: impl Fn(&Take) -> bool) -> usize {
     takes.iter().enumerate().filter(|(_, take)| is_one(take)).nth(at).map_or(0, |(place, _)| place)
 }
 
-/// Whether what is taken comes back by itself.
+/// Whether the taken amount comes back by itself.
 fn fills(take: &Take) -> bool {
     !take.rate.is_returned()
 }
@@ -368,8 +369,8 @@ fn part(take: &Take, status: &NodeStatus) -> Take {
     Take { key: take.key.clone(), rate, amount: take.amount.min(rate.limit() as f64) }
 }
 
-/// Forgets shares that were not used for longest, in a quarter, if there are too many. What they held is lost for some
-/// seconds at most.
+/// Forgets the least recently used quarter of the shares if there are too many. Their amounts are lost for some seconds
+/// at most.
 fn make_room(pools: &mut HashMap<Key, Pool>, wanted: usize) {
     if pools.len() + wanted <= MAX_LEASED_BUCKETS {
         return;

@@ -82,7 +82,7 @@ impl Candidate {
         others.any(|one| health.status(self.subject(one), now).may_be_tried())
     }
 
-    /// The same where there is nothing to choose from, as with most targets.
+    /// Like [`Self::admit`] for a target with one key, where there is nothing to choose: most targets.
     fn admit_with_only_key(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
         let subject = self.subject(&self.target);
         let may_be_tried = health.status(subject, now).may_be_tried();

@@ -330,8 +330,8 @@ fn is_same_model(one: &str, other: &str) -> bool {
     bare(one).eq_ignore_ascii_case(bare(other))
 }
 
-/// The earlier of two recoveries, with the graver reason: it is [`Rest::Limited`] only if it is so for both. In
-/// whatever order targets are put together, the result is the same.
+/// The earlier of two recoveries. Its reason is [`Rest::Limited`] only if both have that reason. The result does not
+/// depend on the order of the targets.
 fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, Rest) {
     let grave = |rest: Rest| match rest {
         Rest::Limited => 0,

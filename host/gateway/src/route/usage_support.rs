@@ -28,7 +28,7 @@ impl UsageSupport {
         }
     }
 
-    /// The server refuses requests with the member, and accepts the same without it.
+    /// Notes that the server refuses requests with the member, and accepts them without it.
     pub fn refused(&self) {
         self.0.store(REFUSED, Ordering::Relaxed);
     }

@@ -1,5 +1,4 @@
-//! What is made ready for the requests of each face, beside the face itself: what follows from all adapters, or from
-//! the routes.
+//! Prepares for the requests of each face what follows from all adapters, or from the routes.
 
 use std::sync::Arc;
 
@@ -18,10 +17,10 @@ use crate::provenance::{MadePlaces, WorkIdPlaces};
 use crate::route::{Routes, Target};
 use weir_translate::dialect::endpoints::{Endpoint, Endpoints};
 
-/// What is made ready for one face.
+/// What was prepared for one face.
 #[derive(Debug)]
 pub(super) struct PreparedFace {
-    /// What is read of its requests without parsing them.
+    /// The plan for peeking at its requests.
     peek_plan: Arc<PeekPlan>,
     /// Whether its answers are scanned for objects that they name.
     scans: ScanPolicy,
@@ -31,7 +30,7 @@ pub(super) struct PreparedFace {
     stored: Stored,
     /// Where the requests in a file that it uploads name models and objects.
     request_lines: Option<Arc<LinePlaces>>,
-    /// Where the requests for work stand in the request that begins it.
+    /// The places of the requests for work in the request that begins it.
     inline_requests: Option<Arc<InlinePlaces>>,
     /// Whether its requests begin work on files of requests.
     begins_on_files: bool,
@@ -78,7 +77,7 @@ pub(super) fn prepare(
     prepared.collect()
 }
 
-/// How the paths of faces end whose requests begin work: by a whole segment, or by what follows the model in it.
+/// The ends of the paths of faces that begin work: a whole segment, or what follows the model in it.
 pub(super) fn ends_of_work_paths(endpoints: &Endpoints, faces: &[PreparedFace]) -> Vec<objects::PathEnd> {
     let begin = endpoints.all().iter().zip(faces).filter(|(_, face)| face.stored == Stored::Begun);
     begin.filter_map(|(endpoint, _)| objects::PathEnd::of(&endpoint.face.path)).collect()
@@ -89,7 +88,7 @@ impl Serving {
         self.faces.get(index)
     }
 
-    /// What is read of a face's requests without parsing them.
+    /// The plan for peeking at a face's requests.
     pub(crate) fn peek_plan(&self, face: usize) -> Option<&Arc<PeekPlan>> {
         self.face(face).map(|face| &face.peek_plan)
     }
@@ -131,7 +130,8 @@ impl Serving {
         self.face(face)?.request_lines.as_ref()
     }
 
-    /// Where the requests for work stand in the request of a face that begins it; `None` if they stand elsewhere.
+    /// The places of the requests for work in the request of a face that begins it; `None` if the requests are
+    /// elsewhere.
     pub(crate) fn inline_requests(&self, face: usize) -> Option<&Arc<InlinePlaces>> {
         self.face(face)?.inline_requests.as_ref()
     }
@@ -147,12 +147,12 @@ impl Serving {
         self.face(face).is_some_and(|face| face.tells_of_work)
     }
 
-    /// Where a face's answers have the ids of work and of its results, if the manifest says so.
+    /// The places of the ids of work and of its results in a face's answers, if the manifest names them.
     pub(crate) fn work_id_places(&self, face: usize) -> Option<&WorkIdPlaces> {
         self.face(face)?.work_id_places.as_ref()
     }
 
-    /// Where a face's answers have the ids of objects that they make beside themselves, if the manifest says so.
+    /// The places of the ids of objects that a face's answers make besides themselves, if the manifest names them.
     pub(crate) fn made_places(&self, face: usize) -> Option<&MadePlaces> {
         self.face(face)?.made_places.as_ref()
     }

@@ -7,7 +7,7 @@ use super::options::option_mistakes;
 use super::targets::not_loaded;
 use crate::guard::Guards;
 
-/// What is certainly wrong, whatever the parts say that could not be read: adapters and guards that are not there, and
+/// The mistakes that are certain even if some parts could not be read: adapters and guards that do not exist, and
 /// options that theirs do not have.
 pub fn certain_mistakes(config: &Config, adapters: &Snapshot) -> Vec<Problem> {
     let mut problems = option_mistakes(config, adapters);

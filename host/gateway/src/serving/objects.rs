@@ -115,13 +115,13 @@ pub enum Stored {
 }
 
 impl Stored {
-    /// Whether requests are about what is stored already, so that nothing new is made and charged for.
+    /// Whether requests are about stored objects, so that nothing new is made and charged for.
     pub fn is_old(self) -> bool {
         matches!(self, Self::Answer | Self::Work | Self::Results | Self::Object)
     }
 
-    /// Whether requests may have something made that is read later, and what those have to do with stored objects that
-    /// read it.
+    /// The kind of request that later reads what these requests have made; `None` if they make nothing that is read
+    /// later.
     pub(crate) fn read_by(self) -> Option<Self> {
         match self {
             Self::Made => Some(Self::Answer),
@@ -238,14 +238,14 @@ fn is_upload(endpoint: &Endpoint) -> bool {
     is_without_model(endpoint) && endpoint.face.method == "POST" && endpoint.face.own_object_ids().next().is_none()
 }
 
-/// Whether a face answers with what is in a stored object, one JSON value a line.
+/// Whether a face answers with the content of a stored object, one JSON value a line.
 fn has_lines(endpoint: &Endpoint) -> bool {
     let is_lines = endpoint.face.framings.iter().any(|answer| answer.framing == Framing::Ndjson);
     reads_content(endpoint) && is_lines
 }
 
-/// Whether a face answers with what one of these had made, as its provider has kept it: its path continues that one's
-/// by the id.
+/// Whether a face answers with what a request of one of these has made, as its provider has kept it: its path continues
+/// theirs with the id.
 fn reads_what_was_made(endpoint: &Endpoint, makers: &[&Arc<Endpoint>]) -> bool {
     let continues = |maker: &&Arc<Endpoint>| {
         let rest = endpoint.face.path.strip_prefix(&maker.face.path);
@@ -320,8 +320,8 @@ fn is_by_id(endpoint: &Endpoint) -> bool {
     is_without_model(endpoint) && endpoint.face.object_ids.iter().any(|place| place == ID)
 }
 
-/// Whether a face answers with what is in a stored object, such as a file, and not only with what is known of it: its
-/// path goes on behind the id.
+/// Whether a face answers with the content of a stored object, such as a file, and not only with facts about it: its
+/// path continues behind the id.
 pub(crate) fn reads_content(endpoint: &Endpoint) -> bool {
     let goes_on = endpoint.face.path.split_once(ID).is_some_and(|(_, rest)| !rest.is_empty());
     endpoint.face.method == "GET" && is_by_id(endpoint) && goes_on

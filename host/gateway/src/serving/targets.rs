@@ -247,7 +247,7 @@ pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
 pub(super) fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     let name = &provider.adapter;
     if let Some(refusal) = adapters.refused.get(name.as_str()) {
-        // The reason has the remedy. That of a missing file would send its reader to the wrong place.
+        // The reason names the remedy. The reason of a missing file would send its reader to the wrong place.
         let reason = format!("the adapter `{name}` was refused: {}", refusal.reason);
         return Problem::error(&provider.places.adapter, reason);
     }

@@ -1,4 +1,4 @@
-//! Where the requests in a file name models and objects, and how much they ask for.
+//! The places in a file's requests of the models and objects that they name, and of how much they ask for.
 
 use weir_types::contract::about::{BodyKind, Face, ModelPlace};
 use weir_wire::peek::{Limits, Peek, Pointers};
@@ -22,7 +22,7 @@ pub(crate) struct LinePlaces {
     candidates: usize,
 }
 
-/// What a pointer is at.
+/// The meaning of a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinePlace {
     /// The request's own model: the place's number among these.
@@ -69,7 +69,7 @@ impl LinePlaces {
         Peek::new(&self.pointers, limits).with_inner_variants()
     }
 
-    /// What a pointer of the scan is at.
+    /// The meaning of a pointer of the scan.
     pub(super) fn place(&self, pointer: usize) -> LinePlace {
         let before_limits = self.prefixes.len() + self.objects;
         if pointer < self.prefixes.len() {

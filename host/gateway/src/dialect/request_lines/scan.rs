@@ -10,7 +10,7 @@ use weir_wire::form::{self, FieldScan, FilePiece, has_other_charset};
 use weir_wire::media::CountedLength;
 use weir_wire::peek::{Found, Hit, Peek, Scalar};
 
-/// The scan of one form. It keeps of it what the requests name, and as much as the reader of forms does.
+/// The scan of one form. It keeps only what the requests name, and what the form's reader needs.
 #[derive(Debug)]
 pub(crate) struct FileScan {
     places: Arc<LinePlaces>,
@@ -23,7 +23,7 @@ pub(crate) struct FileScan {
     has_requests: bool,
 }
 
-/// For whom a file is read.
+/// The client for whom a file is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FileReader<'a> {
     pub(crate) owners: &'a Arc<Owners>,
@@ -94,7 +94,7 @@ impl FileScan {
         }
     }
 
-    /// The form has ended.
+    /// Ends the scan with the form.
     pub(crate) fn finish(mut self) -> RequestFile {
         if let Some(Err(error)) = self.form.as_ref().map(FieldScan::finish) {
             self.file.fail(FileMistake::Form(error));
@@ -119,7 +119,7 @@ impl FileScan {
         }
     }
 
-    /// The line has ended: reads what its request names.
+    /// Ends a line: reads what its request names.
     fn end_line(&mut self) {
         if self.file.mistake().is_some() {
             return;

@@ -1,6 +1,6 @@
-//! The models that a request names beside its own: some of them may answer instead, tools consult others. Whether its
-//! provider heeds them is nothing that an adapter can declare, so that the rights of a client hold for these names
-//! wherever they are sent.
+//! The models that a request names besides its own: some of them may answer instead, tools may consult others. No
+//! adapter can declare whether its provider obeys them, so a client's rights apply to these names wherever they are
+//! sent.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ struct Place {
     holds: Holds,
 }
 
-/// What a place has.
+/// The kind of value at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Holds {

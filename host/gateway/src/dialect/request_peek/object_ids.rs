@@ -90,7 +90,7 @@ pub(crate) struct ObjectPlaces {
     publics: Vec<Public>,
 }
 
-/// Ids that name no object of a client: every account has what they name, such as a tool of the provider's own.
+/// Ids that name no object of a client, since every account has the object, such as a tool of the provider.
 #[derive(Debug)]
 struct Public {
     /// The place of the ids.

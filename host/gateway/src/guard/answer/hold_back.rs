@@ -1,5 +1,5 @@
-//! Text that is kept back until what follows it has been judged, so that a pattern is found before its beginning has
-//! reached the client.
+//! Keeps text back until the text after it has been judged, so that a pattern is found before its beginning has reached
+//! the client.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -95,8 +95,8 @@ impl HoldBack {
         self.waiting.drain(..).map(|waiting| waiting.event).chain(events).collect()
     }
 
-    /// Ends the wait where nothing follows any more: returns the events of which enough is known, without the other
-    /// texts.
+    /// Ends the wait of events of which enough is known, since nothing follows any more, and returns them without the
+    /// other texts.
     fn decided(&mut self) -> Vec<ChatEvent> {
         let waiting = std::mem::take(&mut self.waiting);
         let decided = waiting.into_iter().filter(|waiting| self.may_go(waiting)).map(|waiting| waiting.event).collect();
@@ -105,7 +105,7 @@ impl HoldBack {
         decided
     }
 
-    /// Takes note of where pieces are over: at anything else than a note of the format's own, such as a sign of life.
+    /// Notes where a run of pieces is over: at any event except a note of the format's own, such as a keep-alive.
     fn follow_pieces(&mut self, event: &ChatEvent) {
         let piece = piece_of(event);
         let Some(before) = self.pieces.as_deref().filter(|before| piece != Some(before)) else {

@@ -1,4 +1,4 @@
-//! What the client has of an answer so far, as far as that is needed to end it.
+//! The client's side of an answer so far, as far as ending the answer needs it.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,5 @@
-//! When a service is not called for a while. Only failures count that are the service's own: what a single caller can
-//! bring about, such as a text that takes too long to judge, must not take the guard from the way of its next requests,
-//! nor from those of others.
+//! Decides when a service is not called for a while. Only the service's own failures count: a failure that one caller
+//! can cause, such as a text that takes too long to judge, must not switch the guard off for other requests.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,7 +36,7 @@ struct State {
     last: Option<u64>,
 }
 
-/// Whose fault a failure may be.
+/// Which side a failure may be the fault of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blame {
     Service,
