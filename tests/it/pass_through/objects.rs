@@ -50,6 +50,23 @@ async fn a_body_of_any_kind_names_no_other_clients_object() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_header_names_no_other_clients_object() {
+    let (mut upstream, gateway) = open("").await;
+    for (name, value) in [
+        ("x-file-id", FILE.to_owned()),
+        ("some-params", format!("name=files%2F{FILE}&x=1")),
+        ("some-list", format!("a, {FILE};b")),
+    ] {
+        let request = |who| by(who, Request::post("/passthrough/p/things", "{}").header(name, &value));
+        let reply = gateway.ask(&request("two")).await;
+        assert_eq!(reply.status(), 404, "{name}: {}", reply.text());
+        assert!(upstream.unseen().is_none(), "{name}");
+        assert_eq!(gateway.ask(&request("one")).await.status(), 200, "{name}: its own passes");
+        assert_eq!(upstream.request().await.header(name), Some(&*value));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_is_found_where_other_services_name_it() {
     let (mut upstream, gateway) = open("models = [\"m\"]\noperations = [\"chat\", \"files-*\"]").await;
     for (member, status) in [("model", 400), ("modelId", 400), ("model_id", 400), ("ModelId", 400), ("other", 200)] {

@@ -164,7 +164,7 @@ impl Gateway {
         self.send_on(serving, &permitted, request, taken.peek.as_ref(), admitted).await
     }
 
-    /// Refuses a method, a path and a query that the caller may not send by this passage. `path` is decoded.
+    /// Refuses a method, a path, a query and headers that the caller may not send by this passage. `path` is decoded.
     fn permit_address(
         &self,
         serving: &Serving,
@@ -176,7 +176,7 @@ impl Gateway {
         let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
         passage.permit(caller, is_keyed, &head.method, path)?;
         passage.permit_model_of_path(caller, path)?;
-        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, path, query(head))
+        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, path, head)
     }
 
     /// The possible ids in a request that may remove something, if anything may not be booked yet.

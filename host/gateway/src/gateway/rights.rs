@@ -8,7 +8,8 @@ pub(super) use unified::objects_of_program;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Response, header};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, header};
 
 use super::{Gateway, further_models};
 use crate::admission::not_allowed;
@@ -223,14 +224,26 @@ fn may_do(inbound: &InboundRequest) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Refuses a path of a provider's, or the query behind it, that holds the id of another client's object.
-pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str, query: &str) -> Result<(), Fault> {
+/// Refuses a head of a request to a provider's own endpoint whose path, query or a header has the id of another
+/// client's object. `path` is that at the provider, decoded.
+pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str, head: &Parts) -> Result<(), Fault> {
     if !owners.has_any() {
         return Ok(());
     }
     let of_path =
         path.split(['/', ':', ';']).chain(words(path)).find(|part| owners.is_anothers(part.as_bytes(), tenant));
-    of_path.map_or_else(|| refuse_anothers_in_query(owners, tenant, query), |id| Err(not_here(id)))
+    if let Some(id) = of_path {
+        return Err(not_here(id));
+    }
+    refuse_anothers_in_query(owners, tenant, head.uri.query().unwrap_or_default())?;
+    refuse_anothers_in_headers(owners, tenant, &head.headers)
+}
+
+/// Refuses headers of which one has the id of another client's object: some services take what to use from there.
+fn refuse_anothers_in_headers(owners: &Owners, tenant: &str, headers: &HeaderMap) -> Result<(), Fault> {
+    let mut values = headers.values().map(|value| Bytes::copy_from_slice(value.as_bytes()));
+    let id = values.find_map(|value| anothers_in_text(owners, tenant, &[value]));
+    id.map_or(Ok(()), |id| Err(not_here(&id)))
 }
 
 /// Refuses a query with the id of another client's object.
