@@ -219,6 +219,10 @@ async fn cumulative_figures_that_fall_count_as_the_largest_in_both_lanes() {
 async fn c60_input_that_the_end_of_a_stream_divides_counts_once_in_both_lanes() {
     let end = [r#"{"input_tokens":3,"cache_read_input_tokens":6,"output_tokens":50}"#];
     assert_eq!(booked_for(end).await, [59, 59]);
+    let all_of_it = [r#"{"input_tokens":0,"cache_read_input_tokens":10,"output_tokens":50}"#];
+    assert_eq!(booked_for(all_of_it).await, [60, 60]);
+    let none = [r#"{"input_tokens":0,"output_tokens":50}"#];
+    assert_eq!(booked_for(none).await, [60, 60]);
 }
 
 /// A stream that reports its usage so often: each time what was used so far, and at the end all of it once more.

@@ -267,6 +267,7 @@ impl TapState {
                 }
             }
         }
+        self.figures.end_report();
         for (sign, test) in &tap.on_values {
             if !self.reading.has(*sign) && test.holds(found) {
                 self.reading.note(*sign);

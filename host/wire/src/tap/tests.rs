@@ -195,6 +195,19 @@ fn places_of_one_bucket_are_added() {
 }
 
 #[test]
+fn an_input_of_none_counts_where_the_report_has_it_in_the_cache() {
+    let usage =
+        vec![place(Bucket::Input, &["/in"], Merge::Last, &[]), place(Bucket::CacheRead, &["/cached"], Merge::Max, &[])];
+    let tap = Tap { usage, ..zeta() };
+    let last = |report: &str| stream(&tap, &[("", r#"{"in":9,"cached":0}"#), ("", report)]).usage;
+    assert_eq!(last(r#"{"in":2,"cached":0}"#), buckets([Some(2), Some(0), None, None, None]));
+    assert_eq!(last(r#"{"in":0,"cached":0}"#), buckets([Some(9), Some(0), None, None, None]));
+    assert_eq!(last(r#"{"in":0}"#), buckets([Some(9), Some(0), None, None, None]));
+    assert_eq!(last(r#"{"in":0,"cached":9}"#), buckets([Some(0), Some(9), None, None, None]));
+    assert_eq!(last(r#"{"cached":9,"in":0}"#), buckets([Some(0), Some(9), None, None, None]));
+}
+
+#[test]
 fn a_total_leaves_the_remainder_of_the_other_buckets() {
     let usage = vec![
         place(Bucket::Output, &["/total"], Merge::Last, &[Bucket::Input, Bucket::CacheRead]),

@@ -11,6 +11,9 @@
 //! A report that lists its parts, of which some place is the sum (`/usage/calls/*/in`), is the account of the whole:
 //! its figures replace earlier ones, also greater ones. What the answer's beginning reported may be in the list as one
 //! of the parts.
+//!
+//! The last input counts where a provider corrects it, but none at all in the place of some does only where the same
+//! report has tokens of the cache in its place: some providers write 0 in all reports but the first.
 
 use super::TapError;
 use crate::peek::{Found, Hit, Scalar, TestError, Wanted};
@@ -71,25 +74,47 @@ pub(super) struct Figures {
     tokens: Vec<Option<u32>>,
     /// Empty as long as there are none, as in most answers.
     units: Vec<Option<f64>>,
+    /// Whether the report that is being read has more tokens of the cache than those before it.
+    has_more_cached: bool,
+    /// The place of an input that this report says to be 0, with what it was before.
+    cleared: Option<(usize, u32)>,
 }
 
 impl Figures {
     pub(super) fn new(places: &Places) -> Self {
-        Self { tokens: vec![None; places.tokens.len()], units: Vec::new() }
+        Self { tokens: vec![None; places.tokens.len()], units: Vec::new(), has_more_cached: false, cleared: None }
     }
 
     /// Merges a value that was found at a place of tokens; a value that is no count is ignored.
-    pub(super) fn add(&mut self, places: &Places, place: usize, value: &Scalar) {
+    pub(super) fn add(&mut self, places: &Places, number: usize, value: &Scalar) {
         let (Some(count), Some(figure), Some(place)) =
-            (figure(value), self.tokens.get_mut(place), places.tokens.get(place))
+            (figure(value), self.tokens.get_mut(number), places.tokens.get(number))
         else {
             return;
         };
+        let before = figure.unwrap_or(0);
+        match place.bucket {
+            Bucket::Input if place.merge == Merge::Last && count == 0 && before > 0 => {
+                self.cleared = Some((number, before));
+            }
+            Bucket::CacheRead | Bucket::CacheWrite => self.has_more_cached |= count > before,
+            _ => {}
+        }
         *figure = Some(match (*figure, place.merge) {
             (None, _) | (_, Merge::Last) => count,
             (Some(before), Merge::Max) => before.max(count),
             (Some(before), Merge::Sum) => before.saturating_add(count),
         });
+    }
+
+    /// Ends a report: an input of 0 counts if the report has the tokens elsewhere.
+    pub(super) fn end_report(&mut self) {
+        let has_more_cached = std::mem::take(&mut self.has_more_cached);
+        if let Some((number, before)) = self.cleared.take().filter(|_| !has_more_cached)
+            && let Some(figure) = self.tokens.get_mut(number)
+        {
+            *figure = Some(before);
+        }
     }
 
     /// Forgets what was found at these places, if a report with values there lists its parts.
