@@ -9,6 +9,7 @@ use weir_tests::parsed_answer::events;
 use weir_tests::{Answer, Folder, Gateway, Reply, Request, Upstream};
 
 use super::{is_clean, settings, upstream};
+use crate::keys::code;
 use crate::wire_format::{ALL, ANTHROPIC, COHERE, GEMINI, OPENAI, TEXT, WireFormat};
 
 const DEEDS: [&str; 6] = ["trap", "loop", "bomb", "deep", "flood", "text"];
@@ -225,11 +226,14 @@ fn names(list: &Reply) -> Vec<String> {
     list["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A list of models by someone whose request has this id.
-async fn listed(gateway: &Gateway, id: &str) -> Reply {
+/// A list of models by someone whose request has this id; none if a busy machine needs too long to write it.
+async fn listed(gateway: &Gateway, id: &str) -> Option<Reply> {
     let reply = gateway.ask(&Request::get("/v1/models").header("x-request-id", id)).await;
+    if reply.status() == 502 && code(&reply) == "too_large_to_translate" {
+        return None;
+    }
     assert_eq!(reply.status(), 200, "{id}: {}", reply.text());
-    reply
+    Some(reply)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,7 +245,8 @@ async fn c75_an_adapter_that_fails_at_lists_of_models_takes_only_its_own_away() 
     let listed_in_time = async |id: &str, is_in_time: fn(&[String], u64) -> bool| {
         for _ in 0..5 {
             let gateway = open().await;
-            let names = names(&listed(&gateway, id).await);
+            let Some(list) = listed(&gateway, id).await else { continue };
+            let names = names(&list);
             assert!(names.contains(&"zeta".to_owned()), "{id}: {names:?}");
             let faults = gateway.adapter("hostile").await[0]["faults"].as_u64().unwrap();
             if is_in_time(&names, faults) {
@@ -281,7 +286,8 @@ async fn a_list_of_more_models_than_any_provider_has_is_cut_and_costs_no_quarter
     );
     // Once more where the list does not arrive in time, as on a busy machine.
     for _ in 0..5 {
-        let names = names(&listed(&Gateway::open(&config).await, "mine").await);
+        let Some(list) = listed(&Gateway::open(&config).await, "mine").await else { continue };
+        let names = names(&list);
         assert!(names.contains(&"other".to_owned()), "{names:?}");
         if names.len() > 1 {
             assert_eq!(names.len(), 20_001);

@@ -49,6 +49,8 @@ async fn a_disk_that_is_full_read_only_or_hangs_costs_no_request_and_what_is_los
     let mut trouble = Trouble::none();
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     let kept = Kept::start_as(trouble.command(), folder, &keeping("all", "max_queue_rows = 8", &upstream));
+    // So few rows find room only where none wait.
+    kept.until_store(|store| store["log"] == "working" && store["queued"] == 0).await;
     kept.content(&own_id(&kept.ask(&OPENAI.request("openai", false)).await)).await;
     let mut before = [0, 0];
     for disk in [Disk::Full, Disk::ReadOnly, Disk::Hanging] {
